@@ -1,0 +1,1 @@
+"""Results folders -> tidy table -> statistics -> figures -> report; reads any nnU-Net results."""

@@ -1,0 +1,103 @@
+"""The command `skipx`: the only place that parses arguments."""
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from nnunet_skipx import __version__
+from nnunet_skipx.discovery import append_to_environment, ext_path
+
+DEFAULT_DEMO_FOLDER = Path("skipx_demo")
+
+
+def ext_path_command(args: argparse.Namespace) -> int:
+    print(ext_path())
+    return 0
+
+
+def enable_command(args: argparse.Namespace) -> int:
+    from nnunet_skipx.environment.startup_hook import enable
+
+    for path in enable():
+        print(f"wrote {path}")
+    print("Enabled: nnUNetv2_train and nnUNetv2_predict of this Python environment now find our trainers.")
+    return 0
+
+
+def disable_command(args: argparse.Namespace) -> int:
+    from nnunet_skipx.environment.startup_hook import disable
+
+    removed = disable()
+    for path in removed:
+        print(f"removed {path}")
+    print("Disabled." if removed else "Nothing to remove: the start-up hook was not enabled in this environment.")
+    return 0
+
+
+def doctor_command(args: argparse.Namespace) -> int:
+    from nnunet_skipx.environment.doctor import run_doctor
+
+    return run_doctor()
+
+
+def plan_command(args: argparse.Namespace) -> int:
+    from nnunet_skipx.architectures.plans_route import write_plans
+
+    print(f"wrote {write_plans(args.dataset, args.architecture, args.plans)}")
+    return 0
+
+
+def demo_command(args: argparse.Namespace) -> int:
+    from nnunet_skipx.demo.run import run_demo
+
+    return run_demo(args.folder, data=args.data, download=args.download, trainers=args.trainers, folds=args.folds)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """All subcommands and their options."""
+    parser = argparse.ArgumentParser(prog="skipx", description="Published skip connections as drop-in nnU-Net trainers.")
+    parser.add_argument("--version", action="version", version=f"skipx {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    simple_commands = {
+        "ext-path": (ext_path_command, 'print the folder for: export nnUNet_extTrainer="$(skipx ext-path)"'),
+        "enable": (enable_command, "let plain nnUNetv2_* commands of this Python environment find our trainers"),
+        "disable": (disable_command, "undo `skipx enable`"),
+        "doctor": (doctor_command, "check that training can work here; exit 1 if it cannot"),
+    }
+    for name, (function, text) in simple_commands.items():
+        commands.add_parser(name, help=text, description=text).set_defaults(function=function)
+
+    plan = commands.add_parser("plan", help="write a plans file that names one of our networks (plans route)")
+    plan.add_argument("-d", dest="dataset", required=True, help="dataset id or name, already planned by nnU-Net")
+    plan.add_argument("-a", dest="architecture", required=True, help="network, for example UTANet")
+    plan.add_argument("-p", dest="plans", default="nnUNetPlans", help="plans to start from (default: nnUNetPlans)")
+    plan.set_defaults(function=plan_command)
+
+    demo = commands.add_parser("demo", help="the whole comparison in miniature, on the CPU")
+    demo.add_argument("folder", nargs="?", type=Path, default=DEFAULT_DEMO_FOLDER, help="where to work (./skipx_demo)")
+    source = demo.add_mutually_exclusive_group()
+    source.add_argument("--data", type=Path, help="an MSD task folder, for example Task04_Hippocampus")
+    source.add_argument("--download", action="store_true", help="fetch Task04_Hippocampus from MSD's public bucket")
+    demo.add_argument("--trainers", nargs="+", default=["nnUNetTrainer", "nnUNetTrainerUTANet"], metavar="TRAINER")
+    demo.add_argument("--folds", nargs="+", type=int, default=[0, 1, 2, 3, 4], metavar="FOLD")
+    demo.set_defaults(function=demo_command)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one subcommand; a user's mistake becomes one sentence on stderr and exit code 2."""
+    args = build_parser().parse_args(argv)
+    append_to_environment()
+    try:
+        return int(args.function(args))
+    except (ValueError, OSError, NotImplementedError) as error:
+        print(f"skipx {args.command}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"\nskipx {args.command}: interrupted; run the same command again to go on.", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""One file per data set: from the source folder to nnU-Net raw data."""

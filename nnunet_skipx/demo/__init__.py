@@ -1,0 +1,1 @@
+"""`skipx demo`: the whole main job in miniature."""

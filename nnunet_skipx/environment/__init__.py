@@ -1,0 +1,1 @@
+"""What `skipx enable`, `disable` and `doctor` do to and ask of the Python environment."""

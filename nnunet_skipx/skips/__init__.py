@@ -1,0 +1,1 @@
+"""The mechanisms: plain torch, one idea per file, nothing of nnU-Net."""

@@ -1,0 +1,1 @@
+"""What the trainers share: base trainer, auxiliary loss, variants by name."""

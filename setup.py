@@ -1,0 +1,41 @@
+"""Packaging of nnunet_skipx: the top-level folder `trainers/` ships as the package `nnunet_skipx.trainers`."""
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = (HERE / "nnunet_skipx" / "__init__.py").read_text().split('__version__ = "')[1].split('"')[0]
+
+setup(
+    name="nnunet-skipx",
+    version=VERSION,
+    description="Published skip connections as drop-in nnU-Net trainers, compared fairly",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.10",
+    packages=[*find_packages(include=["nnunet_skipx", "nnunet_skipx.*"]), "nnunet_skipx.trainers"],
+    package_dir={"nnunet_skipx.trainers": "trainers"},
+    package_data={"nnunet_skipx.benchmark": ["templates/*"]},
+    install_requires=[
+        "nnunetv2>=2.8,<3",
+        "torch",
+        "dynamic-network-architectures>=0.4.4,<0.5",
+        "batchgenerators",
+        "SimpleITK",
+        "numpy",
+        "scipy",
+        "matplotlib",
+        "jinja2",
+        "requests",
+        "tqdm",
+    ],
+    extras_require={"dev": ["pytest", "pytest-xdist", "hypothesis", "ruff", "mypy"]},
+    entry_points={"console_scripts": ["skipx = nnunet_skipx.cli:main"]},
+    classifiers=[
+        "License :: OSI Approved :: Apache Software License",
+        "Intended Audience :: Science/Research",
+        "Topic :: Scientific/Engineering :: Medical Science Apps.",
+        *(f"Programming Language :: Python :: 3.{minor}" for minor in (10, 11, 12, 13)),
+    ],
+)
