@@ -19,10 +19,12 @@ setup(
     package_data={"nnunet_skipx.benchmark": ["templates/*"]},
     install_requires=[
         "nnunetv2>=2.8,<3",
-        "torch",
+        "torch>=2.5",
         "dynamic-network-architectures>=0.4.4,<0.5",
         "batchgenerators",
         "SimpleITK",
+        "nibabel",
+        "pandas",
         "numpy",
         "scipy",
         "matplotlib",

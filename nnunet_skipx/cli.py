@@ -41,7 +41,7 @@ def doctor_command(args: argparse.Namespace) -> int:
 
 
 def plan_command(args: argparse.Namespace) -> int:
-    from nnunet_skipx.architectures.plans_route import write_plans
+    from nnunet_skipx.training.plans_route import write_plans
 
     print(f"wrote {write_plans(args.dataset, args.architecture, args.plans)}")
     return 0
@@ -55,7 +55,7 @@ def demo_command(args: argparse.Namespace) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     """All subcommands and their options."""
-    parser = argparse.ArgumentParser(prog="skipx", description="Published skip connections as drop-in nnU-Net trainers.")
+    parser = argparse.ArgumentParser(prog="skipx", description="Published skip connections as nnU-Net trainers.")
     parser.add_argument("--version", action="version", version=f"skipx {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 

@@ -1,0 +1,74 @@
+"""nnU-Net's own encoder and decoder with a skip mechanism between them."""
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from dynamic_network_architectures.architectures.unet import PlainConvUNet, ResidualEncoderUNet
+from dynamic_network_architectures.building_blocks.plain_conv_encoder import PlainConvEncoder
+from dynamic_network_architectures.building_blocks.residual_encoders import ResidualEncoder
+from dynamic_network_architectures.building_blocks.unet_decoder import UNetDecoder
+from torch import nn
+
+from nnunet_skipx.skips.blocks import BlockOps
+
+
+class SkipUNet(nn.Module):
+    """A U-Net built from nnU-Net's plans, with a place for a skip mechanism; by itself it is the stock U-Net.
+
+    Encoder and decoder are taken from the stock network, so their parameters keep the stock names and a trained
+    nnU-Net checkpoint loads with only the mechanism's keys (`skips.*`) missing. They start as nnU-Net starts them.
+
+    Args:
+        input_channels: channels of the image.
+        num_classes: channels of the logits.
+        deep_supervision: return one map of logits per decoder stage (full resolution first) instead of one in all.
+        unet: the architecture arguments of the plans (`n_stages`, `features_per_stage`, `conv_op`, `strides`, ...);
+            `n_blocks_per_stage` makes the encoder a residual one, `n_conv_per_stage` a plain one.
+    """
+
+    def __init__(self, input_channels: int, num_classes: int, deep_supervision: bool = False, **unet: Any) -> None:
+        super().__init__()
+        n_stages = unet["n_stages"]
+        if deep_supervision and n_stages < 3:
+            raise ValueError(
+                f"the plans have {n_stages} stages, but nnU-Net's deep supervision needs 3 (with fewer, its loss "
+                "weights are NaN): plan again with a larger patch, or use a configuration with more stages"
+            )
+        stock_class = ResidualEncoderUNet if "n_blocks_per_stage" in unet else PlainConvUNet
+        stock = stock_class(
+            input_channels=input_channels, num_classes=num_classes, deep_supervision=deep_supervision, **unet
+        )
+        stock.apply(stock.initialize)
+        self.encoder: PlainConvEncoder | ResidualEncoder = stock.encoder
+        self.decoder: UNetDecoder = stock.decoder
+        for key in ("key_to_encoder", "key_to_stem", "keys_to_in_proj"):
+            setattr(self, key, getattr(stock, key))
+
+    @property
+    def skip_channels(self) -> list[int]:
+        """Channels of the skips, stage 0 first; the bottleneck is not one of them."""
+        return list(self.encoder.output_channels[:-1])
+
+    @property
+    def ops(self) -> BlockOps:
+        """The op types of the plans, for the mechanism."""
+        e = self.encoder
+        return BlockOps(e.conv_op, e.norm_op, e.norm_op_kwargs, e.nonlin, e.nonlin_kwargs)
+
+    def skip_sizes(self, input_size: Sequence[int]) -> list[list[int]]:
+        """Spatial sizes of the skips in voxels for an image of `input_size` voxels."""
+        sizes, size = [], list(input_size)
+        for stride in self.encoder.strides[:-1]:
+            size = [-(-n // s) for n, s in zip(size, stride, strict=True)]
+            sizes.append(size)
+        return sizes
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor | list[torch.Tensor]:
+        """Logits `(B, num_classes, *spatial)` of an image `(B, input_channels, *spatial)`, a list if deep."""
+        return self.decoder(self.encoder(x))
+
+    def compute_conv_feature_map_size(self, input_size: Sequence[int]) -> np.int64:
+        """Elements that the convolutions put out for one sample, as nnU-Net's planners count them."""
+        encoder = self.encoder.compute_conv_feature_map_size(input_size)
+        return encoder + self.decoder.compute_conv_feature_map_size(input_size)

@@ -1,0 +1,50 @@
+"""UTANet (AAAI 2025) on nnU-Net's plans: the skips pass through a task-adaptive mixture of experts."""
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from nnunet_skipx.architectures.unet import SkipUNet
+from nnunet_skipx.skips.gates import Routing
+from nnunet_skipx.skips.ta_mosc import TAMoSC
+
+
+class UTANet(SkipUNet):
+    """nnU-Net's U-Net with TA-MoSC on its skips (UTANet, AAAI 2025).
+
+    Args:
+        input_channels, num_classes, deep_supervision, unet: see `SkipUNet`.
+        embedding, num_experts, top_k, hidden_rate, routing: see `TAMoSC`.
+    """
+
+    def __init__(
+        self,
+        input_channels: int,
+        num_classes: int,
+        deep_supervision: bool = False,
+        *,
+        embedding: int = 64,
+        num_experts: int = 4,
+        top_k: int = 2,
+        hidden_rate: int = 2,
+        routing: Literal["top_k", "uniform"] = "top_k",
+        **unet: Any,
+    ) -> None:
+        super().__init__(input_channels, num_classes, deep_supervision, **unet)
+        self.skips = TAMoSC(self.ops, self.skip_channels, embedding, num_experts, top_k, hidden_rate, routing)
+        self.keep_routing = False
+        self.routing: Routing | None = None
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor | list[torch.Tensor]:
+        """Logits as `SkipUNet.forward`; with `keep_routing` a training pass also leaves `routing` for the loss."""
+        *features, bottleneck = self.encoder(x)
+        skips, routing = self.skips(features)
+        if self.training and self.keep_routing:
+            self.routing = routing
+        return self.decoder([*skips, bottleneck])
+
+    def compute_conv_feature_map_size(self, input_size: Sequence[int]) -> np.int64:
+        """Elements that the convolutions put out for one sample, the mixture included."""
+        mixture = self.skips.compute_conv_feature_map_size(self.skip_sizes(input_size))
+        return super().compute_conv_feature_map_size(input_size) + np.int64(mixture)

@@ -1,0 +1,29 @@
+"""The op types a mechanism is built from, as nnU-Net's plans name them; one set serves 2D and 3D."""
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+
+@dataclass
+class BlockOps:
+    """Convolution, norm and activation types with their arguments; a missing norm or activation is the identity."""
+
+    conv_op: type[nn.Module]
+    norm_op: type[nn.Module] | None = None
+    norm_op_kwargs: dict[str, Any] | None = None
+    nonlin_op: type[nn.Module] | None = None
+    nonlin_kwargs: dict[str, Any] | None = None
+
+    def conv1x1(self, channels_in: int, channels_out: int, groups: int = 1) -> Any:
+        """A convolution with kernel 1 and bias."""
+        return self.conv_op(channels_in, channels_out, kernel_size=1, groups=groups)
+
+    def norm(self, channels: int) -> nn.Module:
+        """A norm for `channels` channels."""
+        return nn.Identity() if self.norm_op is None else self.norm_op(channels, **(self.norm_op_kwargs or {}))
+
+    def nonlin(self, **overrides: Any) -> nn.Module:
+        """An activation, with some of its arguments replaced."""
+        return nn.Identity() if self.nonlin_op is None else self.nonlin_op(**(self.nonlin_kwargs or {}) | overrides)
+

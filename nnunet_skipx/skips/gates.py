@@ -1,0 +1,64 @@
+"""The gates of TA-MoSC: one routing decision per sample and skip, and the loss that keeps the experts in balance."""
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from nnunet_skipx.skips.pointwise import at_least_float32
+
+
+class Routing(NamedTuple):
+    """What the gates decided for a batch of B samples, G gates, N experts, K of them chosen."""
+
+    probabilities: torch.Tensor  # (B, G, N), softmax over all experts
+    top_probabilities: torch.Tensor  # (B, G, K), largest first
+    indices: torch.Tensor  # (B, G, K)
+    weights: torch.Tensor  # (B, G, K), softmax over the K probabilities
+
+    def mixing_weights(self) -> torch.Tensor:
+        """The weights spread over all experts, `(B, G, N)`, zero where an expert was not chosen."""
+        return torch.zeros_like(self.probabilities).scatter(-1, self.indices, self.weights)
+
+    def selected(self) -> torch.Tensor:
+        """1 where an expert was chosen, else 0, `(B, G, N)`."""
+        return torch.zeros_like(self.probabilities).scatter(-1, self.indices, 1.0)
+
+
+class Gates(nn.Module):
+    """G independent top-K gates over N experts, fed with the mean of the fused map (UTANet, section "TA-MoSC").
+
+    No bias and no noise. The weights of the chosen experts are a second softmax, over their K probabilities.
+    """
+
+    def __init__(self, num_gates: int, embedding: int, num_experts: int, top_k: int) -> None:
+        super().__init__()
+        if not 1 <= top_k <= num_experts:
+            raise ValueError(f"top_k must lie between 1 and num_experts = {num_experts}, got {top_k}")
+        self.top_k = top_k
+        self.weight = nn.Parameter(torch.empty(num_gates, embedding, num_experts))
+        bound = (6 / (embedding + num_experts)) ** 0.5
+        nn.init.uniform_(self.weight, -bound, bound)
+
+    def forward(self, pooled: torch.Tensor) -> Routing:
+        """Route from the spatial mean of the fused map, `(B, embedding)`, in at least float32."""
+        # A product and a sum instead of a matrix product: autocast would run the latter in half precision.
+        scores = (pooled[:, None, :, None] * self.weight[None]).sum(2)
+        probabilities = torch.softmax(scores, -1)
+        top_probabilities, indices = probabilities.topk(self.top_k, dim=-1)
+        return Routing(probabilities, top_probabilities, indices, torch.softmax(top_probabilities, -1))
+
+
+def spatial_mean(x: torch.Tensor) -> torch.Tensor:
+    """Mean over all positions of `(B, C, *spatial)` in at least float32, `(B, C)`."""
+    return at_least_float32(x).flatten(2).mean(2)
+
+
+def balance_loss(usage: torch.Tensor) -> torch.Tensor:
+    """Balanced expert utilisation: squared variation of the experts' usage, summed over the gates (UTANet, BEU loss).
+
+    `usage` is the sum over the batch of the full softmax probabilities, `(G, N)`. The variance is the unbiased one;
+    a single expert cannot be out of balance and gives 0.
+    """
+    if usage.shape[-1] == 1:
+        return usage.sum() * 0.0
+    return (usage.var(-1) / (usage.mean(-1).square() + 1e-10)).sum()

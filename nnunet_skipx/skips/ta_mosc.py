@@ -1,0 +1,124 @@
+"""TA-MoSC, the task-adaptive mixture of skip connections of UTANet (AAAI 2025)."""
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from nnunet_skipx.skips.blocks import BlockOps
+from nnunet_skipx.skips.experts import Experts
+from nnunet_skipx.skips.gates import Gates, Routing, spatial_mean
+from nnunet_skipx.skips.pointwise import conv1x1, conv1x1_norm_nonlin
+from nnunet_skipx.skips.resize import narrow_to_support, resize_linear
+
+FUSING_STAGE = 1
+
+
+class Fuse(nn.Module):
+    """All skips at one resolution, through one 1x1 convolution, norm and activation (UTANet, "fuse").
+
+    A 1x1 convolution over a concatenation is the sum of one per part, and it commutes with resizing. So coarse maps
+    are enlarged after their channels were reduced, and the concatenation never exists.
+    """
+
+    def __init__(self, ops: BlockOps, channels: Sequence[int], embedding: int) -> None:
+        super().__init__()
+        self.channels = list(channels)
+        self.conv = ops.conv1x1(sum(channels), embedding)
+        self.norm = ops.norm(embedding)
+        self.nonlin = ops.nonlin(inplace=False)  # instance norm returns a view, on which working in place costs copies
+
+    def forward(self, features: Sequence[torch.Tensor]) -> torch.Tensor:
+        """`(B, embedding, *spatial of stage 1)` from the skips, stage 0 first."""
+        size = features[FUSING_STAGE].shape[2:]
+        weights = self.conv.weight.flatten(1).split(self.channels, dim=1)
+        fused = conv1x1(features[FUSING_STAGE], weights[FUSING_STAGE], self.conv.bias)
+        for stage, (x, weight) in enumerate(zip(features, weights, strict=True)):
+            if stage < FUSING_STAGE:
+                fused += conv1x1(resize_linear(x, size), weight)
+            elif stage > FUSING_STAGE:
+                fused += resize_linear(conv1x1(x, weight), size)
+        return self.nonlin(self.norm(fused))
+
+
+class Docker(nn.Module):
+    """From a mixture back to one skip: 1x1 convolution, norm, activation, then the skip's size (UTANet, "docker")."""
+
+    def __init__(self, ops: BlockOps, embedding: int, channels: int) -> None:
+        super().__init__()
+        self.conv = ops.conv1x1(embedding, channels)
+        self.norm = ops.norm(channels)
+        self.nonlin = ops.nonlin()
+
+    def forward(self, mixture: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
+        """`(B, channels, *size)` from a mixture `(B, embedding, *spatial of stage 1)`."""
+        return resize_linear(self.activated(mixture, size), size)
+
+    def activated(self, mixture: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
+        """The map behind the activation, at the voxels that resizing to `size` reads."""
+
+        def keep(x: torch.Tensor) -> torch.Tensor:
+            return narrow_to_support(x, size)
+
+        return conv1x1_norm_nonlin(
+            mixture, self.conv.weight.flatten(1), self.conv.bias, self.norm, self.nonlin, keep
+        )
+
+
+class TAMoSC(nn.Module):
+    """Task-adaptive mixture of skip connections (UTANet, AAAI 2025): fuse, experts, one gate and docker per skip.
+
+    The encoder's maps reach the decoder only through it: there is no residual path around it. Its parameters start
+    as the source's do: gates Xavier-uniform, convolutions and norms at torch's defaults.
+
+    Args:
+        ops: op types of the plans; the source's own are batch norm and ReLU.
+        channels: channels of the skips, stage 0 first; at least two.
+        embedding: channels of the fused map, m.
+        num_experts: experts, N.
+        top_k: experts that a gate chooses per sample, K.
+        hidden_rate: an expert's width in multiples of the embedding.
+        routing: "top_k", or "uniform" for the twin, whose gates give every expert the same weight.
+    """
+
+    def __init__(
+        self,
+        ops: BlockOps,
+        channels: Sequence[int],
+        embedding: int = 64,
+        num_experts: int = 4,
+        top_k: int = 2,
+        hidden_rate: int = 2,
+        routing: Literal["top_k", "uniform"] = "top_k",
+    ) -> None:
+        super().__init__()
+        if len(channels) <= FUSING_STAGE:
+            raise ValueError(f"TA-MoSC mixes at least 2 skips, got {len(channels)}: the plans need 3 stages or more")
+        if routing not in ("top_k", "uniform"):
+            raise ValueError(f'routing must be "top_k" or "uniform", got {routing!r}')
+        self.fuse = Fuse(ops, channels, embedding)
+        self.gates = Gates(len(channels), embedding, num_experts, top_k) if routing == "top_k" else None
+        self.experts = Experts(ops, embedding, num_experts, hidden_rate)
+        self.dockers = nn.ModuleList(Docker(ops, embedding, c) for c in channels)
+
+    def forward(self, features: Sequence[torch.Tensor]) -> tuple[list[torch.Tensor], Routing | None]:
+        """Skips of the same shapes as `features` (`(B, C, *spatial)`, stage 0 first), and what the gates decided."""
+        fused = self.fuse(features)
+        routing = None if self.gates is None else self.gates(spatial_mean(fused))
+        mixtures = self.experts(fused, routing)
+        if routing is None:
+            mixtures = mixtures.expand(-1, len(features), *[-1] * (fused.ndim - 1))
+        skips = [
+            docker(mixture, x.shape[2:])
+            for docker, mixture, x in zip(self.dockers, mixtures.unbind(1), features, strict=True)
+        ]
+        return skips, routing
+
+    def compute_conv_feature_map_size(self, sizes: Sequence[Sequence[int]]) -> int:
+        """Elements that the convolutions put out for one sample, given the spatial sizes of the skips in voxels."""
+        voxels = 1
+        for n in sizes[FUSING_STAGE]:
+            voxels *= int(n)
+        dockers = [docker.conv for docker in self.dockers]
+        convolutions: list[Any] = [self.fuse.conv, self.experts.expand, self.experts.project, *dockers]
+        return voxels * sum(conv.out_channels for conv in convolutions)

@@ -1,0 +1,108 @@
+"""What the parts of a variant's name do: `_250epochs`, `_bf16`, `_demo` (`_twin` and `_stage2` need our networks)."""
+import functools
+from typing import Any, ClassVar
+
+import torch
+from nnunetv2.training.lr_scheduler.polylr import PolyLRScheduler
+from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
+from torch import nn
+
+
+class EpochsOption(nnUNetTrainer):
+    """`_{N}epochs`: train for N epochs instead of nnU-Net's 1000; the learning rate decays over the N."""
+
+    epochs: ClassVar[int]
+
+    def __init__(
+        self,
+        plans: dict,
+        configuration: str,
+        fold: int,
+        dataset_json: dict,
+        device: torch.device = torch.device("cuda"),  # noqa: B008
+    ) -> None:
+        super().__init__(plans, configuration, fold, dataset_json, device)
+        self.num_epochs = self.epochs
+
+
+class Bf16Option(nnUNetTrainer):
+    """`_bf16`: autocast to bfloat16 instead of float16, in training, validation and prediction; no GradScaler.
+
+    For networks whose activations leave float16's range. On the CPU nnU-Net does not autocast.
+    """
+
+    def __init__(
+        self,
+        plans: dict,
+        configuration: str,
+        fold: int,
+        dataset_json: dict,
+        device: torch.device = torch.device("cuda"),  # noqa: B008
+    ) -> None:
+        super().__init__(plans, configuration, fold, dataset_json, device)
+        self.grad_scaler = None  # bfloat16 has float32's range
+
+    @classmethod
+    def build_network_architecture(
+        cls,
+        plans_manager: PlansManager,
+        configuration_manager: ConfigurationManager,
+        num_input_channels: int,
+        num_output_channels: int,
+        enable_deep_supervision: bool = True,
+    ) -> nn.Module:
+        """The network, whose forward turns the autocast around it (nnU-Net's float16) into bfloat16."""
+        network = super().build_network_architecture(
+            plans_manager, configuration_manager, num_input_channels, num_output_channels, enable_deep_supervision
+        )
+        network.forward = autocast_to_bfloat16(network.forward)
+        return network
+
+
+class DemoOption(nnUNetTrainer):
+    """`_demo`: the shortened schedule of `skipx demo`, 10 epochs of 20 iterations with AdamW 3e-3 and no mirroring.
+
+    nnU-Net's own SGD schedule has learnt nothing after so few iterations. Not for results.
+    """
+
+    def __init__(
+        self,
+        plans: dict,
+        configuration: str,
+        fold: int,
+        dataset_json: dict,
+        device: torch.device = torch.device("cuda"),  # noqa: B008
+    ) -> None:
+        super().__init__(plans, configuration, fold, dataset_json, device)
+        self.num_epochs = 10
+        self.num_iterations_per_epoch = 20
+        self.num_val_iterations_per_epoch = 2
+        self.initial_lr = 3e-3
+        self.save_every = 1
+
+    def configure_optimizers(self) -> tuple[torch.optim.Optimizer, PolyLRScheduler]:
+        """AdamW with nnU-Net's polynomial decay."""
+        parameters = [p for p in self.network.parameters() if p.requires_grad]
+        optimizer = torch.optim.AdamW(parameters, self.initial_lr, weight_decay=self.weight_decay)
+        return optimizer, PolyLRScheduler(optimizer, self.initial_lr, self.num_epochs)
+
+    def configure_rotation_dummyDA_mirroring_and_inital_patch_size(self) -> tuple:
+        """nnU-Net's augmentation without mirroring: left and right structures keep their sides."""
+        rotation, dummy_2d, patch_size, _ = super().configure_rotation_dummyDA_mirroring_and_inital_patch_size()
+        self.inference_allowed_mirroring_axes = None
+        return rotation, dummy_2d, patch_size, None
+
+
+def autocast_to_bfloat16(forward: Any) -> Any:
+    """`forward` under bfloat16 wherever autocast is on; unchanged elsewhere."""
+
+    @functools.wraps(forward)
+    def bfloat16_forward(x: torch.Tensor) -> torch.Tensor | list[torch.Tensor]:
+        device = x.device.type
+        if not (torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)):
+            return forward(x)
+        with torch.autocast(device, dtype=torch.bfloat16):
+            return forward(x)
+
+    return bfloat16_forward

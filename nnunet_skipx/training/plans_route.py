@@ -1,0 +1,51 @@
+"""Plans files that name one of our networks, for use with the stock nnUNetTrainer."""
+import json
+from pathlib import Path
+
+from nnunetv2.paths import nnUNet_preprocessed
+from nnunetv2.utilities.dataset_name_id_conversion import maybe_convert_to_dataset_name
+
+from nnunet_skipx import architectures
+from nnunet_skipx.training.trainer import STOCK_NETWORKS
+
+
+def write_plans(dataset: str, architecture: str, plans: str = "nnUNetPlans") -> Path:
+    """Write `nnUNet<architecture>Plans.json` next to existing plans; preprocessed data is shared with them.
+
+    Raises:
+        ValueError: no such network, or plans of another kind of network.
+        FileNotFoundError: folders, data set or plans are missing.
+    """
+    networks = [name for name in architectures.__all__ if name != "SkipUNet"]
+    if architecture not in networks:
+        raise ValueError(f"there is no network {architecture!r}; there are: {', '.join(networks)}")
+    source = _plans_file(dataset, plans)
+    content = json.loads(source.read_text())
+    content["plans_name"] = f"nnUNet{architecture}{plans.removeprefix('nnUNet')}"
+    for name, configuration in content["configurations"].items():
+        if "architecture" not in configuration:
+            continue  # it inherits its network from another configuration
+        planned = configuration["architecture"]["network_class_name"].split(".")[-1]
+        if planned not in STOCK_NETWORKS:
+            raise ValueError(
+                f"configuration {name!r} of {source} describes the network {planned}; start from plans of a "
+                f"{' or '.join(STOCK_NETWORKS)}, for example -p nnUNetPlans"
+            )
+        configuration["architecture"]["network_class_name"] = f"nnunet_skipx.architectures.{architecture}"
+    target = source.with_name(f"{content['plans_name']}.json")
+    target.write_text(json.dumps(content, indent=4))
+    return target
+
+
+def _plans_file(dataset: str, plans: str) -> Path:
+    if not nnUNet_preprocessed.is_set():
+        raise FileNotFoundError("nnUNet_preprocessed is not set: export nnUNet_preprocessed=/path/to/preprocessed")
+    dataset_id = int(dataset) if dataset.isdigit() else dataset
+    try:
+        name = maybe_convert_to_dataset_name(dataset_id)
+    except RuntimeError as error:
+        raise FileNotFoundError(f"data set {dataset!r} was not found: {str(error).splitlines()[0]}") from error
+    path = Path(str(nnUNet_preprocessed)) / name / f"{plans}.json"
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist: run nnUNetv2_plan_and_preprocess -d {dataset} first")
+    return path

@@ -1,0 +1,79 @@
+"""The stock trainer with one of our networks in it: what every trainer of the package has in common."""
+from typing import Any, ClassVar, cast
+
+import torch
+from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
+from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
+from torch import nn
+from torch._dynamo import OptimizedModule
+from torch.nn.parallel import DistributedDataParallel
+
+from nnunet_skipx.architectures import SkipUNet
+
+STOCK_NETWORKS = ("PlainConvUNet", "ResidualEncoderUNet")
+
+
+class SkipTrainer(nnUNetTrainer):
+    """nnU-Net's trainer with another network: plans, data, augmentation, schedule and evaluation stay nnU-Net's.
+
+    A trainer names its network in `architecture`, and in `twin_kwargs` the arguments that neutralise what the
+    mechanism claims to add, at the same number of parameters (the `_twin` variant).
+    """
+
+    architecture: ClassVar[type[SkipUNet]]
+    architecture_kwargs: ClassVar[dict[str, Any]] = {}
+    twin_kwargs: ClassVar[dict[str, Any]]
+
+    def __init__(
+        self,
+        plans: dict,
+        configuration: str,
+        fold: int,
+        dataset_json: dict,
+        device: torch.device = torch.device("cuda"),  # noqa: B008 - nnU-Net compares signatures
+    ) -> None:
+        super().__init__(plans, configuration, fold, dataset_json, device)
+        self.save_every = 10  # a job killed on a cluster loses at most ten epochs
+
+    @classmethod
+    def build_network_architecture(
+        cls,
+        plans_manager: PlansManager,
+        configuration_manager: ConfigurationManager,
+        num_input_channels: int,
+        num_output_channels: int,
+        enable_deep_supervision: bool = True,
+    ) -> nn.Module:
+        """The trainer's network on the architecture arguments of the plans; nnU-Net calls this at inference too.
+
+        Raises:
+            ValueError: the plans describe another kind of network than a U-Net.
+        """
+        planned = configuration_manager.network_arch_class_name.split(".")[-1]
+        if planned not in (*STOCK_NETWORKS, cls.architecture.__name__):
+            raise ValueError(
+                f"plans {plans_manager.plans_name!r} describe the network {planned}, but {cls.__name__} needs the "
+                f"encoder of {' or '.join(STOCK_NETWORKS)}: use -p nnUNetPlans or -p nnUNetResEncUNetMPlans"
+            )
+        return get_network_from_plans(
+            f"{cls.architecture.__module__}.{cls.architecture.__name__}",
+            {**configuration_manager.network_arch_init_kwargs, **cls.architecture_kwargs},
+            configuration_manager.network_arch_init_kwargs_req_import,
+            num_input_channels,
+            num_output_channels,
+            allow_init=False,  # our networks initialise themselves
+            deep_supervision=enable_deep_supervision,
+        )
+
+    @property
+    def bare_network(self) -> SkipUNet:
+        """The network without the wrappers of DDP and torch.compile."""
+        return cast(SkipUNet, unwrap(self.network))
+
+
+def unwrap(network: nn.Module) -> nn.Module:
+    """The module inside DDP and torch.compile."""
+    if isinstance(network, DistributedDataParallel):
+        network = network.module
+    return network._orig_mod if isinstance(network, OptimizedModule) else network

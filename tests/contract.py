@@ -1,0 +1,187 @@
+"""The tests that every network and every trainer of the package must pass; adding an architecture adds one class each.
+
+    class TestUTANet(NetworkContract):
+        network = UTANet
+"""
+import pickle
+from typing import Any, ClassVar
+
+import pytest
+import torch
+from dynamic_network_architectures.architectures.unet import PlainConvUNet, ResidualEncoderUNet
+from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
+from nnunetv2.utilities.find_objects import recursive_find_trainer_class_by_name
+from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+from torch import nn
+
+from nnunet_skipx.architectures import SkipUNet
+from nnunet_skipx.training.trainer import SkipTrainer
+from nnunet_skipx.training.variants import trainer_class
+from tests.plan_shapes import SHAPES, PlanShape, dataset_json, plans
+
+SMALL = PlanShape((16, 24, 16), (1, 1, 1), 3)
+SMALL_2D = PlanShape((32, 24), (1, 1), 3)
+
+
+class NetworkContract:
+    """Inherit and set `network`; `options` are extra constructor arguments, smaller than the defaults if need be."""
+
+    network: ClassVar[type[SkipUNet]]
+    options: ClassVar[dict[str, Any]] = {}
+
+    def build(self, shape: PlanShape, channels: int = 1, classes: int = 3, deep: bool = True, **plan: Any) -> SkipUNet:
+        torch.manual_seed(0)
+        return self.network(channels, classes, deep, **self.options, **shape.architecture(**plan))
+
+    @pytest.mark.parametrize("residual", [False, True], ids=["plain", "residual"])
+    @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
+    def test_logits_have_the_size_of_every_decoder_stage(self, shape: PlanShape, residual: bool) -> None:
+        network = self.build(shape, residual=residual)
+        with torch.no_grad():
+            logits = network(torch.randn(1, 1, *shape.patch))
+        stock = (ResidualEncoderUNet if residual else PlainConvUNet)(
+            input_channels=1, num_classes=3, deep_supervision=True, **shape.architecture(residual=residual)
+        )
+        with torch.no_grad():
+            expected = [x.shape for x in stock(torch.randn(1, 1, *shape.patch))]
+        assert [x.shape for x in logits] == expected
+
+    @pytest.mark.parametrize("stages", range(3, 9))
+    def test_builds_with_3_to_8_stages(self, stages: int) -> None:
+        shape = PlanShape((32, 32), (1, 1), stages)
+        logits = self.build(shape)(torch.randn(2, 1, 32, 32))
+        assert len(logits) == stages - 1
+
+    @pytest.mark.parametrize("channels", [1, 4])
+    def test_takes_1_and_4_input_channels_and_any_batch(self, channels: int) -> None:
+        network = self.build(SMALL, channels=channels, deep=False)
+        for batch in (1, 3):
+            assert network(torch.randn(batch, channels, *SMALL.patch)).shape == (batch, 3, *SMALL.patch)
+
+    def test_deep_supervision_changes_no_key_and_no_full_resolution_logit(self) -> None:
+        deep, shallow = self.build(SMALL, deep=True).eval(), self.build(SMALL, deep=False).eval()
+        assert deep.state_dict().keys() == shallow.state_dict().keys()
+        shallow.load_state_dict(deep.state_dict())
+        x = torch.randn(1, 1, *SMALL.patch)
+        torch.testing.assert_close(deep(x)[0], shallow(x))
+
+    @pytest.mark.parametrize("norm", ["instance", "batch"])
+    @pytest.mark.parametrize("shape", [SMALL, SMALL_2D], ids=["3d", "2d"])
+    def test_gradients_reach_every_parameter(self, shape: PlanShape, norm: str) -> None:
+        network = self.build(shape, norm=norm)
+        sum((x.float() ** 2).mean() for x in network(torch.randn(2, 1, *shape.patch))).backward()
+        without = [name for name, p in network.named_parameters() if p.grad is None]
+        assert not without
+        zero = {name for name, p in network.named_parameters() if not p.grad.abs().max() > 0}
+        assert all(name.endswith("bias") for name in zero - self.may_have_zero_gradient()), zero
+
+    def may_have_zero_gradient(self) -> set[str]:
+        """Parameters whose gradient vanishes for a given batch by design."""
+        return set()
+
+    @pytest.mark.parametrize("training", [True, False])
+    @pytest.mark.parametrize("shape", [SMALL, SMALL_2D], ids=["3d", "2d"])
+    def test_is_one_graph_that_computes_the_same(self, shape: PlanShape, training: bool) -> None:
+        network = self.build(shape).train(training)
+        x = torch.randn(2, 1, *shape.patch)
+        compiled = torch.compile(network, fullgraph=True, backend="aot_eager")
+        for ours, expected in zip(compiled(x), network(x), strict=True):
+            torch.testing.assert_close(ours, expected, rtol=1e-4, atol=1e-5)
+
+    def test_bfloat16_autocast_stays_finite_and_close(self) -> None:
+        network = self.build(SMALL, deep=False)
+        x = torch.randn(2, 1, *SMALL.patch)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            half = network(x)
+        half.float().mean().backward()
+        assert half.isfinite().all()
+        assert all(p.grad.isfinite().all() for p in network.parameters() if p.grad is not None)
+        full = network(x)
+        assert (half - full).abs().mean() < 0.1 * full.abs().mean()
+
+    def test_state_dict_round_trip(self) -> None:
+        first, second = self.build(SMALL).eval(), self.build(SMALL).eval()
+        for p in second.parameters():
+            nn.init.normal_(p)
+        second.load_state_dict(first.state_dict())
+        x = torch.randn(1, 1, *SMALL.patch)
+        torch.testing.assert_close(first(x), second(x))
+
+    @pytest.mark.parametrize("residual", [False, True], ids=["plain", "residual"])
+    def test_a_stock_checkpoint_lacks_only_the_mechanism(self, residual: bool) -> None:
+        stock_class = ResidualEncoderUNet if residual else PlainConvUNet
+        arguments = SMALL.architecture(residual=residual)
+        stock = stock_class(input_channels=1, num_classes=3, deep_supervision=True, **arguments)
+        result = self.build(SMALL, residual=residual).load_state_dict(stock.state_dict(), strict=False)
+        assert not result.unexpected_keys
+        assert result.missing_keys
+        assert all(key.startswith("skips.") for key in result.missing_keys)
+
+    def test_two_stages_with_deep_supervision_are_refused_at_build(self) -> None:
+        with pytest.raises(ValueError, match="2 stages"):
+            self.build(PlanShape((16, 16), (1, 1), 2))
+
+    def test_the_planners_estimate_counts_more_than_the_stock_network(self) -> None:
+        arguments = SMALL.architecture()
+        stock = PlainConvUNet(input_channels=1, num_classes=3, deep_supervision=True, **arguments)
+        ours = self.build(SMALL).compute_conv_feature_map_size(SMALL.patch)
+        assert ours > stock.compute_conv_feature_map_size(SMALL.patch)
+
+
+class TrainerContract:
+    """Inherit and set `trainer`, the name a user types."""
+
+    trainer: ClassVar[str]
+
+    @property
+    def trainer_type(self) -> type[SkipTrainer]:
+        return trainer_class(self.trainer)
+
+    @pytest.mark.parametrize("suffix", ["", "_twin", "_5epochs", "_twin_bf16_7epochs", "_stage2"])
+    def test_nnunets_resolver_finds_the_same_class_each_time_and_it_pickles(self, suffix: str) -> None:
+        found = recursive_find_trainer_class_by_name(self.trainer + suffix)
+        assert found.__name__ == self.trainer + suffix
+        assert recursive_find_trainer_class_by_name(self.trainer + suffix) is found
+        assert pickle.loads(pickle.dumps(found)) is found
+
+    def test_a_misspelt_variant_lists_what_exists(self) -> None:
+        with pytest.raises(ValueError, match=r"(?s)_twn.*_twin"):
+            recursive_find_trainer_class_by_name(f"{self.trainer}_twn")
+
+    @pytest.mark.parametrize("residual", [False, True], ids=["plain", "residual"])
+    def test_the_twin_has_the_same_parameter_budget(self, residual: bool) -> None:
+        # nnU-Net's own widths: at toy widths a mechanism of fixed size would outweigh the U-Net.
+        shape = PlanShape((64, 64, 64), (1, 1, 1), 5, features=32)
+        counts = []
+        for name in (self.trainer, f"{self.trainer}_twin"):
+            with torch.device("meta"):
+                network = self.build(name, shape, residual=residual)
+            counts.append(sum(p.numel() for p in network.parameters()))
+        assert abs(counts[0] - counts[1]) < 0.05 * counts[0]
+
+    def build(self, trainer: str, shape: PlanShape, deep: bool = False, **architecture: Any) -> nn.Module:
+        manager = PlansManager(plans(shape, **architecture))
+        return trainer_class(trainer).build_network_architecture(manager, manager.get_configuration("test"), 1, 3, deep)
+
+    @pytest.mark.parametrize("shape", [SMALL, SMALL_2D], ids=["3d", "2d"])
+    def test_nnunets_predictor_slides_over_a_larger_image(self, shape: PlanShape) -> None:
+        torch.manual_seed(0)
+        network = self.build(self.trainer, shape)
+        manager = PlansManager(plans(shape))
+        predictor = nnUNetPredictor(device=torch.device("cpu"), allow_tqdm=False, use_mirroring=False)
+        predictor.manual_initialization(
+            network, manager, manager.get_configuration("test"), None, dataset_json(), self.trainer, None
+        )
+        slices = () if len(shape.patch) == 3 else (2,)
+        spatial = (*slices, *(size + 5 for size in shape.patch))
+        logits = predictor.predict_sliding_window_return_logits(torch.randn(1, *spatial))
+        assert logits.shape == (3, *spatial)
+        assert logits.isfinite().all()
+
+    def test_plans_of_another_kind_of_network_are_refused(self) -> None:
+        other = plans(SMALL)
+        other["configurations"]["test"]["architecture"]["network_class_name"] = "somewhere.Primus"
+        manager = PlansManager(other)
+        with pytest.raises(ValueError, match="Primus"):
+            self.trainer_type.build_network_architecture(manager, manager.get_configuration("test"), 1, 3, False)
+
