@@ -88,10 +88,11 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand; a user's mistake becomes one sentence on stderr and exit code 2."""
     args = build_parser().parse_args(argv)
-    append_to_environment()
+    if args.function is not doctor_command:  # the doctor looks at what plain nnUNetv2_* commands see
+        append_to_environment()
     try:
         return int(args.function(args))
-    except (ValueError, OSError, NotImplementedError) as error:
+    except (ValueError, OSError, RuntimeError) as error:
         print(f"skipx {args.command}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -11,3 +11,4 @@ class nnUNetTrainerUTANet(BalancedTrainer):
 
     architecture = UTANet
     twin_kwargs = {"routing": "uniform"}
+    demo_kwargs = {"embedding": 16}

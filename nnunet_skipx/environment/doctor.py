@@ -15,7 +15,6 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from nnunet_skipx.discovery import EXT_VARIABLE, append_to_environment, ext_path
@@ -77,7 +76,7 @@ def all_checks() -> list[Check]:
         check_folder("nnUNet_results", "training writes it", FAIL),
         check_workers(os.environ.get(WORKERS_VARIABLE), os.cpu_count() or 1),
         *checks_from_probe(ask_probe()),
-        check_plain_commands(variable_at_start(), is_enabled()),
+        check_plain_commands(os.environ.get(EXT_VARIABLE, ""), is_enabled()),
     ]
 
 
@@ -142,7 +141,7 @@ def checks_from_probe(answer: dict[str, Any]) -> list[Check]:
         checks += [check_gpu(answer["cuda"]), check_compile(answer, os.environ.get(COMPILE_VARIABLE))]
     # without nnU-Net no trainer can be looked up, and the failed import says so already
     if "trainers" in answer:
-        checks += check_trainers(answer["trainers"], variable_at_start())
+        checks += check_trainers(answer["trainers"], os.environ.get(EXT_VARIABLE, ""))
     return checks
 
 
@@ -195,16 +194,6 @@ def check_plain_commands(user_variable: str, hook: bool) -> Check:
     if hook:
         return Check(name, OK, "find our trainers: the start-up hook is enabled")
     return Check(name, WARN, "do not find our trainers in this environment", "skipx enable")
-
-
-def variable_at_start() -> str:
-    """`nnUNet_extTrainer` as the user set it, before the start-up hook or `skipx` appended our folder."""
-    at_start = Path("/proc/self/environ")
-    # where the system keeps no record (macOS, Windows) today's value is the best there is
-    if not at_start.is_file():
-        return os.environ.get(EXT_VARIABLE, "")
-    entries = os.fsdecode(at_start.read_bytes()).split("\0")
-    return dict(entry.split("=", 1) for entry in entries if "=" in entry).get(EXT_VARIABLE, "")
 
 
 def ask_probe() -> dict[str, Any]:

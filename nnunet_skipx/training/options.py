@@ -1,5 +1,7 @@
 """What the parts of a variant's name do: `_250epochs`, `_bf16`, `_demo` (`_twin` and `_stage2` need our networks)."""
 import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import torch
@@ -29,7 +31,9 @@ class EpochsOption(nnUNetTrainer):
 class Bf16Option(nnUNetTrainer):
     """`_bf16`: autocast to bfloat16 instead of float16, in training, validation and prediction; no GradScaler.
 
-    For networks whose activations leave float16's range. On the CPU nnU-Net does not autocast.
+    For networks whose activations leave float16's range. On the CPU nnU-Net does not autocast. The steps change the
+    default of autocast, because torch.compile traces the backward under the autocast around it; the network changes
+    it once more for nnU-Net's predictor, which does not know the trainer.
     """
 
     def __init__(
@@ -59,12 +63,27 @@ class Bf16Option(nnUNetTrainer):
         network.forward = autocast_to_bfloat16(network.forward)
         return network
 
+    def train_step(self, batch: dict) -> dict:
+        """nnU-Net's step, with bfloat16 as the default of autocast."""
+        with bfloat16_by_default(self.device.type):
+            return super().train_step(batch)
+
+    def validation_step(self, batch: dict) -> dict:
+        """nnU-Net's step, with bfloat16 as the default of autocast."""
+        with bfloat16_by_default(self.device.type):
+            return super().validation_step(batch)
+
 
 class DemoOption(nnUNetTrainer):
-    """`_demo`: the shortened schedule of `skipx demo`, 10 epochs of 20 iterations with AdamW 3e-3 and no mirroring.
+    """`_demo`: the shortened schedule of `skipx demo`, 5 epochs of 40 iterations with AdamW 3e-3 and no mirroring.
 
-    nnU-Net's own SGD schedule has learnt nothing after so few iterations. Not for results.
+    nnU-Net's own SGD schedule has learnt nothing after so few iterations. Mechanisms are narrowed as the demo's plans
+    narrow the U-Net (`demo_kwargs`). Not for results.
     """
+
+    demo_epochs: ClassVar[int] = 5
+    iterations_per_epoch: ClassVar[int] = 40
+    learning_rate: ClassVar[float] = 3e-3
 
     def __init__(
         self,
@@ -75,10 +94,10 @@ class DemoOption(nnUNetTrainer):
         device: torch.device = torch.device("cuda"),  # noqa: B008
     ) -> None:
         super().__init__(plans, configuration, fold, dataset_json, device)
-        self.num_epochs = 10
-        self.num_iterations_per_epoch = 20
+        self.num_epochs = self.demo_epochs
+        self.num_iterations_per_epoch = self.iterations_per_epoch
         self.num_val_iterations_per_epoch = 2
-        self.initial_lr = 3e-3
+        self.initial_lr = self.learning_rate
         self.save_every = 1
 
     def configure_optimizers(self) -> tuple[torch.optim.Optimizer, PolyLRScheduler]:
@@ -92,6 +111,17 @@ class DemoOption(nnUNetTrainer):
         rotation, dummy_2d, patch_size, _ = super().configure_rotation_dummyDA_mirroring_and_inital_patch_size()
         self.inference_allowed_mirroring_axes = None
         return rotation, dummy_2d, patch_size, None
+
+
+@contextmanager
+def bfloat16_by_default(device_type: str) -> Iterator[None]:
+    """Inside, `torch.autocast(device_type)` without a dtype means bfloat16."""
+    before = torch.get_autocast_dtype(device_type)
+    torch.set_autocast_dtype(device_type, torch.bfloat16)
+    try:
+        yield
+    finally:
+        torch.set_autocast_dtype(device_type, before)
 
 
 def autocast_to_bfloat16(forward: Any) -> Any:

@@ -17,13 +17,15 @@ STOCK_NETWORKS = ("PlainConvUNet", "ResidualEncoderUNet")
 class SkipTrainer(nnUNetTrainer):
     """nnU-Net's trainer with another network: plans, data, augmentation, schedule and evaluation stay nnU-Net's.
 
-    A trainer names its network in `architecture`, and in `twin_kwargs` the arguments that neutralise what the
-    mechanism claims to add, at the same number of parameters (the `_twin` variant).
+    A trainer names its network in `architecture`; in `twin_kwargs` the arguments that neutralise what the mechanism
+    claims to add, at the same number of parameters (the `_twin` variant); and in `demo_kwargs` those that make it
+    a quarter as wide, like the U-Net of the demo (the `_demo` variant).
     """
 
     architecture: ClassVar[type[SkipUNet]]
     architecture_kwargs: ClassVar[dict[str, Any]] = {}
     twin_kwargs: ClassVar[dict[str, Any]]
+    demo_kwargs: ClassVar[dict[str, Any]] = {}
 
     def __init__(
         self,

@@ -69,9 +69,10 @@ def _variant(name: str, base_name: str, options: tuple[str, ...]) -> type[nnUNet
         mixins.append(EpochsOption)
     named_mixins = {"bf16": Bf16Option, "stage2": Stage2Option, "demo": DemoOption}
     mixins += [mixin for option, mixin in named_mixins.items() if option in options]
-    if "twin" in options:
-        assert issubclass(base, SkipTrainer)
-        namespace["architecture_kwargs"] = base.twin_kwargs
+    if issubclass(base, SkipTrainer):
+        twin = base.twin_kwargs if "twin" in options else {}
+        demo = base.demo_kwargs if "demo" in options else {}
+        namespace["architecture_kwargs"] = {**twin, **demo}
     return type(name, (*mixins, base), namespace)
 
 

@@ -1,0 +1,91 @@
+"""From a task folder in the Decathlon's layout to preprocessed data, folds and the demo's small plans."""
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from nnunetv2.utilities.crossval_split import generate_crossval_split
+
+from nnunet_skipx.datasets.download import fetch_msd_task
+from nnunet_skipx.datasets.msd import convert_msd, is_converted, msd_dataset_name
+from nnunet_skipx.datasets.phantom import write_phantom
+from nnunet_skipx.demo.workspace import Workspace
+
+PLANS = "nnUNetDemoPlans"
+NARROWING = 4  # the demo's networks are a quarter as wide as planned
+PHANTOM_SHAPE = (24, 36, 24)
+FOLDS = 5
+
+
+def task_folder(workspace: Workspace, data: Path | None, download: bool) -> Path:
+    """The demo's source data: a given MSD task folder, Task04 from MSD's bucket, or a phantom made here."""
+    if data is not None:
+        return data
+    if download:
+        return fetch_msd_task("Task04_Hippocampus", workspace.folder / "download")
+    phantom = workspace.folder / "Task99_Phantom"
+    return phantom if phantom.is_dir() else write_phantom(workspace.folder, shape=PHANTOM_SHAPE)
+
+
+def prepare(workspace: Workspace, source: Path) -> tuple[str, str]:
+    """Convert, plan, preprocess and split unless done; returns nnU-Net's data set name and the configuration.
+
+    Raises:
+        ValueError: the source is not a valid task folder, or has too few cases for five folds.
+        RuntimeError: nnU-Net's planning failed.
+    """
+    name = msd_dataset_name(source)
+    if not is_converted(source, name):
+        print(f"Converting {source} to {workspace.raw / name}")
+        convert_msd(source)
+    cases = sorted(path.name.removesuffix(".nii.gz") for path in (workspace.raw / name / "labelsTr").glob("*.nii.gz"))
+    if len(cases) < FOLDS:
+        raise ValueError(f"{source} has {len(cases)} labelled cases; five folds need at least {FOLDS}")
+    plans_file = workspace.preprocessed / name / f"{PLANS}.json"
+    if not plans_file.is_file():
+        print("Planning and preprocessing with nnUNetv2_plan_and_preprocess")
+        plan_and_preprocess(workspace, name)
+        splits = generate_crossval_split(cases, seed=12345, n_splits=FOLDS)
+        write_json(workspace.preprocessed / name / "splits_final.json", splits)
+        write_json(plans_file, small_plans(workspace.preprocessed / name / "nnUNetPlans.json"))  # last: marks all done
+    configurations = json.loads(plans_file.read_text())["configurations"]
+    return name, "3d_fullres" if "3d_fullres" in configurations else "2d"
+
+
+def plan_and_preprocess(workspace: Workspace, dataset: str) -> None:
+    """Run nnU-Net's own command on 3d_fullres; its output goes to a log."""
+    log = workspace.logs / "plan_and_preprocess.log"
+    entry = "from nnunetv2.experiment_planning.plan_and_preprocess_entrypoints import plan_and_preprocess_entry as main"
+    workers = str(min(os.cpu_count() or 1, 4))
+    command = [sys.executable, "-c", f"{entry}; main()", "-d", str(int(dataset[7:10])), "-c", "3d_fullres"]
+    command += ["-np", workers, "-npfp", workers, "--verify_dataset_integrity"]
+    with log.open("w") as output:
+        environment = workspace.planning_environment()
+        status = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, env=environment, check=False)
+    if status.returncode != 0:
+        raise RuntimeError(f"nnU-Net's planning failed; the end of {log}:\n{last_lines(log)}")
+
+
+def small_plans(planned: Path) -> dict:
+    """nnU-Net's plans with a quarter of the features per stage; everything else stays as planned."""
+    plans = json.loads(planned.read_text())
+    plans["plans_name"] = PLANS
+    for configuration in plans["configurations"].values():
+        if "architecture" in configuration:
+            arguments = configuration["architecture"]["arch_kwargs"]
+            arguments["features_per_stage"] = [width // NARROWING for width in arguments["features_per_stage"]]
+    return plans
+
+
+def write_json(path: Path, content: object) -> None:
+    """Write in one step, so that an interrupted run leaves no half file."""
+    draft = path.with_name(f".{path.name}.draft")
+    draft.write_text(json.dumps(content, indent=2))
+    draft.replace(path)
+
+
+def last_lines(log: Path, count: int = 8) -> str:
+    """The last lines of a log file, indented."""
+    lines = log.read_text(errors="replace").strip().splitlines()[-count:]
+    return "\n".join(f"  {line}" for line in lines)

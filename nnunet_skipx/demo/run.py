@@ -1,0 +1,101 @@
+"""`skipx demo`: data -> nnU-Net raw -> plans -> five folds x trainers -> a table and a report, on the CPU."""
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+from filelock import FileLock, Timeout
+
+from nnunet_skipx.benchmark.atlas import atlas_table
+from nnunet_skipx.benchmark.collect import collect
+from nnunet_skipx.benchmark.cost import network_cost
+from nnunet_skipx.benchmark.report import ReportInput, terminal_table, write_report
+from nnunet_skipx.benchmark.training_log import read_training_log
+from nnunet_skipx.demo.cells import Cell, run_cells
+from nnunet_skipx.demo.prepare import FOLDS, NARROWING, PLANS, prepare, task_folder
+from nnunet_skipx.demo.workspace import Workspace
+from nnunet_skipx.training.options import DemoOption
+from nnunet_skipx.training.variants import BASELINE, trainer_class, trainer_names
+
+NOTES = (
+    f"Shortened settings: every network is a quarter (1/{NARROWING}) as wide as nnU-Net plans it, the training has "
+    f"{DemoOption.demo_epochs} epochs of {DemoOption.iterations_per_epoch} iterations with AdamW "
+    f"{DemoOption.learning_rate} (nnU-Net: 1000 epochs of 250 with SGD 0.01), without mirroring.",
+    "These numbers show that the comparison runs, not which network is better: for that, train the stock schedule.",
+    "Trainings ran side by side with one CPU thread each, and the seconds per epoch are measured so.",
+)
+
+
+def run_demo(
+    folder: Path,
+    data: Path | None = None,
+    download: bool = False,
+    trainers: Sequence[str] = (BASELINE, "nnUNetTrainerUTANet"),
+    folds: Sequence[int] = range(FOLDS),
+) -> int:
+    """Do what is missing in `folder` and write its report.
+
+    Raises:
+        ValueError: unknown trainers or folds, unfit data, or another demo at work in the folder.
+        RuntimeError: planning or trainings failed.
+    """
+    check_arguments(trainers, folds)
+    workspace = Workspace(folder)
+    workspace.create()
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            dataset, configuration = prepare(workspace, task_folder(workspace, data, download))
+            names = [f"{trainer}_demo" for trainer in trainers]
+            # Fold by fold, so that an interrupted demo has compared the trainers on what is done.
+            cells = [Cell(workspace, dataset, configuration, name, fold) for fold in folds for name in names]
+            run_cells(cells)
+            inputs = report_input(workspace, dataset, cells)
+            path = write_report(inputs, workspace.report)
+    except Timeout as error:
+        raise ValueError(f"another skipx demo is at work in {folder}: wait for it, or name another folder") from error
+    print(f"\n{terminal_table(inputs)}\n\nReport: {path.resolve()}")
+    return 0
+
+
+def check_arguments(trainers: Sequence[str], folds: Sequence[int]) -> None:
+    """Refuse trainers that have no `_demo` variant, and folds that do not exist, before anything is written."""
+    for trainer in trainers:
+        try:
+            trainer_class(f"{trainer}_demo")
+        except AttributeError as error:
+            known = ", ".join([BASELINE, *trainer_names()])
+            raise ValueError(f"the demo knows no trainer {trainer!r}; it knows {known} and their variants") from error
+    if wrong := [fold for fold in folds if fold not in range(FOLDS)]:
+        raise ValueError(f"there is no fold {wrong[0]}; the demo has the folds 0 to {FOLDS - 1}")
+    if len(set(trainers)) < len(trainers) or len(set(folds)) < len(folds):
+        raise ValueError("a trainer or a fold is named twice; name each once")
+
+
+def report_input(workspace: Workspace, dataset: str, cells: Sequence[Cell]) -> ReportInput:
+    """Everything the report needs, read from the disk."""
+    preprocessed = workspace.preprocessed / dataset
+    dataset_json = json.loads((preprocessed / "dataset.json").read_text())
+    plans = json.loads((preprocessed / f"{PLANS}.json").read_text())
+    splits = json.loads((preprocessed / "splits_final.json").read_text())
+    folds = sorted({cell.fold for cell in cells})
+    models = {cell.trainer: cell.folder.parent for cell in cells}
+    atlas = atlas_table(preprocessed / "gt_segmentations", splits, folds, dataset_json, dataset)
+    return ReportInput(
+        title=f"skipx demo on {dataset}",
+        table=pd.concat([collect(list(models.values()), folds), atlas], ignore_index=True),
+        baseline=cells[0].trainer,
+        dataset_json=dataset_json,
+        costs={name: network_cost(name, plans, cells[0].configuration, dataset_json) for name in models},
+        logs={name: {f: read_training_log(path / f"fold_{f}") for f in folds} for name, path in models.items()},
+        model_folders=models,
+        images_folder=workspace.raw / dataset / "imagesTr",
+        labels_folder=workspace.raw / dataset / "labelsTr",
+        settings={
+            "epochs": str(DemoOption.demo_epochs),
+            "iterations per epoch": str(DemoOption.iterations_per_epoch),
+            "optimiser": f"AdamW, {DemoOption.learning_rate}",
+            "device": f"CPU, {os.cpu_count()} cores, one thread per training",
+        },
+        notes=NOTES,
+    )

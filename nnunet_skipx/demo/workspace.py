@@ -1,0 +1,58 @@
+"""The demo's folder: nnU-Net's three folders, logs and the report, and the environment its processes run in."""
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from nnunet_skipx.discovery import EXT_VARIABLE, ext_path
+
+ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Where one demo keeps everything; a second run in the same folder continues the first."""
+
+    folder: Path
+
+    @property
+    def raw(self) -> Path:
+        return self.folder / "nnUNet_raw"
+
+    @property
+    def preprocessed(self) -> Path:
+        return self.folder / "nnUNet_preprocessed"
+
+    @property
+    def results(self) -> Path:
+        return self.folder / "nnUNet_results"
+
+    @property
+    def logs(self) -> Path:
+        return self.folder / "logs"
+
+    @property
+    def report(self) -> Path:
+        return self.folder / "report"
+
+    def create(self) -> None:
+        """Make the folders and point this process's nnU-Net at them."""
+        for path in (self.raw, self.preprocessed, self.results, self.logs):
+            path.mkdir(parents=True, exist_ok=True)
+        os.environ.update(self.folders())
+
+    def folders(self) -> dict[str, str]:
+        """nnU-Net's environment variables for this workspace."""
+        folders = {"nnUNet_raw": self.raw, "nnUNet_preprocessed": self.preprocessed, "nnUNet_results": self.results}
+        return {name: str(path.resolve()) for name, path in folders.items()}
+
+    def planning_environment(self) -> dict[str, str]:
+        """For planning and preprocessing, which crash with nnUNet_n_proc_DA=0."""
+        environment = {**os.environ, **self.folders()}
+        environment.pop("nnUNet_n_proc_DA", None)
+        return environment
+
+    def training_environment(self) -> dict[str, str]:
+        """For one cell: one thread, no GPU, augmentation inline, one export process."""
+        single = dict.fromkeys(ONE_THREAD, "1")
+        nnunet = {"nnUNet_n_proc_DA": "0", "nnUNet_def_n_proc": "1", EXT_VARIABLE: ext_path()}
+        return {**os.environ, **self.folders(), **single, **nnunet, "CUDA_VISIBLE_DEVICES": ""}

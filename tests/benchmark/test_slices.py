@@ -1,0 +1,45 @@
+"""slices: the median and the worst case beside the reference."""
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from nnunet_skipx.benchmark.collect import collect
+from nnunet_skipx.benchmark.slices import largest_slice, slice_panels
+from nnunet_skipx.benchmark.statistics import case_values
+from tests.benchmark.conftest import DATASET_JSON, FOLDS, TRAINERS, Study
+
+
+@pytest.fixture
+def table(study: Study) -> pd.DataFrame:
+    return collect(list(study.model_folders.values()), FOLDS)
+
+
+def test_each_trainer_shows_its_median_and_its_worst_case(study: Study, table: pd.DataFrame) -> None:
+    panels = slice_panels(table, study.model_folders, study.images, study.labels, DATASET_JSON)
+    assert [panel.title.split(" case ")[0] for panel in panels] == [
+        f"{trainer}: {which}" for trainer in TRAINERS for which in ("median", "worst")]
+    for trainer, (median, worst) in zip(TRAINERS, (panels[:2], panels[2:]), strict=True):
+        values = case_values(table, trainer)
+        assert f"Dice {values.min():.3f}" in worst.title
+        assert (values <= float(median.title[-5:]) + 5e-4).sum() >= len(values) / 2
+    assert len({panel.src for panel in panels}) > 1
+    assert all(panel.src.startswith("data:image/png;base64,") for panel in panels)
+
+
+def test_the_slice_with_most_labelled_voxels_is_shown() -> None:
+    array = np.zeros((5, 4, 4), int)
+    array[1, :2], array[3, :3], array[4, 0] = 1, 2, 3
+    assert largest_slice(array) == 3
+
+
+def test_regions_are_shown_by_their_label_values(study: Study, table: pd.DataFrame) -> None:
+    dataset_json = {**DATASET_JSON, "labels": {"background": 0, "whole": [1, 2], "core": [2]}}
+    folders = {TRAINERS[0]: study.model_folder(TRAINERS[0])}
+    assert len(slice_panels(table, folders, study.images, study.labels, dataset_json)) == 2
+
+
+def test_a_missing_file_is_named(study: Study, table: pd.DataFrame, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"case_\d\d_0000\.nii\.gz is missing"):
+        slice_panels(table, study.model_folders, tmp_path, study.labels, DATASET_JSON)

@@ -1,0 +1,160 @@
+"""Every trainer keeps the contract; what the options of a name change in a trainer and its network."""
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from dynamic_network_architectures.architectures.unet import PlainConvUNet
+from nnunetv2.run.load_pretrained_weights import load_pretrained_weights
+from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+
+from nnunet_skipx.training.balance import BalancedLoss
+from nnunet_skipx.training.options import bfloat16_by_default
+from nnunet_skipx.training.variants import trainer_class
+from tests.contract import SMALL, TrainerContract
+from tests.plan_shapes import dataset_json, plans
+
+
+class TestUTANetTrainer(TrainerContract):
+    trainer = "nnUNetTrainerUTANet"
+
+
+@pytest.fixture
+def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results"):
+        (tmp_path / name).mkdir()
+        monkeypatch.setenv(name, str(tmp_path / name))
+    preprocessed = tmp_path / "nnUNet_preprocessed" / "Dataset998_Test" / "nnUNetPlans_test"
+    preprocessed.mkdir(parents=True)
+    (preprocessed / "case.b2nd").touch()  # nnU-Net tells the kind of data set by its files
+    return tmp_path
+
+
+def make(name: str) -> nnUNetTrainer:
+    torch.manual_seed(0)
+    return trainer_class(name)(plans(SMALL), "test", 0, dataset_json(), torch.device("cpu"))
+
+
+def batch() -> dict[str, Any]:
+    torch.manual_seed(1)
+    target = torch.randint(0, 3, (2, 1, *SMALL.patch)).float()
+    return {"data": torch.randn(2, 1, *SMALL.patch), "target": [target, target[..., ::2, ::2, ::2]]}
+
+
+def test_a_training_step_with_nnunets_code_counts_the_balance_loss_and_logs_it(folders: Path) -> None:
+    trainer = make("nnUNetTrainerUTANet")
+    trainer.initialize()
+    assert isinstance(trainer.loss, BalancedLoss)
+    assert trainer.loss.weight == 0.01
+    trainer.network.train()
+    outputs = [trainer.train_step(batch()) for _ in range(2)]
+    trainer.on_train_epoch_end(outputs)
+    logged = trainer.logger.local_logger.my_fantastic_logging
+    assert len(logged["balance_losses"]) == 1
+    assert [len(logged[f"expert_usage_gate{gate}"][0]) for gate in (1, 2)] == [4, 4]
+    log = Path(trainer.log_file).read_text()
+    assert "Balance loss: " in log
+    assert "Expert usage gate 2: [" in log
+
+
+def test_the_twin_trains_without_balance_loss(folders: Path) -> None:
+    trainer = make("nnUNetTrainerUTANet_twin")
+    trainer.initialize()
+    assert not isinstance(trainer.loss, BalancedLoss)
+    trainer.network.train()
+    trainer.on_train_epoch_end([trainer.train_step(batch())])
+    assert "balance_losses" not in trainer.logger.local_logger.my_fantastic_logging
+
+
+def test_checkpoints_are_saved_every_10_epochs_at_the_latest(folders: Path) -> None:
+    assert make("nnUNetTrainerUTANet").save_every <= 10
+
+
+def test_epochs_set_the_schedule_also_together_with_the_demo(folders: Path) -> None:
+    assert make("nnUNetTrainerUTANet_30epochs").num_epochs == 30
+    assert make("nnUNetTrainerUTANet_demo_7epochs").num_epochs == 7
+    trainer = make("nnUNetTrainer_30epochs")
+    trainer.initialize()
+    assert trainer.lr_scheduler.max_steps == 30
+
+
+@pytest.mark.parametrize("name", ["nnUNetTrainer_bf16", "nnUNetTrainerUTANet_bf16"])
+@pytest.mark.parametrize("compiled", [False, True], ids=["eager", "compiled"])
+def test_bf16_turns_autocast_to_bfloat16_and_needs_no_scaler(folders: Path, name: str, compiled: bool) -> None:
+    before = torch.get_autocast_dtype("cpu")
+    trainer = make(name)
+    assert trainer.grad_scaler is None
+    manager = PlansManager(plans(SMALL))
+    network = type(trainer).build_network_architecture(manager, manager.get_configuration("test"), 1, 3, False)
+    run = torch.compile(network, backend="aot_eager", fullgraph=True) if compiled else network
+    x = torch.randn(1, 1, *SMALL.patch)
+    assert run(x).dtype == torch.float32
+    with bfloat16_by_default("cpu"), torch.autocast("cpu"):  # a training step on CUDA
+        logits = run(x)
+    logits.float().sum().backward()
+    assert logits.dtype == torch.bfloat16
+    with torch.no_grad(), torch.autocast("cpu", dtype=torch.float16):  # nnU-Net's predictor on CUDA
+        assert run(x).dtype == torch.bfloat16
+    assert torch.get_autocast_dtype("cpu") == before
+
+
+def stock_checkpoint(folder: Path) -> Path:
+    torch.manual_seed(2)
+    stock = PlainConvUNet(input_channels=1, num_classes=3, deep_supervision=True, **SMALL.architecture())
+    path = folder / "checkpoint_final.pth"
+    torch.save({"network_weights": stock.state_dict()}, path)
+    return path
+
+
+def test_stage2_loads_a_stock_checkpoint_with_nnunets_loader_and_trains_the_mechanism_only(folders: Path) -> None:
+    trainer = make("nnUNetTrainerUTANet_stage2")
+    trainer.initialize()
+    path = stock_checkpoint(folders)
+    load_pretrained_weights(trainer.network, str(path))
+    stock = torch.load(path, weights_only=False)["network_weights"]
+    before = {key: value.clone() for key, value in trainer.network.state_dict().items()}
+    assert any(key.startswith("skips.") for key in before), "the mechanism's keys are back after loading"
+    trainer.network.train()
+    trainer.train_step(batch())
+    after = trainer.network.state_dict()
+    trained = {key for key in after if not torch.equal(after[key], before[key])}
+    assert all(key.startswith("skips.") or ".seg_layers." in key for key in trained)
+    assert {"skips.fuse.conv.weight", "skips.gates.weight"} <= trained
+    frozen = [key for key in stock if ".seg_layers." not in key]
+    assert frozen and all(torch.equal(after[key], stock[key]) for key in frozen)
+    assert all(len(state) for state in trainer.optimizer.state.values())
+    assert not any(p in trainer.optimizer.state for p in trainer.network.parameters() if not p.requires_grad)
+
+
+def test_stage2_refuses_to_start_without_weights(folders: Path) -> None:
+    trainer = make("nnUNetTrainerUTANet_stage2")
+    with pytest.raises(ValueError, match="-pretrained_weights"):
+        trainer.on_train_start()
+
+
+def test_stage2_continues_from_its_own_full_checkpoint(folders: Path) -> None:
+    first = make("nnUNetTrainerUTANet_stage2")
+    first.initialize()
+    load_pretrained_weights(first.network, str(stock_checkpoint(folders)))
+    first.network.train()
+    first.train_step(batch())
+    for key in ("mean_fg_dice", "ema_fg_dice"):
+        first.logger.local_logger.my_fantastic_logging[key].append(0.5)
+    path = folders / "latest.pth"
+    first.save_checkpoint(str(path))
+    second = make("nnUNetTrainerUTANet_stage2")
+    second.load_checkpoint(str(path))
+    assert second.awaited_checkpoint.loaded
+    for key, value in first.network.state_dict().items():
+        assert torch.equal(value, second.network.state_dict()[key])
+
+
+def test_two_stages_with_deep_supervision_fail_at_build_with_the_cure(folders: Path) -> None:
+    from tests.plan_shapes import PlanShape
+
+    trainer = trainer_class("nnUNetTrainerUTANet")(
+        plans(PlanShape((16, 16), (1, 1), 2)), "test", 0, dataset_json(), torch.device("cpu")
+    )
+    with pytest.raises(ValueError, match=r"2 stages.*plan again"):
+        trainer.initialize()

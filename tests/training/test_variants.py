@@ -1,0 +1,67 @@
+"""The grammar of trainer names."""
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+from nnunetv2.training.nnUNetTrainer.variants.training_length.nnUNetTrainer_Xepochs import nnUNetTrainer_5epochs
+from nnunetv2.utilities.find_objects import recursive_find_trainer_class_by_name
+
+from nnunet_skipx.training.variants import is_option, trainer_class, trainer_names
+
+options = st.permutations(["twin", "bf16", "stage2", "demo", "30epochs"]).flatmap(
+    lambda order: st.integers(1, 5).map(lambda count: order[:count])
+)
+
+
+@given(st.sampled_from(trainer_names()), options)
+def test_options_combine_in_any_order_under_the_name_the_user_typed(trainer: str, chosen: list[str]) -> None:
+    name = "_".join([trainer, *chosen])
+    cls = trainer_class(name)
+    assert cls.__name__ == name
+    assert issubclass(cls, trainer_class(trainer))
+    assert "__" not in name
+
+
+def test_every_file_of_the_trainers_folder_holds_the_class_of_its_name() -> None:
+    assert "nnUNetTrainerUTANet" in trainer_names()
+    for name in trainer_names():
+        assert trainer_class(name).__name__ == name
+
+
+def test_nnunets_own_epochs_variants_stay_nnunets() -> None:
+    assert recursive_find_trainer_class_by_name("nnUNetTrainer_5epochs") is nnUNetTrainer_5epochs
+
+
+def test_the_baseline_takes_the_options_that_need_no_mechanism() -> None:
+    for name in ("nnUNetTrainer_30epochs", "nnUNetTrainer_bf16", "nnUNetTrainer_demo", "nnUNetTrainer_30epochs_bf16"):
+        assert issubclass(recursive_find_trainer_class_by_name(name), nnUNetTrainer)
+    for name in ("nnUNetTrainer_twin", "nnUNetTrainer_stage2_bf16"):
+        with pytest.raises(ValueError, match="no skip mechanism"):
+            trainer_class(name)
+
+
+@pytest.mark.parametrize("name", ["nnUNetTrainer", "nnUNetTrainerX", "nnUNetTrainerUTANetPlus", "nnUNetTrainer_mine"])
+def test_names_of_others_are_left_to_others(name: str) -> None:
+    with pytest.raises(AttributeError):
+        trainer_class(name)
+
+
+@pytest.mark.parametrize("name", ["nnUNetTrainerUTANet_0epochs", "nnUNetTrainerUTANet_epochs", "nnUNetTrainerUTANet_"])
+def test_malformed_options_are_refused_with_the_list(name: str) -> None:
+    with pytest.raises(ValueError, match=r"(?s)unknown option.*_bf16"):
+        trainer_class(name)
+
+
+def test_an_option_may_stand_once() -> None:
+    with pytest.raises(ValueError, match="twice"):
+        trainer_class("nnUNetTrainerUTANet_5epochs_7epochs")
+
+
+def test_wrong_capitals_are_answered_with_the_right_ones() -> None:
+    with pytest.raises(ValueError, match="did you mean 'nnUNetTrainerUTANet'"):
+        trainer_class("nnUNetTrainerUTAnet_bf16")
+
+
+@given(st.integers(1, 10**6))
+def test_any_number_of_epochs_is_an_option(n: int) -> None:
+    assert is_option(f"{n}epochs")
