@@ -16,6 +16,7 @@ from nnunet_skipx.benchmark.slices import slice_panels
 from nnunet_skipx.benchmark.statistics import Interval, PairedDifference
 from nnunet_skipx.benchmark.summary import Row, sentence, summary_rows
 from nnunet_skipx.benchmark.training_log import TrainingLog
+from nnunet_skipx.files import write_text
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -58,9 +59,7 @@ def write_report(inputs: ReportInput, folder: Path) -> Path:
         sections=_sections(inputs), versions=_versions())
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "index.html"
-    unfinished = folder / "index.html.tmp"
-    unfinished.write_text(html, encoding="utf-8")
-    unfinished.replace(path)
+    write_text(path, html)
     return path
 
 

@@ -11,6 +11,7 @@ from nnunet_skipx.datasets.download import fetch_msd_task
 from nnunet_skipx.datasets.msd import convert_msd, is_converted, msd_dataset_name
 from nnunet_skipx.datasets.phantom import write_phantom
 from nnunet_skipx.demo.workspace import Workspace
+from nnunet_skipx.files import write_json
 
 PLANS = "nnUNetDemoPlans"
 NARROWING = 4  # the demo's networks are a quarter as wide as planned
@@ -76,13 +77,6 @@ def small_plans(planned: Path) -> dict:
             arguments = configuration["architecture"]["arch_kwargs"]
             arguments["features_per_stage"] = [width // NARROWING for width in arguments["features_per_stage"]]
     return plans
-
-
-def write_json(path: Path, content: object) -> None:
-    """Write in one step, so that an interrupted run leaves no half file."""
-    draft = path.with_name(f".{path.name}.draft")
-    draft.write_text(json.dumps(content, indent=2))
-    draft.replace(path)
 
 
 def last_lines(log: Path, count: int = 8) -> str:

@@ -7,12 +7,12 @@ From 3.15 on a `.start` file of the same name silences the import line and names
 The function stands beside it in site-packages and not in our package: Python reports an entry point that it cannot
 import, so a hook left behind by an uninstalled package would print an error at every start.
 """
-import os
 import sys
 import sysconfig
 from pathlib import Path
 
 from nnunet_skipx.discovery import EXT_VARIABLE, ext_path
+from nnunet_skipx.files import write_text
 
 HOOK = "nnunet_skipx_startup"
 FIRST_PYTHON_WITH_START_FILES = (3, 15)
@@ -63,7 +63,7 @@ def enable(folder: Path | None = None, version: tuple[int, ...] = sys.version_in
     written: list[Path] = []
     try:
         for name, text in hook_files(version).items():
-            write_atomically(folder / name, text)
+            write_text(folder / name, text)
             written.append(folder / name)
     except OSError as error:
         if written:
@@ -93,16 +93,6 @@ def remove_hook(folder: Path) -> list[Path]:
     if removed and cache.is_dir() and not any(cache.iterdir()):
         cache.rmdir()
     return removed
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a text file so that no reader ever sees half of it; raises OSError and leaves nothing behind."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_text(text, encoding="ascii", newline="\n")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def not_writable(folder: Path, error: OSError, cure: str) -> OSError:

@@ -6,6 +6,7 @@ from nnunetv2.paths import nnUNet_preprocessed
 from nnunetv2.utilities.dataset_name_id_conversion import maybe_convert_to_dataset_name
 
 from nnunet_skipx import architectures
+from nnunet_skipx.files import write_json
 from nnunet_skipx.training.trainer import STOCK_NETWORKS
 
 
@@ -33,7 +34,7 @@ def write_plans(dataset: str, architecture: str, plans: str = "nnUNetPlans") -> 
             )
         configuration["architecture"]["network_class_name"] = f"nnunet_skipx.architectures.{architecture}"
     target = source.with_name(f"{content['plans_name']}.json")
-    target.write_text(json.dumps(content, indent=4))
+    write_json(target, content)
     return target
 
 

@@ -1,0 +1,38 @@
+"""Write the result of a finished `skipx demo` into README.md: `python -m benchmarks.readme_result DEMO_FOLDER`."""
+import argparse
+import re
+from pathlib import Path
+
+from benchmarks.measure import describe_machine
+from benchmarks.tables import replace_block
+from nnunet_skipx.benchmark.report import terminal_table
+from nnunet_skipx.demo.cells import Cell
+from nnunet_skipx.demo.prepare import PLANS
+from nnunet_skipx.demo.run import report_input
+from nnunet_skipx.demo.workspace import Workspace
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    workspace = Workspace(parser.parse_args().folder)
+    workspace.create()
+    dataset, cells = finished_cells(workspace)
+    table = terminal_table(report_input(workspace, dataset, cells))
+    replace_block(README, "demo", f"```text\n{table}\n```\n\nMachine: {describe_machine()}.")
+
+
+def finished_cells(workspace: Workspace) -> tuple[str, list[Cell]]:
+    """The data set and the cells that lie in a demo's results; the baseline first."""
+    cells, dataset = [], ""
+    for summary in sorted(workspace.results.glob(f"*/*__{PLANS}__*/fold_*/validation/summary.json")):
+        dataset, model, fold = summary.parts[-5], summary.parts[-4], summary.parts[-3]
+        trainer, _, configuration = model.split("__")
+        cells.append(Cell(workspace, dataset, configuration, trainer, int(re.sub(r"\D", "", fold))))
+    return dataset, sorted(cells, key=lambda cell: (cell.trainer != "nnUNetTrainer_demo", cell.trainer, cell.fold))
+
+
+if __name__ == "__main__":
+    main()

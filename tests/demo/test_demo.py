@@ -1,0 +1,49 @@
+"""`skipx demo` as a user runs it, killed in the middle and run again."""
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+COMMAND = [sys.executable, "-m", "nnunet_skipx.cli", "demo"]
+
+
+@pytest.mark.slow
+def test_a_killed_demo_goes_on_where_it_was_and_ends_in_a_report(tmp_path: Path) -> None:
+    folder = tmp_path / "demo"
+    arguments = [*COMMAND, str(folder), "--folds", "0"]
+    first = subprocess.Popen(arguments, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 400
+    while not list(folder.glob("nnUNet_results/*/*/fold_0/checkpoint_latest.pth")):
+        assert first.poll() is None and time.monotonic() < deadline
+        time.sleep(0.2)
+    os.killpg(first.pid, signal.SIGKILL)
+    first.wait()
+    second = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    assert second.returncode == 0, second.stderr[-3000:]
+    assert "Planning" not in second.stdout, "planning was done and is not repeated"
+    assert "nnUNetTrainerUTANet_demo" in second.stdout
+    page = (folder / "report" / "index.html").read_text()
+    for words in ("Expert usage", "GFLOPs", "atlas (no network)", "AdamW"):
+        assert words in page
+    written = times_of_summaries(folder)
+    assert len(written) == 2
+    third = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    assert third.returncode == 0
+    assert times_of_summaries(folder) == written, "done cells are not run again"
+
+
+def times_of_summaries(folder: Path) -> dict[Path, int]:
+    return {path: path.stat().st_mtime_ns for path in folder.glob("nnUNet_results/*/*/fold_0/validation/summary.json")}
+
+
+def test_two_demos_in_one_folder_are_refused(tmp_path: Path) -> None:
+    from filelock import FileLock
+
+    with FileLock(tmp_path / ".lock"):
+        result = subprocess.run([*COMMAND, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert "another skipx demo" in result.stderr

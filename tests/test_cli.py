@@ -1,0 +1,57 @@
+"""The command line: what a user types, sees and can get wrong."""
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nnunet_skipx.discovery import EXT_VARIABLE, append_to_environment, ext_path
+
+
+def skipx(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "nnunet_skipx.cli", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment}, check=False)
+
+
+def test_ext_path_prints_the_folder_and_nothing_else() -> None:
+    result = skipx("ext-path")
+    assert result.stdout == f"{ext_path()}\n"
+    assert (Path(ext_path()) / "nnunet_skipx_trainer_finder.py").is_file()
+
+
+def test_the_folder_holds_one_flat_module() -> None:
+    modules = [path.name for path in Path(ext_path()).glob("*.py") if path.name != "__init__.py"]
+    assert modules == ["nnunet_skipx_trainer_finder.py"]
+
+
+def test_the_users_folders_stay_first_and_ours_is_added_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(EXT_VARIABLE, "/mine")
+    append_to_environment()
+    append_to_environment()
+    assert os.environ[EXT_VARIABLE].split(os.pathsep) == ["/mine", ext_path()]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("demo", "{tmp}", "--data", "{tmp}/Task04_Missing"), "Task04_Missing"),
+        (("demo", "{tmp}", "--trainers", "nnUNetTrainerUTNet"), "nnUNetTrainerUTANet"),
+        (("demo", "{tmp}", "--trainers", "nnUNetTrainerUTANet_twn"), "_twin"),
+        (("demo", "{tmp}", "--folds", "5"), "0 to 4"),
+        (("plan", "-d", "998", "-a", "UTANet"), "998"),
+    ],
+)
+def test_a_users_mistake_is_one_message_without_a_traceback(
+    arguments: tuple[str, ...], words: str, tmp_path: Path
+) -> None:
+    folders = {name: str(tmp_path) for name in ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results")}
+    result = skipx(*(argument.format(tmp=tmp_path) for argument in arguments), **folders)
+    assert result.returncode == 2
+    assert words in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_starting_is_quick_because_torch_is_not_imported() -> None:
+    code = "import sys, nnunet_skipx.cli; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
