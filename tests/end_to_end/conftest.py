@@ -20,9 +20,12 @@ DATASET = "Dataset099_Phantom"
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """One thread, one worker, and our folder where `skipx ext-path` says."""
-    threads = {"OMP_NUM_THREADS": "1", "nnUNet_def_n_proc": "1", "nnUNet_n_proc_DA": "1", EXT_VARIABLE: ext_path()}
-    return {**os.environ, **threads, "CUDA_VISIBLE_DEVICES": "", **{name: str(folder / name) for name in FOLDERS}}
+    """One worker, no GPU, and our folder where `skipx ext-path` says."""
+    # nnU-Net takes every core with -device cpu; threads that wait must not keep other tests off the cores.
+    quiet = {"OMP_WAIT_POLICY": "PASSIVE", "CUDA_VISIBLE_DEVICES": ""}
+    workers = {"nnUNet_def_n_proc": "1", "nnUNet_n_proc_DA": "1"}
+    folders = {name: str(folder / name) for name in FOLDERS}
+    return {**os.environ, **quiet, **workers, **folders, EXT_VARIABLE: ext_path()}
 
 
 @pytest.fixture(scope="module")
@@ -61,5 +64,8 @@ def planned(workplace: Path, command: Command) -> Path:
     command("nnUNetv2_plan_and_preprocess", "-d", 99, "-c", "2d", "3d_fullres", "-np", 1, "-npfp", 1,
             "--verify_dataset_integrity")  # fmt: skip
     folder = workplace / "nnUNet_preprocessed" / DATASET
-    write_json(folder / f"{PLANS}.json", small_plans(folder / "nnUNetPlans.json"))
+    plans = small_plans(folder / "nnUNetPlans.json")
+    for configuration in plans["configurations"].values():
+        configuration["batch_size"] = 2  # of such small slices nnU-Net would take hundreds
+    write_json(folder / f"{PLANS}.json", plans)
     return folder

@@ -103,15 +103,14 @@ def test_find_best_configuration_ensemble_and_postprocessing(
 ) -> None:
     command("nnUNetv2_find_best_configuration", 99, "-tr", TRAINER, "-p", PLANS, "-c", *CONFIGURATIONS, "-f", 0, 1,
             "-np", 1)  # fmt: skip
-    best = json.loads((trained / "nnUNet_results" / DATASET / "inference_information.json").read_text())
-    assert TRAINER in json.dumps(best["best_model_or_ensemble"])
+    information = json.loads((trained / "nnUNet_results" / DATASET / "inference_information.json").read_text())
+    best = information["best_model_or_ensemble"]
+    assert TRAINER in json.dumps(best["selected_model_or_models"])
     ensemble = trained / "ensemble"
     command("nnUNetv2_ensemble", "-i", *predicted.values(), "-o", ensemble, "-np", 1)
     assert len(list(ensemble.glob("*.nii.gz"))) == 2
-    crossval = model(trained, "3d_fullres") / "crossval_results_folds_0_1"
     command("nnUNetv2_apply_postprocessing", "-i", predicted["3d_fullres"], "-o", trained / "postprocessed",
-            "-pp_pkl_file", crossval / "postprocessing.pkl", "-plans_json", crossval / "plans.json",
-            "-np", 1)  # fmt: skip
+            "-pp_pkl_file", best["postprocessing_file"], "-plans_json", best["some_plans_file"], "-np", 1)  # fmt: skip
     assert len(list((trained / "postprocessed").glob("*.nii.gz"))) == 2
 
 
