@@ -1,9 +1,10 @@
 """Paired timings and peak memory of one training step, on the CPU."""
 import multiprocessing
-import resource
 import statistics
 import time
 from collections.abc import Callable
+from multiprocessing.connection import Connection
+from pathlib import Path
 
 import torch
 
@@ -38,19 +39,21 @@ def peak_memory(make_step: Callable[..., Step], *arguments: object) -> float:
     return result
 
 
-def _measure(sender: object, make_step: Callable[..., Step], arguments: tuple) -> None:
+def _measure(sender: Connection, make_step: Callable[..., Step], arguments: tuple) -> None:
     step = make_step(*arguments)
-    before = _peak_megabytes()
+    before = _megabytes("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5")  # Linux: forget the peak so far
     step()
-    sender.send(_peak_megabytes() - before)
+    sender.send(_megabytes("VmHWM") - before)
 
 
-def _peak_megabytes() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def _megabytes(field: str) -> float:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(field)) / 1024
 
 
 def describe_machine() -> str:
     """Processor, threads and torch version, for the line under a table."""
-    with open("/proc/cpuinfo") as file:
-        model = next((line.split(":")[1].strip() for line in file if line.startswith("model name")), "unknown CPU")
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "unknown CPU")
     return f"{model}, {torch.get_num_threads()} threads, torch {torch.__version__.split('+')[0]}, float32"

@@ -45,9 +45,10 @@ class FoldedInstanceNorm(torch.autograd.Function):
     """Instance norm of `W x + b`, `(B, C_out, Q)`, with the statistics taken over x, `(B, C_in, P)`.
 
     Mean and variance of a linear map's output are `W mean + b` and `diag(W C W^T)`, C the covariance of its input. So
-    the norm is one affine map per sample, `M x + shift`, known before the large product: `M = gamma r W` and
-    `shift = beta - M mean`, with r = 1 / sqrt(variance + eps). The bias b cancels. The product runs over `kept`,
-    `(B, C_in, Q)`, which is x or some of its voxels. Statistics and small matrices are in float32 or float64.
+    the norm is one affine map per sample, `gamma r W (x - mean) + beta` with r = 1 / sqrt(variance + eps), known before
+    the large product; b cancels. The product runs over `kept`, `(B, C_in, Q)`, which is x or some of its voxels. Beta
+    is the last column of the matrix, times a channel of ones, which saves a pass over the output in each direction.
+    Statistics and small matrices are in float32 or float64.
     """
 
     @staticmethod
@@ -63,36 +64,38 @@ class FoldedInstanceNorm(torch.autograd.Function):
     ) -> torch.Tensor:
         with torch.autocast("cuda", enabled=False), torch.autocast("cpu", enabled=False):
             w = weight.to(gamma.dtype)
-            mean, covariance = moments(at_least_float32(x))
+            values = at_least_float32(x)
+            mean = values.mean(2, keepdim=True)
+            centred = with_ones(values - mean)
+            covariance = torch.bmm(centred[:, :-1], centred[:, :-1].mT) / x.shape[2]
             r = torch.rsqrt(((w @ covariance) * w).sum(2, keepdim=True).clamp_min(0) + eps)
-            matrix = gamma[:, None] * r * w
-            shift = beta[:, None] - matrix @ mean
-            ctx.save_for_backward(x, kept, weight, bias, gamma, mean, covariance, r)
-            return torch.baddbmm(shift.to(kept.dtype), matrix.to(kept.dtype), kept)
+            matrix = torch.cat([gamma[:, None] * r * w, beta[:, None].expand(len(x), -1, 1)], 2)
+            seen = centred if kept is x else with_ones(at_least_float32(kept) - mean)
+            seen = seen.to(x.dtype)
+            ctx.save_for_backward(centred.to(x.dtype), seen, weight, bias, gamma, covariance, r)
+            return torch.bmm(matrix.to(x.dtype), seen)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        x, kept, weight, bias, gamma, mean, covariance, r = ctx.saved_tensors
+        centred, seen, weight, bias, gamma, covariance, r = ctx.saved_tensors
         with torch.autocast("cuda", enabled=False), torch.autocast("cpu", enabled=False):
             w = weight.to(gamma.dtype)
             matrix = gamma[:, None] * r * w
             grad_kept = torch.bmm(matrix.to(grad.dtype).mT, grad)
-            grad_shift = at_least_float32(grad.sum(2, keepdim=True))
-            grad_matrix = at_least_float32(torch.bmm(grad, kept.mT)) - grad_shift * mean.mT
+            grad_matrix, grad_beta = at_least_float32(torch.bmm(grad, seen.mT)).tensor_split([w.shape[1]], 2)
             grad_scale = (grad_matrix * w).sum(2, keepdim=True)
             grad_variance = -0.5 * grad_scale * gamma[:, None] * r**3
             grad_weight = (grad_matrix * gamma[:, None] * r + 2 * grad_variance * (w @ covariance)).sum(0)
-            # Through mean and covariance a voxel's gradient is affine in the voxel itself.
-            slope = 2 * (w.mT @ (grad_variance * w)) / x.shape[2]
-            offset = -(matrix.mT @ grad_shift) / x.shape[2] - slope @ mean
-            grad_x = torch.baddbmm(offset.to(x.dtype), slope.to(x.dtype), x)
-        grad_gamma, grad_beta = (grad_scale * r).sum((0, 2)), grad_shift.sum((0, 2))
-        return grad_x, grad_kept, grad_weight.to(weight.dtype), torch.zeros_like(bias), grad_gamma, grad_beta, None
+            # Through covariance and mean, a voxel's gradient is affine in the voxel itself.
+            slope = 2 * (w.mT @ (grad_variance * w)) / centred.shape[2]
+            offset = -(matrix.mT @ grad_beta) / centred.shape[2]
+            grad_x = torch.bmm(torch.cat([slope, offset], 2).to(centred.dtype), centred)
+        grad_gamma = (grad_scale * r).sum((0, 2))
+        grad_weight = grad_weight.to(weight.dtype)
+        return grad_x, grad_kept, grad_weight, torch.zeros_like(bias), grad_gamma, grad_beta.sum((0, 2)), None
 
 
-def moments(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean `(B, C, 1)` and biased covariance `(B, C, C)` of `(B, C, P)`."""
-    mean = x.mean(2, keepdim=True)
-    centred = x - mean
-    return mean, torch.bmm(centred, centred.mT) / x.shape[2]
+def with_ones(x: torch.Tensor) -> torch.Tensor:
+    """`(B, C, P)` with one more channel of ones behind the others."""
+    return torch.cat([x, x.new_ones(len(x), 1, x.shape[2])], 1)

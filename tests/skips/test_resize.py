@@ -28,3 +28,21 @@ def test_halving_is_the_mean_of_pairs_and_quartering_ignores_the_outer_two() -> 
 def test_the_same_size_is_returned_as_it_is() -> None:
     x = torch.randn(1, 2, 5, 4)
     assert resize_linear(x, (5, 4)) is x
+
+
+@given(st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), min_size=2, max_size=3))
+def test_any_size_to_any_size_is_torchs_interpolation(axes: list[tuple[int, int]]) -> None:
+    x = torch.randn(2, 3, *(old for old, _ in axes), dtype=torch.float64, requires_grad=True)
+    size = [new for _, new in axes]
+    expected = torch.nn.functional.interpolate(x, size=size, mode="bilinear" if len(size) == 2 else "trilinear")
+    ours = resize_linear(x, size)
+    torch.testing.assert_close(ours, expected)
+    direction = torch.randn_like(expected)
+    gradients = [torch.autograd.grad(y, x, direction)[0] for y in (ours, expected) if y.requires_grad]
+    torch.testing.assert_close(gradients[0], gradients[1])
+
+
+def test_long_axes_are_left_to_torch_with_the_same_result() -> None:
+    x = torch.randn(1, 2, 150, 4)
+    expected = torch.nn.functional.interpolate(x, size=(300, 8), mode="bilinear")
+    torch.testing.assert_close(resize_linear(x, (300, 8)), expected)
