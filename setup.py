@@ -36,7 +36,6 @@ setup(
     extras_require={"dev": ["pytest", "pytest-xdist", "hypothesis", "ruff", "mypy"]},
     entry_points={"console_scripts": ["skipx = nnunet_skipx.cli:main"]},
     classifiers=[
-        "License :: OSI Approved :: Apache Software License",
         "Intended Audience :: Science/Research",
         "Topic :: Scientific/Engineering :: Medical Science Apps.",
         *(f"Programming Language :: Python :: 3.{minor}" for minor in (10, 11, 12, 13)),

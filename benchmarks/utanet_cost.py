@@ -1,6 +1,7 @@
 """What TA-MoSC costs: against its naive rendering, and in UTANet against the stock U-Net of the same plan.
 
-`python -m benchmarks.utanet_cost [--write]` prints the table, or writes it into docs/architectures/utanet.md.
+`python -m benchmarks.utanet_cost` prints the table; `--write` puts it into docs/architectures/utanet.md as well;
+`--profile` prints instead where the mechanism's time goes.
 """
 import argparse
 from pathlib import Path
@@ -96,11 +97,26 @@ def rows(runs: int) -> list[str]:
     return lines
 
 
+def print_profiles() -> None:
+    """The operations that take most of TA-MoSC's forward and backward, per plan."""
+    for plan in PLANS:
+        step = mechanism_step(plan, naive=False)
+        step()
+        with torch.profiler.profile() as profiler:
+            step()
+        print(plan)
+        print(profiler.key_averages().table(sort_by="self_cpu_time_total", row_limit=12, max_name_column_width=40))
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=9)
     parser.add_argument("--write", action="store_true")
+    parser.add_argument("--profile", action="store_true")
     args = parser.parse_args()
+    if args.profile:
+        print_profiles()
+        return
     head = ["| plan | comparison | time ratio | peak memory ratio |", "|---|---|---|---|"]
     table = "\n".join([*head, *rows(args.runs), "", f"Median of {args.runs} paired runs on {describe_machine()}."])
     print(table)

@@ -23,7 +23,7 @@ class BlockOps:
         """A norm for `channels` channels."""
         return nn.Identity() if self.norm_op is None else self.norm_op(channels, **(self.norm_op_kwargs or {}))
 
-    def nonlin(self, **overrides: Any) -> nn.Module:
-        """An activation, with some of its arguments replaced."""
-        return nn.Identity() if self.nonlin_op is None else self.nonlin_op(**(self.nonlin_kwargs or {}) | overrides)
-
+    def nonlin(self, inplace: bool = True) -> nn.Module:
+        """An activation, in place if the plans say so and `inplace` does not forbid it."""
+        kwargs = {key: value for key, value in (self.nonlin_kwargs or {}).items() if inplace or key != "inplace"}
+        return nn.Identity() if self.nonlin_op is None else self.nonlin_op(**kwargs)

@@ -37,7 +37,8 @@ def conv1x1_norm_nonlin(
         y = norm(conv1x1(x, weight, bias))
         return nonlin(y if keep is None else keep(y))
     kept = x if keep is None else keep(x)
-    y = FoldedInstanceNorm.apply(x.flatten(2), kept.flatten(2), weight, bias, norm.weight, norm.bias, norm.eps)
+    few = None if kept is x else kept.flatten(2)
+    y = FoldedInstanceNorm.apply(x.flatten(2), few, weight, bias, norm.weight, norm.bias, norm.eps)
     return nonlin(y).unflatten(2, kept.shape[2:])
 
 
@@ -46,16 +47,16 @@ class FoldedInstanceNorm(torch.autograd.Function):
 
     Mean and variance of a linear map's output are `W mean + b` and `diag(W C W^T)`, C the covariance of its input. So
     the norm is one affine map per sample, `gamma r W (x - mean) + beta` with r = 1 / sqrt(variance + eps), known before
-    the large product; b cancels. The product runs over `kept`, `(B, C_in, Q)`, which is x or some of its voxels. Beta
-    is the last column of the matrix, times a channel of ones, which saves a pass over the output in each direction.
-    Statistics and small matrices are in float32 or float64.
+    the large product; b cancels. The product runs over `kept`, `(B, C_in, Q)`, some of the voxels of x, or over x
+    itself if that is None. Beta is the last column of the matrix, times a channel of ones, which saves a pass over the
+    output in each direction. Statistics and small matrices are in float32 or float64.
     """
 
     @staticmethod
     def forward(
         ctx: Any,
         x: torch.Tensor,
-        kept: torch.Tensor,
+        kept: torch.Tensor | None,
         weight: torch.Tensor,
         bias: torch.Tensor,
         gamma: torch.Tensor,
@@ -70,9 +71,10 @@ class FoldedInstanceNorm(torch.autograd.Function):
             covariance = torch.bmm(centred[:, :-1], centred[:, :-1].mT) / x.shape[2]
             r = torch.rsqrt(((w @ covariance) * w).sum(2, keepdim=True).clamp_min(0) + eps)
             matrix = torch.cat([gamma[:, None] * r * w, beta[:, None].expand(len(x), -1, 1)], 2)
-            seen = centred if kept is x else with_ones(at_least_float32(kept) - mean)
-            seen = seen.to(x.dtype)
-            ctx.save_for_backward(centred.to(x.dtype), seen, weight, bias, gamma, covariance, r)
+            centred = centred.to(x.dtype)
+            seen = centred if kept is None else with_ones(at_least_float32(kept) - mean).to(x.dtype)
+            ctx.over_all = kept is None
+            ctx.save_for_backward(centred, seen, weight, bias, gamma, covariance, r)
             return torch.bmm(matrix.to(x.dtype), seen)
 
     @staticmethod
@@ -82,7 +84,6 @@ class FoldedInstanceNorm(torch.autograd.Function):
         with torch.autocast("cuda", enabled=False), torch.autocast("cpu", enabled=False):
             w = weight.to(gamma.dtype)
             matrix = gamma[:, None] * r * w
-            grad_kept = torch.bmm(matrix.to(grad.dtype).mT, grad)
             grad_matrix, grad_beta = at_least_float32(torch.bmm(grad, seen.mT)).tensor_split([w.shape[1]], 2)
             grad_scale = (grad_matrix * w).sum(2, keepdim=True)
             grad_variance = -0.5 * grad_scale * gamma[:, None] * r**3
@@ -91,6 +92,11 @@ class FoldedInstanceNorm(torch.autograd.Function):
             slope = 2 * (w.mT @ (grad_variance * w)) / centred.shape[2]
             offset = -(matrix.mT @ grad_beta) / centred.shape[2]
             grad_x = torch.bmm(torch.cat([slope, offset], 2).to(centred.dtype), centred)
+            direct = matrix.to(grad.dtype).mT
+            if ctx.over_all:
+                grad_x, grad_kept = torch.baddbmm(grad_x, direct, grad), None
+            else:
+                grad_kept = torch.bmm(direct, grad)
         grad_gamma = (grad_scale * r).sum((0, 2))
         grad_weight = grad_weight.to(weight.dtype)
         return grad_x, grad_kept, grad_weight, torch.zeros_like(bias), grad_gamma, grad_beta.sum((0, 2)), None

@@ -11,8 +11,8 @@ LONGEST_MATRIX_AXIS = 128
 def resize_linear(x: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
     """Resize `(B, C, *spatial)` to `(B, C, *size)`; align_corners=False, returned as it is when the size agrees.
 
-    Enlarging goes axis by axis through a matrix product: on the CPU torch's kernels for three axes take 2 to 10 times
-    as long, and on a GPU their backward adds up in no fixed order. The work per voxel grows with the axis, so long
+    Enlarging goes axis by axis through a matrix product: on the CPU that is several times faster than torch's kernels
+    for three axes, whose backward on a GPU adds up in no fixed order. The work per voxel grows with the axis, so long
     axes, and reductions, which read few voxels, are left to torch.
     """
     old = tuple(x.shape[2:])

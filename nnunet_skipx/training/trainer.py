@@ -35,6 +35,8 @@ class SkipTrainer(nnUNetTrainer):
         dataset_json: dict,
         device: torch.device = torch.device("cuda"),  # noqa: B008 - nnU-Net compares signatures
     ) -> None:
+        if device.type == "cuda" and not torch.cuda.is_available():
+            raise RuntimeError("torch sees no CUDA GPU here: add -device cpu, or run `skipx doctor` on the GPU machine")
         super().__init__(plans, configuration, fold, dataset_json, device)
         self.save_every = 10  # a job killed on a cluster loses at most ten epochs
 

@@ -93,6 +93,12 @@ def test_the_twin_weighs_all_experts_alike_and_has_no_gates() -> None:
         torch.testing.assert_close(a, b)
 
 
+def test_activations_without_an_inplace_argument_work() -> None:
+    module = TAMoSC(BlockOps(nn.Conv2d, nn.InstanceNorm2d, {"affine": True}, nn.GELU), [4, 6], embedding=8)
+    skips, _ = module([torch.randn(1, 4, 8, 8), torch.randn(1, 6, 4, 4)])
+    assert all(skip.isfinite().all() for skip in skips)
+
+
 def test_a_single_skip_is_refused() -> None:
     with pytest.raises(ValueError, match="3 stages"):
         TAMoSC(BlockOps(nn.Conv2d), [4])

@@ -13,7 +13,7 @@ from nnunet_skipx.training.balance import BalancedLoss
 from nnunet_skipx.training.options import bfloat16_by_default
 from nnunet_skipx.training.variants import trainer_class
 from tests.contract import SMALL, TrainerContract
-from tests.plan_shapes import dataset_json, plans
+from tests.plan_shapes import PlanShape, dataset_json, plans
 
 
 class TestUTANetTrainer(TrainerContract):
@@ -99,6 +99,16 @@ def test_bf16_turns_autocast_to_bfloat16_and_needs_no_scaler(folders: Path, name
     assert torch.get_autocast_dtype("cpu") == before
 
 
+def test_the_demo_repeats_itself(folders: Path) -> None:
+    weights = []
+    for _ in range(2):
+        torch.rand(3)
+        trainer = trainer_class("nnUNetTrainerUTANet_demo")(plans(SMALL), "test", 0, dataset_json(), torch.device("cpu"))
+        trainer.initialize()
+        weights.append(trainer.network.state_dict())
+    assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
+
+
 def stock_checkpoint(folder: Path) -> Path:
     torch.manual_seed(2)
     stock = PlainConvUNet(input_channels=1, num_classes=3, deep_supervision=True, **SMALL.architecture())
@@ -150,9 +160,13 @@ def test_stage2_continues_from_its_own_full_checkpoint(folders: Path) -> None:
         assert torch.equal(value, second.network.state_dict()[key])
 
 
-def test_two_stages_with_deep_supervision_fail_at_build_with_the_cure(folders: Path) -> None:
-    from tests.plan_shapes import PlanShape
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_without_a_gpu_the_error_names_the_cure(folders: Path) -> None:
+    with pytest.raises(RuntimeError, match="-device cpu"):
+        trainer_class("nnUNetTrainerUTANet")(plans(SMALL), "test", 0, dataset_json())
 
+
+def test_two_stages_with_deep_supervision_fail_at_build_with_the_cure(folders: Path) -> None:
     trainer = trainer_class("nnUNetTrainerUTANet")(
         plans(PlanShape((16, 16), (1, 1), 2)), "test", 0, dataset_json(), torch.device("cpu")
     )
