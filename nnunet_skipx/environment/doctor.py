@@ -25,7 +25,8 @@ OK, WARN, FAIL = "OK", "WARN", "FAIL"
 TESTED_PYTHONS = ((3, 10), (3, 13))
 NNUNET_REQUIREMENT = "nnunetv2>=2.8,<3"
 NNUNET_VERSIONS = ((2, 8), (3, 0))
-MATCHING_PAIR = "pip install torch==2.15.0 torchvision==0.29.2"  # as in constraints.txt
+PAIR = ("2.15.0", "0.29.2") if sys.version_info >= (3, 11) else ("2.14.0", "0.29.0")  # as in constraints.txt
+MATCHING_PAIR = f"pip install torch=={PAIR[0]} torchvision=={PAIR[1]}"
 BROKEN_TORCHVISION = "operator torchvision::nms does not exist"
 REINSTALL = "pip install --force-reinstall --no-deps nnunet-skipx"
 

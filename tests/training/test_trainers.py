@@ -100,10 +100,10 @@ def test_bf16_turns_autocast_to_bfloat16_and_needs_no_scaler(folders: Path, name
 
 
 def test_the_demo_repeats_itself(folders: Path) -> None:
+    cls = trainer_class("nnUNetTrainerUTANet_demo")
     weights = []
     for _ in range(2):
-        torch.rand(3)
-        trainer = trainer_class("nnUNetTrainerUTANet_demo")(plans(SMALL), "test", 0, dataset_json(), torch.device("cpu"))
+        trainer = cls(plans(SMALL), "test", 0, dataset_json(), torch.device("cpu"))
         trainer.initialize()
         weights.append(trainer.network.state_dict())
     assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
