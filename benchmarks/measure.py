@@ -1,5 +1,6 @@
 """Paired timings and peak memory of one training step, on the CPU."""
 import multiprocessing
+import os
 import statistics
 import time
 from collections.abc import Callable
@@ -53,7 +54,7 @@ def _megabytes(field: str) -> float:
 
 
 def describe_machine() -> str:
-    """Processor, threads and torch version, for the line under a table."""
+    """Processor, cores and torch version, for the line under a table."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "unknown CPU")
-    return f"{model}, {torch.get_num_threads()} threads, torch {torch.__version__.split('+')[0]}, float32"
+    return f"{model}, {os.cpu_count()} cores, torch {torch.__version__.split('+')[0]}, float32"

@@ -3,7 +3,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from nnunet_skipx.discovery import EXT_VARIABLE, ext_path
+from nnunet_skipx.discovery import EXT_VARIABLE, append_to_environment, ext_path
 
 ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
@@ -35,10 +35,11 @@ class Workspace:
         return self.folder / "report"
 
     def create(self) -> None:
-        """Make the folders and point this process's nnU-Net at them."""
+        """Make the folders and point this process's nnU-Net at them and at our trainers."""
         for path in (self.raw, self.preprocessed, self.results, self.logs):
             path.mkdir(parents=True, exist_ok=True)
         os.environ.update(self.folders())
+        append_to_environment()
 
     def folders(self) -> dict[str, str]:
         """nnU-Net's environment variables for this workspace."""
