@@ -34,9 +34,12 @@ def prepare(workspace: Workspace, source: Path) -> tuple[str, str]:
 
     Raises:
         ValueError: the source is not a valid task folder, or has too few cases for five folds.
+        OSError: the disk is too small.
         RuntimeError: nnU-Net's planning failed.
     """
     name = msd_dataset_name(source)
+    if not (workspace.preprocessed / name / f"{PLANS}.json").is_file():
+        workspace.require_space(source)
     if not is_converted(source, name):
         print(f"Converting {source} to {workspace.raw / name}")
         convert_msd(source)

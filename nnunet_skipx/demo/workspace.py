@@ -1,10 +1,13 @@
 """The demo's folder: nnU-Net's three folders, logs and the report, and the environment its processes run in."""
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from nnunet_skipx.discovery import EXT_VARIABLE, append_to_environment, ext_path
 
+NEEDED_MEGABYTES = 300  # checkpoints, predictions, report; preprocessed data comes on top
+NEEDED_PER_SOURCE = 10  # raw copy, preprocessed float32 and predictions, in multiples of the compressed source
 ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -40,6 +43,17 @@ class Workspace:
             path.mkdir(parents=True, exist_ok=True)
         os.environ.update(self.folders())
         append_to_environment()
+
+    def require_space(self, source: Path) -> None:
+        """Refuse to start on a disk that the demo would fill; OSError with what is needed and what is free."""
+        source_bytes = sum(path.stat().st_size for path in source.rglob("*") if path.is_file())
+        needed = NEEDED_MEGABYTES + NEEDED_PER_SOURCE * source_bytes // 2**20
+        free = shutil.disk_usage(self.folder).free // 2**20
+        if free < needed:
+            raise OSError(
+                f"the disk of {self.folder} has {free} MB free, and a demo on {source} needs about {needed} MB: "
+                "free some space, or name a folder on another disk"
+            )
 
     def folders(self) -> dict[str, str]:
         """nnU-Net's environment variables for this workspace."""
