@@ -34,6 +34,8 @@ def test_a_cell_is_done_when_its_whole_summary_is_there(workspace: Workspace) ->
     whole = json.dumps({"foreground_mean": {"Dice": 0.5}, "mean": {}, "metric_per_case": []})
     write_summary(one, whole[: len(whole) // 2])
     assert not one.is_done()
+    write_summary(one, "{}")
+    assert not one.is_done()
     write_summary(one, whole)
     assert one.is_done()
     assert one.steps_done() == STEPS

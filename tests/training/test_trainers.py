@@ -1,4 +1,5 @@
 """Every trainer keeps the contract; what the options of a name change in a trainer and its network."""
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,7 @@ def test_a_training_step_with_nnunets_code_counts_the_balance_loss_and_logs_it(f
     assert trainer.loss.weight == 0.01
     trainer.network.train()
     outputs = [trainer.train_step(batch()) for _ in range(2)]
+    assert trainer.bare_network.routing is None, "taken by the loss: never stale, no graph kept"
     trainer.on_train_epoch_end(outputs)
     logged = trainer.logger.local_logger.my_fantastic_logging
     assert len(logged["balance_losses"]) == 1
@@ -79,10 +81,38 @@ def test_epochs_set_the_schedule_also_together_with_the_demo(folders: Path) -> N
     assert trainer.lr_scheduler.max_steps == 30
 
 
+@pytest.fixture
+def float16_by_default() -> Iterator[None]:
+    """The CPU's autocast defaults to bfloat16; CUDA's, which the option changes, to float16."""
+    before = torch.get_autocast_dtype("cpu")
+    torch.set_autocast_dtype("cpu", torch.float16)
+    yield
+    torch.set_autocast_dtype("cpu", before)
+
+
+@pytest.mark.parametrize("step", ["train_step", "validation_step"])
+def test_bf16_sets_the_default_around_both_steps(folders: Path, float16_by_default: None, step: str) -> None:
+    trainer = make("nnUNetTrainerUTANet_bf16")
+    trainer.initialize()
+    loss, seen = trainer.loss, []
+
+    def watching(output: Any, target: Any) -> torch.Tensor:
+        seen.append(torch.get_autocast_dtype("cpu"))
+        return loss(output, target)
+
+    trainer.loss = watching
+    with torch.set_grad_enabled(step == "train_step"):
+        getattr(trainer, step)(batch())
+    assert seen == [torch.bfloat16]
+    assert torch.get_autocast_dtype("cpu") == torch.float16
+
+
 @pytest.mark.parametrize("name", ["nnUNetTrainer_bf16", "nnUNetTrainerUTANet_bf16"])
 @pytest.mark.parametrize("compiled", [False, True], ids=["eager", "compiled"])
-def test_bf16_turns_autocast_to_bfloat16_and_needs_no_scaler(folders: Path, name: str, compiled: bool) -> None:
-    before = torch.get_autocast_dtype("cpu")
+def test_bf16_turns_autocast_to_bfloat16_and_needs_no_scaler(
+    folders: Path, float16_by_default: None, name: str, compiled: bool
+) -> None:
+    before = torch.get_autocast_dtype("cpu")  # float16 as on CUDA, see the fixture
     trainer = make(name)
     assert trainer.grad_scaler is None
     manager = PlansManager(plans(SMALL))
