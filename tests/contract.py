@@ -21,6 +21,7 @@ from tests.plan_shapes import SHAPES, PlanShape, dataset_json, plans
 
 SMALL = PlanShape((16, 24, 16), (1, 1, 1), 3)
 SMALL_2D = PlanShape((32, 24), (1, 1), 3)
+PLAN_ATTRIBUTES = {"patch_size": "patch"}  # what the plans call it: what PlanShape calls it
 
 
 class NetworkContract:
@@ -31,7 +32,8 @@ class NetworkContract:
 
     def build(self, shape: PlanShape, channels: int = 1, classes: int = 3, deep: bool = True, **plan: Any) -> SkipUNet:
         torch.manual_seed(0)
-        return self.network(channels, classes, deep, **self.options, **shape.architecture(**plan))
+        from_plan = {key: getattr(shape, PLAN_ATTRIBUTES[key]) for key in self.network.plan_arguments}
+        return self.network(channels, classes, deep, **self.options, **from_plan, **shape.architecture(**plan))
 
     @pytest.mark.parametrize("residual", [False, True], ids=["plain", "residual"])
     @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())

@@ -5,7 +5,9 @@ and prints max |difference| / (1 + |value|) for every `out64/*` (limit 1e-5). In
 stored in float32: for these it prints the largest difference in units of the tolerance that the rounding of the
 reference allows, 10 times its float32-to-float64 difference plus 1e-5 (limit 1).
 """
+import importlib
 import json
+import pkgutil
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,10 +16,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from tests.parity_cases import utanet
+from tests import parity_cases
 
 OUTPUT_LIMIT = 1e-5
-CASES: dict[str, Callable[["Reference"], dict[str, torch.Tensor]]] = {"utanet_tamosc": utanet.evaluate}
 
 
 class Reference:
@@ -39,6 +40,12 @@ class Reference:
     def tolerance(self, key: str) -> float:
         """Absolute tolerance for a value that was stored in float32."""
         return 10 * self.meta["max_abs_diff_float32_vs_float64"].get(key, 0.0) + 1e-5
+
+
+def cases() -> dict[str, Callable[[Reference], dict[str, torch.Tensor]]]:
+    """The `CASES` of every file in parity_cases/: how a case's name begins, and what computes its values."""
+    modules = pkgutil.iter_modules(parity_cases.__path__, f"{parity_cases.__name__}.")
+    return {prefix: case for module in modules for prefix, case in importlib.import_module(module.name).CASES.items()}
 
 
 def compare(reference: Reference, ours: dict[str, torch.Tensor]) -> list[tuple[str, float, float]]:
@@ -63,9 +70,9 @@ def check_file(path: Path) -> bool:
     """Print the comparison of one file; True if everything agrees."""
     reference = Reference(path)
     name = reference.meta["case"]
-    case = next((function for prefix, function in CASES.items() if name.startswith(prefix)), None)
+    case = next((function for prefix, function in cases().items() if name.startswith(prefix)), None)
     if case is None:
-        raise ValueError(f"{path}: no module of ours answers to the case {name!r}; known: {', '.join(CASES)}")
+        raise ValueError(f"{path}: no module of ours answers to the case {name!r}; known: {', '.join(cases())}")
     rows = compare(reference, case(reference))
     print(f"{path.name}: {name}, {len(rows)} values")
     for key, difference, limit in rows:

@@ -1,6 +1,6 @@
 """nnU-Net's own encoder and decoder with a skip mechanism between them."""
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -27,14 +27,12 @@ class SkipUNet(nn.Module):
             `n_blocks_per_stage` makes the encoder a residual one, `n_conv_per_stage` a plain one.
     """
 
+    # Entries of the plans' configuration that the constructor wants besides the architecture arguments.
+    plan_arguments: ClassVar[tuple[str, ...]] = ()
+
     def __init__(self, input_channels: int, num_classes: int, deep_supervision: bool = False, **unet: Any) -> None:
         super().__init__()
-        n_stages = unet["n_stages"]
-        if deep_supervision and n_stages < 3:
-            raise ValueError(
-                f"the plans have {n_stages} stages, but nnU-Net's deep supervision needs 3 (with fewer, its loss "
-                "weights are NaN): plan again with a larger patch, or use a configuration with more stages"
-            )
+        refuse_two_stages(unet["n_stages"], deep_supervision)
         stock_class = ResidualEncoderUNet if "n_blocks_per_stage" in unet else PlainConvUNet
         stock = stock_class(
             input_channels=input_channels, num_classes=num_classes, deep_supervision=deep_supervision, **unet
@@ -68,7 +66,38 @@ class SkipUNet(nn.Module):
         """Logits `(B, num_classes, *spatial)` of an image `(B, input_channels, *spatial)`, a list if deep."""
         return self.decoder(self.encoder(x))
 
+    def decode(
+        self, bottleneck: torch.Tensor, merge: Callable[[int, torch.Tensor], torch.Tensor]
+    ) -> torch.Tensor | list[torch.Tensor]:
+        """nnU-Net's decoder with another way to merge: logits as `forward` gives them.
+
+        Args:
+            bottleneck: the encoder's last map, `(B, C, *spatial)`.
+            merge: called with a skip's index (0 = full resolution) and the enlarged map of the stage below, which has
+                that skip's shape; returns what `self.decoder_stage(index)` made of them.
+        """
+        decoder, x, logits = self.decoder, bottleneck, []
+        for position, (transposed, head) in enumerate(zip(decoder.transpconvs, decoder.seg_layers, strict=True)):
+            skip = len(decoder.stages) - 1 - position
+            x = merge(skip, transposed(x))
+            if decoder.deep_supervision or skip == 0:
+                logits.append(head(x))
+        return logits[::-1] if decoder.deep_supervision else logits[0]
+
+    def decoder_stage(self, skip: int) -> nn.Module:
+        """The stock decoder's stage that takes the skip of that index (0 = full resolution)."""
+        return self.decoder.stages[-1 - skip]
+
     def compute_conv_feature_map_size(self, input_size: Sequence[int]) -> np.int64:
         """Elements that the convolutions put out for one sample, as nnU-Net's planners count them."""
         encoder = self.encoder.compute_conv_feature_map_size(input_size)
         return encoder + self.decoder.compute_conv_feature_map_size(input_size)
+
+
+def refuse_two_stages(n_stages: int, deep_supervision: bool) -> None:
+    """Raise ValueError for plans on which nnU-Net's deep supervision cannot work."""
+    if deep_supervision and n_stages < 3:
+        raise ValueError(
+            f"the plans have {n_stages} stages, but nnU-Net's deep supervision needs 3 (with fewer, its loss "
+            "weights are NaN): plan again with a larger patch, or use a configuration with more stages"
+        )

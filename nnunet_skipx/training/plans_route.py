@@ -33,6 +33,8 @@ def write_plans(dataset: str, architecture: str, plans: str = "nnUNetPlans") -> 
                 f"{' or '.join(STOCK_NETWORKS)}, for example -p nnUNetPlans"
             )
         configuration["architecture"]["network_class_name"] = f"nnunet_skipx.architectures.{architecture}"
+        wanted = getattr(architectures, architecture).plan_arguments
+        configuration["architecture"]["arch_kwargs"] |= {key: configuration[key] for key in wanted}
     target = source.with_name(f"{content['plans_name']}.json")
     write_json(target, content)
     return target

@@ -18,11 +18,13 @@ class SkipTrainer(nnUNetTrainer):
     """nnU-Net's trainer with another network: plans, data, augmentation, schedule and evaluation stay nnU-Net's.
 
     A trainer names its network in `architecture`; in `twin_kwargs` the arguments that neutralise what the mechanism
-    claims to add, at the same number of parameters (the `_twin` variant); and in `demo_kwargs` those that make it
-    a quarter as wide, like the U-Net of the demo (the `_demo` variant).
+    claims to add, at the same number of parameters (the `_twin` variant); in `demo_kwargs` those that make it
+    a quarter as wide, like the U-Net of the demo (the `_demo` variant); and in `own_options` what further parts of a
+    name mean to it: arguments of the network by option, such as `{"attn": {"attention": True}}`.
     """
 
     architecture: ClassVar[type[SkipUNet]]
+    own_options: ClassVar[dict[str, dict[str, Any]]] = {}
     architecture_kwargs: ClassVar[dict[str, Any]] = {}
     twin_kwargs: ClassVar[dict[str, Any]]
     demo_kwargs: ClassVar[dict[str, Any]] = {}
@@ -60,9 +62,11 @@ class SkipTrainer(nnUNetTrainer):
                 f"plans {plans_manager.plans_name!r} describe the network {planned}, but {cls.__name__} needs the "
                 f"encoder of {' or '.join(STOCK_NETWORKS)}: use -p nnUNetPlans or -p nnUNetResEncUNetMPlans"
             )
+        from_plan = {key: configuration_manager.configuration[key] for key in cls.architecture.plan_arguments}
+        planned_kwargs = {**configuration_manager.network_arch_init_kwargs, **from_plan}
         return get_network_from_plans(
             f"{cls.architecture.__module__}.{cls.architecture.__name__}",
-            {**configuration_manager.network_arch_init_kwargs, **cls.architecture_kwargs},
+            {**planned_kwargs, **cls.architecture_kwargs},
             configuration_manager.network_arch_init_kwargs_req_import,
             num_input_channels,
             num_output_channels,

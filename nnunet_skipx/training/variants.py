@@ -70,9 +70,10 @@ def _variant(name: str, base_name: str, options: tuple[str, ...]) -> type[nnUNet
     named_mixins = {"bf16": Bf16Option, "stage2": Stage2Option, "demo": DemoOption}
     mixins += [mixin for option, mixin in named_mixins.items() if option in options]
     if issubclass(base, SkipTrainer):
-        twin = base.twin_kwargs if "twin" in options else {}
-        demo = base.demo_kwargs if "demo" in options else {}
-        namespace["architecture_kwargs"] = {**twin, **demo}
+        meanings = {**base.own_options, "demo": base.demo_kwargs, "twin": base.twin_kwargs}
+        namespace["architecture_kwargs"] = {
+            key: value for option, kwargs in meanings.items() if option in options for key, value in kwargs.items()
+        }
     return type(name, (*mixins, base), namespace)
 
 

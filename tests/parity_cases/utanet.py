@@ -93,3 +93,6 @@ def gradients(module: TAMoSC, inputs: list[torch.Tensor], loss: torch.Tensor, pr
     return {f"{prefix}/{name}": value for name, value in named.items()} | {
         f"{prefix}/in_e{k}": gradient[id(x)] for k, x in enumerate(inputs, start=1)
     }
+
+
+CASES = {"utanet_tamosc": evaluate}
