@@ -3,6 +3,8 @@
 A convolution over a concatenation is the sum of one convolution per part. So the stage keeps its own convolution, under
 its stock name and for its stock input, and a mechanism adds what its convolutions make of the other maps.
 """
+from typing import Any
+
 import torch
 from dynamic_network_architectures.building_blocks.residual import BasicBlockD, BottleneckD
 from dynamic_network_architectures.building_blocks.simple_conv_blocks import ConvDropoutNormReLU
@@ -14,7 +16,7 @@ def first_conv_block(stage: nn.Module) -> ConvDropoutNormReLU:
     for module in stage.modules():
         if isinstance(module, ConvDropoutNormReLU):
             return module
-    raise ValueError(f"{type(stage).__name__} holds no ConvDropoutNormReLU: only nnU-Net's plain and residual stages do")
+    raise ValueError(f"{type(stage).__name__} is no stage of nnU-Net's plain or residual networks")
 
 
 def run_stage(stage: nn.Module, x: torch.Tensor, extra: torch.Tensor) -> torch.Tensor:
@@ -42,7 +44,7 @@ def split(stage: nn.Module) -> tuple[nn.Module, list[nn.Module]]:
     return block, rest
 
 
-def blocks_of(stage: nn.Module) -> list[nn.Module]:
+def blocks_of(stage: Any) -> list[nn.Module]:
     """The blocks of StackedConvBlocks or StackedResidualBlocks."""
     return list(stage.convs if hasattr(stage, "convs") else stage.blocks)
 
