@@ -12,6 +12,8 @@ from typing import Any
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 import nnunet_skipx.trainers as trainers_package
+from nnunet_skipx.architectures import SkipUNet
+from nnunet_skipx.training.adamw import AdamWOption
 from nnunet_skipx.training.options import Bf16Option, DemoOption, EpochsOption
 from nnunet_skipx.training.stage2 import Stage2Option
 from nnunet_skipx.training.trainer import SkipTrainer
@@ -22,9 +24,12 @@ OPTIONS = {
     "{N}epochs": "train for N epochs instead of 1000",
     "twin": "the network's twin: as many parameters, the claimed ingredient neutralised (not on nnUNetTrainer)",
     "bf16": "autocast to bfloat16 instead of float16, without GradScaler",
+    "adamw": "AdamW 3e-4, weight decay 5e-2, warm-up, gradient norm at most 1, instead of nnU-Net's SGD",
     "stage2": "freeze a trained U-Net given by -pretrained_weights, train the mechanism (not on nnUNetTrainer)",
-    "demo": "the shortened schedule of `skipx demo`",
+    "demo": "the shortened schedule of `skipx demo`, optimiser included",
 }
+# In the order in which they have the last word: the demo's optimiser replaces AdamW's.
+MIXINS = {"bf16": Bf16Option, "stage2": Stage2Option, "demo": DemoOption, "adamw": AdamWOption}
 
 
 def trainer_names() -> list[str]:
@@ -40,7 +45,7 @@ def trainer_class(name: str) -> type[nnUNetTrainer]:
         ValueError: one of our trainers with an option that does not exist or does not fit.
     """
     base, *options = name.split("_")
-    if base in trainer_names() or (base == BASELINE and any(is_option(option) for option in options)):
+    if base in trainer_names() or (base == BASELINE and any(kind(option) in OPTIONS for option in options)):
         return _variant(name, base, tuple(options))
     for trainer in trainer_names():
         if base.casefold() == trainer.casefold():
@@ -48,17 +53,31 @@ def trainer_class(name: str) -> type[nnUNetTrainer]:
     raise AttributeError(f"{name!r} is not a trainer of nnunet_skipx")
 
 
-def is_option(option: str) -> bool:
-    """Whether `option` can stand in a trainer's name."""
-    return EPOCHS.fullmatch(option) is not None or (option in OPTIONS and option != "{N}epochs")
+def kind(option: str) -> str:
+    """What an option is called in a list: `{N}epochs` for every number of epochs, else itself."""
+    return "{N}epochs" if EPOCHS.fullmatch(option) else option
+
+
+def options_of(base: type[nnUNetTrainer]) -> dict[str, str]:
+    """The options that a trainer's name takes, with what they do."""
+    if not issubclass(base, SkipTrainer):
+        return {option: text for option, text in OPTIONS.items() if option not in ("twin", "stage2")}
+    general = dict(OPTIONS)
+    if not issubclass(base.architecture, SkipUNet):
+        del general["stage2"]  # there is no stock U-Net in it to freeze
+    own = {
+        option: "the network with " + ", ".join(f"{key}={value!r}" for key, value in kwargs.items())
+        for option, kwargs in base.own_options.items()
+    }
+    return own | general
 
 
 @functools.cache
 def _variant(name: str, base_name: str, options: tuple[str, ...]) -> type[nnUNetTrainer]:
-    _check_options(name, base_name, options)
     base: type[nnUNetTrainer] = nnUNetTrainer
     if base_name != BASELINE:
         base = getattr(importlib.import_module(f"{trainers_package.__name__}.{base_name}"), base_name)
+    _check_options(name, base, options)
     if not options:
         return base
     namespace: dict[str, Any] = {"__module__": __name__, "__doc__": f"{base_name} with {', '.join(options)}."}
@@ -67,8 +86,7 @@ def _variant(name: str, base_name: str, options: tuple[str, ...]) -> type[nnUNet
     if epochs:  # first, so that it has the last word on the number of epochs
         namespace["epochs"] = epochs[0]
         mixins.append(EpochsOption)
-    named_mixins = {"bf16": Bf16Option, "stage2": Stage2Option, "demo": DemoOption}
-    mixins += [mixin for option, mixin in named_mixins.items() if option in options]
+    mixins += [mixin for option, mixin in MIXINS.items() if option in options]
     if issubclass(base, SkipTrainer):
         meanings = {**base.own_options, "demo": base.demo_kwargs, "twin": base.twin_kwargs}
         namespace["architecture_kwargs"] = {
@@ -77,19 +95,21 @@ def _variant(name: str, base_name: str, options: tuple[str, ...]) -> type[nnUNet
     return type(name, (*mixins, base), namespace)
 
 
-def _check_options(name: str, base: str, options: tuple[str, ...]) -> None:
-    unknown = [option for option in options if not is_option(option)]
-    if unknown:
-        known = "\n".join(f"  _{option:10s} {text}" for option, text in OPTIONS.items())
+def _check_options(name: str, base: type[nnUNetTrainer], options: tuple[str, ...]) -> None:
+    allowed = options_of(base)
+    kinds = [kind(option) for option in options]
+    if wrong := [option for option, which in zip(options, kinds, strict=True) if which not in allowed]:
+        problem = f"there is no option '_{wrong[0]}'"
+        if wrong[0] in OPTIONS:
+            what = "has no skip mechanism" if base is nnUNetTrainer else "contains no stock U-Net"
+            problem = f"{base.__name__} {what}, so it takes no '_{wrong[0]}'"
+        known = "\n".join(f"  _{option:10s} {text}" for option, text in allowed.items())
         raise ValueError(
-            f"{name!r} has the unknown option {'_' + unknown[0]!r}. A name is {base} followed by options of this list, "
-            f"each at most once:\n{known}\nTrainers: {', '.join([BASELINE, *trainer_names()])}"
+            f"{name!r}: {problem}. A name is {base.__name__} followed by options of this list, each at most once:\n"
+            f"{known}\nTrainers: {', '.join([BASELINE, *trainer_names()])}"
         )
-    kinds = ["{N}epochs" if EPOCHS.fullmatch(option) else option for option in options]
     if len(set(kinds)) < len(kinds):
         raise ValueError(f"{name!r} gives an option twice; each may stand once")
-    if base == BASELINE and (unfit := {"twin", "stage2"} & set(options)):
-        raise ValueError(f"{name!r}: {BASELINE} has no skip mechanism, so it has no '_{unfit.pop()}'; drop that option")
 
 
 def __getattr__(name: str) -> Any:

@@ -7,7 +7,6 @@ import pytest
 import torch
 from dynamic_network_architectures.architectures.unet import PlainConvUNet
 from nnunetv2.run.load_pretrained_weights import load_pretrained_weights
-from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from nnunet_skipx.training.balance import BalancedLoss
@@ -15,26 +14,11 @@ from nnunet_skipx.training.options import bfloat16_by_default
 from nnunet_skipx.training.variants import trainer_class
 from tests.contract import SMALL, TrainerContract
 from tests.plan_shapes import PlanShape, dataset_json, plans
+from tests.training.small_trainer import make
 
 
 class TestUTANetTrainer(TrainerContract):
     trainer = "nnUNetTrainerUTANet"
-
-
-@pytest.fixture
-def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results"):
-        (tmp_path / name).mkdir()
-        monkeypatch.setenv(name, str(tmp_path / name))
-    preprocessed = tmp_path / "nnUNet_preprocessed" / "Dataset998_Test" / "nnUNetPlans_test"
-    preprocessed.mkdir(parents=True)
-    (preprocessed / "case.b2nd").touch()  # nnU-Net tells the kind of data set by its files
-    return tmp_path
-
-
-def make(name: str) -> nnUNetTrainer:
-    torch.manual_seed(0)
-    return trainer_class(name)(plans(SMALL), "test", 0, dataset_json(), torch.device("cpu"))
 
 
 def batch() -> dict[str, Any]:
