@@ -3,8 +3,8 @@ import argparse
 import re
 from pathlib import Path
 
-from benchmarks.measure import describe_machine
 from benchmarks.tables import replace_block
+from nnunet_skipx.benchmark.measure import describe_machine
 from nnunet_skipx.benchmark.report import terminal_table
 from nnunet_skipx.demo.cells import Cell
 from nnunet_skipx.demo.prepare import PLANS

@@ -1,8 +1,10 @@
 """The command `skipx`: the only place that parses arguments."""
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from nnunet_skipx import __version__
 from nnunet_skipx.discovery import append_to_environment, ext_path
@@ -47,6 +49,29 @@ def plan_command(args: argparse.Namespace) -> int:
     return 0
 
 
+def list_command(args: argparse.Namespace) -> int:
+    from nnunet_skipx.training.catalogue import catalogue, catalogue_text
+
+    print(json.dumps(catalogue(), indent=2) if args.json else catalogue_text())
+    return 0
+
+
+def profile_command(args: argparse.Namespace) -> int:
+    import torch
+
+    from nnunet_skipx.benchmark.profile import profile, profile_text
+    from nnunet_skipx.benchmark.steps import Setting
+    from nnunet_skipx.training.catalogue import all_trainers
+    from nnunet_skipx.training.plans_route import read_planned
+
+    plans, dataset_json = read_planned(args.dataset, args.plans)
+    device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    setting = Setting(plans, args.configuration, dataset_json, device)
+    content = profile(args.trainers or all_trainers(), setting, args.runs)
+    print(json.dumps(content, indent=2) if args.json else profile_text(content))
+    return 0
+
+
 def demo_command(args: argparse.Namespace) -> int:
     from nnunet_skipx.demo.run import run_demo
 
@@ -74,6 +99,12 @@ def build_parser() -> argparse.ArgumentParser:
     plan.add_argument("-p", dest="plans", default="nnUNetPlans", help="plans to start from (default: nnUNetPlans)")
     plan.set_defaults(function=plan_command)
 
+    listing = commands.add_parser("list", help="the trainers, their parameters and options")
+    listing.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    listing.set_defaults(function=list_command)
+
+    add_profile_parser(commands)
+
     demo = commands.add_parser("demo", help="the whole comparison in miniature, on the CPU")
     demo.add_argument("folder", nargs="?", type=Path, default=DEFAULT_DEMO_FOLDER, help="where to work (./skipx_demo)")
     source = demo.add_mutually_exclusive_group()
@@ -83,6 +114,23 @@ def build_parser() -> argparse.ArgumentParser:
     demo.add_argument("--folds", nargs="+", type=int, default=[0, 1, 2, 3, 4], metavar="FOLD")
     demo.set_defaults(function=demo_command)
     return parser
+
+
+def add_profile_parser(commands: Any) -> None:
+    """`skipx profile`, with nnU-Net's spellings where nnU-Net has the option."""
+    text = "measure what trainers cost on a planned data set: parameters, FLOPs, memory, seconds per step"
+    profile = commands.add_parser("profile", help=text, description=text)
+    profile.add_argument("-d", dest="dataset", required=True, help="dataset id or name, already planned by nnU-Net")
+    profile.add_argument("-c", dest="configuration", required=True, help="configuration, for example 3d_fullres")
+    profile.add_argument(
+        "-tr", dest="trainers", nargs="+", metavar="TRAINER",
+        help="trainers or variants; ratios refer to the first (default: nnUNetTrainer and all of ours)",
+    )  # fmt: skip
+    profile.add_argument("-p", dest="plans", default="nnUNetPlans", help="plans (default: nnUNetPlans)")
+    profile.add_argument("-device", choices=["cpu", "cuda"], help="default: cuda where torch sees a GPU, else cpu")
+    profile.add_argument("--runs", type=int, default=3, help="timed runs per trainer and kind of step (default: 3)")
+    profile.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    profile.set_defaults(function=profile_command)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

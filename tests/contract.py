@@ -4,6 +4,7 @@
         network = UTANet
 """
 import pickle
+import time
 from typing import Any, ClassVar
 
 import pytest
@@ -14,7 +15,7 @@ from nnunetv2.utilities.find_objects import recursive_find_trainer_class_by_name
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from torch import nn
 
-from nnunet_skipx.architectures import SkipUNet
+from nnunet_skipx.architectures import SkipUNet, U2Net
 from nnunet_skipx.training.trainer import SkipTrainer
 from nnunet_skipx.training.variants import trainer_class
 from tests.plan_shapes import SHAPES, PlanShape, dataset_json, plans
@@ -27,10 +28,10 @@ PLAN_ATTRIBUTES = {"patch_size": "patch"}  # what the plans call it: what PlanSh
 class NetworkContract:
     """Inherit and set `network`; `options` are extra constructor arguments, smaller than the defaults if need be."""
 
-    network: ClassVar[type[SkipUNet]]
+    network: ClassVar[type[SkipUNet] | type[U2Net]]
     options: ClassVar[dict[str, Any]] = {}
 
-    def build(self, shape: PlanShape, channels: int = 1, classes: int = 3, deep: bool = True, **plan: Any) -> SkipUNet:
+    def build(self, shape: PlanShape, channels: int = 1, classes: int = 3, deep: bool = True, **plan: Any) -> nn.Module:
         torch.manual_seed(0)
         from_plan = {key: getattr(shape, PLAN_ATTRIBUTES[key]) for key in self.network.plan_arguments}
         return self.network(channels, classes, deep, **self.options, **from_plan, **shape.architecture(**plan))
@@ -87,8 +88,15 @@ class NetworkContract:
         network = self.build(shape).train(training)
         x = torch.randn(2, 1, *shape.patch)
         compiled = torch.compile(network, fullgraph=True, backend="aot_eager")
-        for ours, expected in zip(compiled(x), network(x), strict=True):
-            torch.testing.assert_close(ours, expected, rtol=1e-4, atol=1e-5)
+        outputs, gradients = [], []
+        for run in (compiled, network):
+            network.zero_grad()
+            logits = run(x)
+            sum(y.square().mean() for y in logits).backward()
+            outputs.append([y.detach() for y in logits])
+            gradients.append([p.grad.clone() for p in network.parameters()])
+        torch.testing.assert_close(*outputs, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(*gradients, rtol=1e-3, atol=1e-4)
 
     def test_bfloat16_autocast_stays_finite_and_close(self) -> None:
         network = self.build(SMALL, deep=False)
@@ -139,12 +147,47 @@ class TrainerContract:
     def trainer_type(self) -> type[SkipTrainer]:
         return trainer_class(self.trainer)
 
-    @pytest.mark.parametrize("suffix", ["", "_twin", "_5epochs", "_twin_bf16_7epochs", "_stage2"])
+    @pytest.mark.parametrize("suffix", ["", "_twin", "_5epochs", "_twin_bf16_7epochs", "_adamw"])
     def test_nnunets_resolver_finds_the_same_class_each_time_and_it_pickles(self, suffix: str) -> None:
         found = recursive_find_trainer_class_by_name(self.trainer + suffix)
         assert found.__name__ == self.trainer + suffix
         assert recursive_find_trainer_class_by_name(self.trainer + suffix) is found
         assert pickle.loads(pickle.dumps(found)) is found
+
+    def test_stage2_exists_where_there_is_a_stock_unet_to_freeze(self) -> None:
+        if issubclass(self.trainer_type.architecture, SkipUNet):
+            assert issubclass(trainer_class(f"{self.trainer}_stage2"), self.trainer_type)
+        else:
+            with pytest.raises(ValueError, match="no stock U-Net"):
+                trainer_class(f"{self.trainer}_stage2")
+
+    @pytest.mark.parametrize("residual", [False, True], ids=["plain", "residual"])
+    def test_the_twin_and_every_option_of_its_own_change_the_network(self, residual: bool) -> None:
+        x = torch.randn(1, 1, *SMALL.patch)
+
+        def logits(name: str) -> torch.Tensor:
+            torch.manual_seed(0)
+            network = self.build(name, SMALL, residual=residual).eval()
+            with torch.no_grad():
+                for p in network.parameters():
+                    if not p.any():  # norms at the end of residual blocks start at zero and would hide the stages
+                        p.fill_(0.5)
+                return network(x)
+
+        plain = logits(self.trainer)
+        assert torch.equal(plain, logits(self.trainer))
+        for option in ("twin", *self.trainer_type.own_options):
+            assert (logits(f"{self.trainer}_{option}") - plain).abs().max() > 1e-6, option
+
+    def test_nnunets_largest_plans_are_built_within_2_seconds(self) -> None:
+        shape = PlanShape((128, 128, 128), (1, 1, 1), 6, features=32)
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        start = time.process_time()
+        self.build(self.trainer, shape)
+        seconds = time.process_time() - start
+        torch.set_num_threads(threads)
+        assert seconds < 2
 
     def test_a_misspelt_variant_lists_what_exists(self) -> None:
         with pytest.raises(ValueError, match=r"(?s)_twn.*_twin"):

@@ -31,7 +31,7 @@ class PlanShape:
         blocks = {"n_blocks_per_stage" if residual else "n_conv_per_stage": [2] * self.stages}
         return blocks | {
             "n_stages": self.stages,
-            "features_per_stage": [min(self.features * 2**stage, 32) for stage in range(self.stages)],
+            "features_per_stage": [min(self.features * 2**stage, 10 * self.features) for stage in range(self.stages)],
             "conv_op": (nn.Conv2d, nn.Conv3d)[dim - 2],
             "kernel_sizes": kernels,
             "strides": strides,

@@ -1,4 +1,5 @@
 """The command line: what a user types, sees and can get wrong."""
+import json
 import os
 import subprocess
 import sys
@@ -7,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from nnunet_skipx.discovery import EXT_VARIABLE, append_to_environment, ext_path
+from nnunet_skipx.files import write_json
+from tests.contract import SMALL
+from tests.plan_shapes import dataset_json, plans
 
 
 def skipx(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
@@ -32,6 +36,19 @@ def test_the_users_folders_stay_first_and_ours_is_added_once(monkeypatch: pytest
     assert os.environ[EXT_VARIABLE].split(os.pathsep) == ["/mine", ext_path()]
 
 
+def folders(path: Path) -> dict[str, str]:
+    names = ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results")
+    return {**dict.fromkeys(names, str(path)), "CUDA_VISIBLE_DEVICES": ""}
+
+
+def planned(path: Path) -> None:
+    """A planned data set 998, without images, with the configuration `test`."""
+    folder = path / "Dataset998_Test"
+    folder.mkdir()
+    write_json(folder / "nnUNetPlans.json", plans(SMALL))
+    write_json(folder / "dataset.json", dataset_json())
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -39,17 +56,26 @@ def test_the_users_folders_stay_first_and_ours_is_added_once(monkeypatch: pytest
         (("demo", "{tmp}", "--trainers", "nnUNetTrainerUTNet"), "nnUNetTrainerUTANet"),
         (("demo", "{tmp}", "--trainers", "nnUNetTrainerUTANet_twn"), "_twin"),
         (("demo", "{tmp}", "--folds", "5"), "0 to 4"),
-        (("plan", "-d", "998", "-a", "UTANet"), "998"),
+        (("plan", "-d", "997", "-a", "UTANet"), "997"),
+        (("profile", "-d", "997", "-c", "2d"), "997"),
+        (("profile", "-d", "998", "-c", "2d"), "they have: test"),
+        (("profile", "-d", "998", "-c", "test", "-tr", "nnUNetTrainerUTNet"), "skipx list"),
+        (("profile", "-d", "998", "-c", "test", "-device", "cuda"), "-device cpu"),
     ],
 )
 def test_a_users_mistake_is_one_message_without_a_traceback(
     arguments: tuple[str, ...], words: str, tmp_path: Path
 ) -> None:
-    folders = {name: str(tmp_path) for name in ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results")}
-    result = skipx(*(argument.format(tmp=tmp_path) for argument in arguments), **folders)
+    planned(tmp_path)
+    result = skipx(*(argument.format(tmp=tmp_path) for argument in arguments), **folders(tmp_path))
     assert result.returncode == 2
     assert words in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_list_prints_a_table_and_as_json_nothing_but_json() -> None:
+    assert "\nnnUNetTrainerUTANet " in skipx("list").stdout
+    assert json.loads(skipx("list", "--json").stdout)["trainers"][0]["name"] == "nnUNetTrainer"
 
 
 def test_starting_is_quick_because_torch_is_not_imported() -> None:

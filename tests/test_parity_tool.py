@@ -7,7 +7,8 @@ import pytest
 
 from tests.parity import main
 
-REFERENCE = Path(__file__).parents[2] / "shared" / "reference" / "utanet_tamosc_2d.npz"
+REFERENCES = Path(__file__).parents[2] / "shared" / "reference"
+REFERENCE = REFERENCES / "utanet_tamosc_2d.npz"
 
 
 @pytest.fixture
@@ -16,6 +17,13 @@ def arrays() -> dict[str, np.ndarray]:
         pytest.skip("no reference vectors beside this checkout (../shared/reference)")
     with np.load(REFERENCE) as file:
         return {key: file[key] for key in file.files}
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in REFERENCES.glob("*.npz")) or ["none.npz"])
+def test_every_reference_file_agrees(name: str) -> None:
+    if name == "none.npz":
+        pytest.skip("no reference vectors beside this checkout (../shared/reference)")
+    assert main([str(REFERENCES / name)]) == 0
 
 
 def save(folder: Path, arrays: dict[str, np.ndarray]) -> str:

@@ -1,5 +1,6 @@
 """What a network costs, counted without computing anything."""
 import io
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
@@ -7,12 +8,17 @@ from math import prod
 from typing import Any
 
 import torch
+from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.find_objects import recursive_find_trainer_class_by_name
 from nnunetv2.utilities.label_handling.label_handling import determine_num_input_channels
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from torch import nn
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode, flop_registry
+
+# Products on the meta device for which torch's counter has no formula: it counts 0, without a word.
+PRODUCTS = {f"aten.{name}" for name in ("mv", "addmv", "dot", "vdot", "addbmm", "_trilinear", "_cdist_forward")}
 
 
 @dataclass(frozen=True)
@@ -28,26 +34,38 @@ def network_cost(trainer_name: str, plans: dict[str, Any], configuration: str, d
 
     Raises ValueError for an unknown trainer and RuntimeError when the counter missed operations.
     """
+    with torch.device("meta"):
+        network, input_shape = inference_network(find_trainer(trainer_name), plans, configuration, dataset_json)
+    return Cost(sum(parameter.numel() for parameter in network.parameters()), forward_flops(network, input_shape) / 1e9)
+
+
+def inference_network(
+    trainer: type[nnUNetTrainer], plans: dict[str, Any], configuration: str, dataset_json: dict[str, Any]
+) -> tuple[nn.Module, tuple[int, ...]]:
+    """The network as nnU-Net builds it for prediction, in evaluation mode, and the shape of one patch for it."""
     plans_manager = PlansManager(plans)
     configuration_manager = plans_manager.get_configuration(configuration)
     channels = determine_num_input_channels(plans_manager, configuration_manager, dataset_json)
     heads = plans_manager.get_label_manager(dataset_json).num_segmentation_heads
-    with torch.device("meta"):
-        network = _trainer_class(trainer_name).build_network_architecture(
-            plans_manager, configuration_manager, channels, heads, enable_deep_supervision=False)
-    flops = forward_flops(network.eval(), (1, channels, *configuration_manager.patch_size))
-    return Cost(sum(parameter.numel() for parameter in network.parameters()), flops / 1e9)
+    network = trainer.build_network_architecture(
+        plans_manager, configuration_manager, channels, heads, enable_deep_supervision=False)
+    return network.eval(), (1, channels, *configuration_manager.patch_size)
 
 
 def forward_flops(network: nn.Module, input_shape: tuple[int, ...]) -> int:
     """Multiplications and additions of convolutions, matrix products and attention; the rest counts as free.
 
-    network: on the meta device. Raises RuntimeError when the count falls short of the network's own convolutions.
+    network: on the meta device. Raises RuntimeError when the count falls short of the network's own convolutions, or
+    when the network computes a product that the counter has no formula for.
     """
-    with torch.no_grad(), FlopCounterMode(display=False) as counter, _convolution_flops(network) as convolutions:
+    counter, products = FlopCounterMode(display=False), _Products()
+    with torch.no_grad(), _convolution_flops(network) as convolutions, counter, products:
         network(torch.empty(input_shape, device="meta"))
     counted = counter.get_total_flops()
-    # torch counts 0 for operations it has no formula for, without a word.
+    if uncounted := products.seen - {str(operation) for operation in flop_registry}:
+        raise RuntimeError(f"The FLOP counter of torch {torch.__version__} has no formula for "
+                           f"{', '.join(sorted(uncounted))}, which {type(network).__name__} uses: its GFLOPs would be "
+                           "too low. Write that product as a matrix product or a convolution.")
     if counted == 0 or counted < sum(convolutions):
         raise RuntimeError(f"The FLOP counter of torch {torch.__version__} saw {counted} operations, but the "
                            f"convolutions of {type(network).__name__} alone need {sum(convolutions)}. "
@@ -73,10 +91,25 @@ def _convolution_flops(network: nn.Module) -> Iterator[list[int]]:
             handle.remove()
 
 
-def _trainer_class(name: str) -> Any:
+class _Products(TorchDispatchMode):
+    """Notes which of PRODUCTS run inside."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: set[str] = set()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        self.seen |= {str(func.overloadpacket)} & PRODUCTS
+        return func(*args, **(kwargs or {}))
+
+
+def find_trainer(name: str) -> type[nnUNetTrainer]:
+    """The trainer that nnU-Net's commands take for `-tr name`; ValueError where they find none."""
     try:
-        with redirect_stdout(io.StringIO()):  # the search tells every step
+        # The search tells every step, and modules that it comes across warn of their own age.
+        with redirect_stdout(io.StringIO()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             return recursive_find_trainer_class_by_name(name)
     except RuntimeError as error:
-        raise ValueError(f"nnU-Net finds no trainer {name!r}: check the spelling, and with `skipx doctor` that the "
-                         "environment variable nnUNet_extTrainer is set.") from error
+        raise ValueError(f"nnU-Net finds no trainer {name!r}: check the spelling (`skipx list` shows ours), and with "
+                         "`skipx doctor` that the environment variable nnUNet_extTrainer is set.") from error

@@ -9,7 +9,7 @@ from torch import nn
 from torch._dynamo import OptimizedModule
 from torch.nn.parallel import DistributedDataParallel
 
-from nnunet_skipx.architectures import SkipUNet
+from nnunet_skipx.architectures import SkipUNet, U2Net
 
 STOCK_NETWORKS = ("PlainConvUNet", "ResidualEncoderUNet")
 
@@ -23,7 +23,7 @@ class SkipTrainer(nnUNetTrainer):
     name mean to it: arguments of the network by option, such as `{"attn": {"attention": True}}`.
     """
 
-    architecture: ClassVar[type[SkipUNet]]
+    architecture: ClassVar[type[SkipUNet] | type[U2Net]]
     own_options: ClassVar[dict[str, dict[str, Any]]] = {}
     architecture_kwargs: ClassVar[dict[str, Any]] = {}
     twin_kwargs: ClassVar[dict[str, Any]]
@@ -75,9 +75,9 @@ class SkipTrainer(nnUNetTrainer):
         )
 
     @property
-    def bare_network(self) -> SkipUNet:
+    def bare_network(self) -> SkipUNet | U2Net:
         """The network without the wrappers of DDP and torch.compile."""
-        return cast(SkipUNet, unwrap(self.network))
+        return cast(SkipUNet | U2Net, unwrap(self.network))
 
 
 def unwrap(network: nn.Module) -> nn.Module:

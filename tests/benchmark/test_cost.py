@@ -82,6 +82,23 @@ def test_a_convolution_that_the_counter_misses_is_noticed(monkeypatch: pytest.Mo
         forward_flops(network, (1, 1, 8))
 
 
+class Product(nn.Module):
+    """A matrix times a vector after a convolution, which alone would satisfy the count."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(1, 1, 3, device="meta")
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.conv(x)[:, 0]
+        return y @ y[0]
+
+
+def test_a_product_without_a_formula_is_named_and_refused() -> None:
+    with pytest.raises(RuntimeError, match=r"no formula for aten\.mv, which Product uses"):
+        forward_flops(Product(), (2, 1, 8))
+
+
 def test_nothing_is_computed_or_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     huge = nn.Conv3d(1, 64, 3, padding=1, device="meta")
     assert forward_flops(huge, (1, 1, 2048, 2048, 2048)) == 2 * 2048 ** 3 * 27 * 64

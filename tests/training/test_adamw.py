@@ -1,4 +1,5 @@
 """`_adamw`: schedule, clipping, and who has the last word on the optimiser."""
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,8 +30,8 @@ def test_the_learning_rate_rises_to_its_peak_and_then_decays_to_zero() -> None:
         rates.append(optimizer.param_groups[0]["lr"])
     assert rates[0] == pytest.approx(3e-4 / 50)
     assert rates[49] == rates[50] == max(rates) == pytest.approx(3e-4)
-    assert all(a < b for a, b in zip(rates[:49], rates[1:50], strict=True))
-    assert all(a > b for a, b in zip(rates[50:], rates[51:], strict=False))
+    assert all(a < b for a, b in itertools.pairwise(rates[:50]))
+    assert all(a > b for a, b in itertools.pairwise(rates[50:]))
     assert 0 < rates[-1] < 1e-6
 
 

@@ -11,7 +11,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from nnunet_skipx.training.balance import BalancedLoss
 from nnunet_skipx.training.options import bfloat16_by_default
-from nnunet_skipx.training.variants import trainer_class
+from nnunet_skipx.training.variants import trainer_class, trainer_names
 from tests.contract import SMALL, TrainerContract
 from tests.plan_shapes import PlanShape, dataset_json, plans
 from tests.training.small_trainer import make
@@ -19,6 +19,26 @@ from tests.training.small_trainer import make
 
 class TestUTANetTrainer(TrainerContract):
     trainer = "nnUNetTrainerUTANet"
+
+
+class TestXUNetTrainer(TrainerContract):
+    trainer = "nnUNetTrainerXUNet"
+
+
+class TestUDTransNetTrainer(TrainerContract):
+    trainer = "nnUNetTrainerUDTransNet"
+
+
+class TestMSAUNetTrainer(TrainerContract):
+    trainer = "nnUNetTrainerMSAUNet"
+
+
+class TestU2NetTrainer(TrainerContract):
+    trainer = "nnUNetTrainerU2Net"
+
+
+def test_every_trainer_keeps_the_contract() -> None:
+    assert {contract.trainer for contract in TrainerContract.__subclasses__()} == set(trainer_names())
 
 
 def batch() -> dict[str, Any]:

@@ -1,0 +1,71 @@
+"""Draw docs/images/msaunet.svg: `python docs/draw_msaunet.py`."""
+from pathlib import Path
+
+import matplotlib
+from draw_utanet import DECODER, ENCODER, GATE, MIXTURE, arrow, box
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+OUTPUT = Path(__file__).parent / "images" / "msaunet.svg"
+GREY = "#555555"
+HEIGHTS = [3.3, 2.3, 1.3, 0.3]  # of stages 0, 1, 2 and the bottleneck
+
+
+def draw_encoder(axes: Axes) -> None:
+    """Image and stages; every stage also sees the image and all maps ahead of its own input."""
+    box(axes, 0.75, 4.2, 0.9, 0.4, "image", ENCODER)
+    names = ["stage 0", "stage 1", "stage 2", "bottleneck"]
+    column = [4.2, *HEIGHTS]
+    for name, y, above in zip(names, HEIGHTS, column, strict=False):
+        box(axes, 2.7, y, 1.1, 0.5, name, ENCODER)
+        start = (1.22, 4.2) if name == "stage 0" else (2.7, above - 0.27)
+        arrow(axes, start, (2.7, y + 0.28))
+    for source in range(len(column) - 2):  # 0 is the image
+        x = 0.75 + 0.4 * source
+        top = column[source] - 0.22 if source == 0 else column[source]
+        if source:
+            axes.plot([2.13, x], [top, top], color=MIXTURE, lw=1.3)
+        axes.plot([x, x], [top, HEIGHTS[-1] + 0.12 * source], color=MIXTURE, lw=1.3)
+        for stage in range(source + 1, len(HEIGHTS)):
+            y = HEIGHTS[stage] + 0.12 * (source - 1 + (stage == 3))
+            arrow(axes, (x, y), (2.13, y), MIXTURE)
+    axes.text(0.1, -0.2, "re-injection: resize, one convolution, added", fontsize=8, color=GREY, va="center")
+
+
+def draw_decoder(axes: Axes) -> None:
+    """Skips, decoder stages, one head per map and their sum."""
+    for stage, y in enumerate(HEIGHTS):
+        last = stage == len(HEIGHTS) - 1
+        if not last:
+            box(axes, 6.5, y, 1.1, 0.5, f"decoder {stage}", DECODER)
+            below = (3.27, y - 1.0) if stage == 2 else (6.5, y - 0.73)
+            arrow(axes, below, (6.5, y - 0.28) if stage < 2 else (6.2, y - 0.28))
+        if stage == 0:
+            box(axes, 4.6, y, 1.5, 0.5, "Att = t + (c1 + c2) x", GATE)
+            arrow(axes, (3.27, y), (3.83, y))
+            arrow(axes, (5.37, y), (5.93, y))
+        elif not last:
+            arrow(axes, (3.27, y), (5.93, y))
+        box(axes, 8.1, y, 0.9, 0.45, "head 1x1", MIXTURE)
+        arrow(axes, (7.07, y) if not last else (3.27, y), (7.63, y))
+        arrow(axes, (8.57, y), (9.17, 3.3) if stage == 0 else (9.17, 3.2 - 0.06 * stage))
+    box(axes, 9.5, 3.3, 0.6, 0.5, "sum", MIXTURE)
+    axes.text(9.5, 3.72, "logits", ha="center", fontsize=9, color=GREY)
+    axes.text(9.0, 0.85, "enlarge\nthe logits", ha="left", fontsize=8, color=GREY)
+
+
+def main() -> None:
+    matplotlib.rcParams["svg.fonttype"] = "none"
+    matplotlib.rcParams["svg.hashsalt"] = "msaunet"
+    figure = Figure(figsize=(10.2, 4.8))
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set(xlim=(0, 10.2), ylim=(-0.4, 4.6))
+    axes.axis("off")
+    figure.patch.set_facecolor("white")
+    draw_encoder(axes)
+    draw_decoder(axes)
+    figure.savefig(OUTPUT, metadata={"Date": None})
+
+
+if __name__ == "__main__":
+    main()

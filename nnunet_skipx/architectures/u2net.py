@@ -1,0 +1,143 @@
+"""3D U2-Net (MICCAI 2019) on nnU-Net's plans: separable residual encoder and decoder with per-domain adapters."""
+import functools
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from torch import nn
+
+from nnunet_skipx.architectures.u2net_parts import Decoder, Domain, Encoder, Style
+from nnunet_skipx.architectures.unet import refuse_two_stages
+from nnunet_skipx.skips.blocks import BlockOps
+
+
+class U2Net(nn.Module):
+    """3D U2-Net for one data set, in 2D and 3D (MICCAI 2019; the source's separable network with one task).
+
+    Units are separable convolutions: a depthwise kernel and two norms that belong to the domain, and a pointwise
+    convolution that a universal run shares. Logits leave as nnU-Net's do, one map per decoder stage with deep
+    supervision; the source adds its side outputs up instead. All convolutions start Kaiming-normal (fan in, gain
+    sqrt 2) with biases 0, norms at 1 and 0, as in the source.
+
+    Args:
+        input_channels: channels of the image.
+        num_classes: channels of the logits.
+        deep_supervision: return one map of logits per decoder stage (full resolution first) instead of one in all.
+        n_stages, features_per_stage, conv_op, kernel_sizes, strides, n_conv_per_stage, n_blocks_per_stage,
+            n_conv_per_stage_decoder, conv_bias, norm_op, norm_op_kwargs, nonlin, nonlin_kwargs: as in the plans.
+            Two convolutions of a plain plan are one residual block; residual plans count blocks.
+        dropout_op, dropout_op_kwargs: must be None, as in nnU-Net's plans; the source has no dropout.
+        convolutions: "full" for the twin: full convolutions, the network narrowed to the same number of parameters.
+        strided: "source" for full strided convolutions, padded as in the source.
+
+    Raises:
+        ValueError: the plans have dropout, an even kernel, or two stages with deep supervision.
+    """
+
+    plan_arguments: ClassVar[tuple[str, ...]] = ()
+    key_to_encoder = "encoder"
+    key_to_stem = "encoder.stems.0"
+    keys_to_in_proj = ("encoder.stems.0.conv",)
+
+    def __init__(
+        self,
+        input_channels: int,
+        num_classes: int,
+        deep_supervision: bool = False,
+        *,
+        n_stages: int,
+        features_per_stage: int | Sequence[int],
+        conv_op: type[nn.Module],
+        kernel_sizes: Sequence[Sequence[int]],
+        strides: Sequence[Sequence[int]],
+        n_conv_per_stage_decoder: int | Sequence[int],
+        n_conv_per_stage: int | Sequence[int] | None = None,
+        n_blocks_per_stage: int | Sequence[int] | None = None,
+        conv_bias: bool = False,
+        norm_op: type[nn.Module] | None = None,
+        norm_op_kwargs: dict[str, Any] | None = None,
+        dropout_op: type[nn.Module] | None = None,
+        dropout_op_kwargs: dict[str, Any] | None = None,
+        nonlin: type[nn.Module] | None = None,
+        nonlin_kwargs: dict[str, Any] | None = None,
+        convolutions: Literal["separable", "full"] = "separable",
+        strided: Literal["separable", "source"] = "separable",
+    ) -> None:
+        super().__init__()
+        refuse_two_stages(n_stages, deep_supervision)
+        refuse_options(convolutions, strided, dropout_op)
+        ops = BlockOps(conv_op, norm_op, norm_op_kwargs, nonlin, nonlin_kwargs)
+        domains = [Domain(input_channels, num_classes, kernel_sizes, strides)]
+        if n_blocks_per_stage is not None:
+            blocks = per_stage(n_blocks_per_stage, n_stages)
+        else:
+            assert n_conv_per_stage is not None, "plans have n_conv_per_stage or n_blocks_per_stage"
+            blocks = [math.ceil(convs / 2) for convs in per_stage(n_conv_per_stage, n_stages)]
+        convs = per_stage(n_conv_per_stage_decoder, n_stages - 1)
+
+        build = functools.partial(encoder_and_decoder, domains=domains, blocks=blocks, convs=convs)
+        style = Style(ops, conv_bias, convolutions, strided)
+        features = per_stage(features_per_stage, n_stages)
+        if convolutions == "full":
+            separable = replace(style, convolutions="separable")
+            budget = count_parameters(lambda: build(style=separable, features=features))
+            features = narrow(features, lambda widths: count_parameters(lambda: build(style, features=widths)), budget)
+        self.encoder, self.decoder = build(style, features=features)
+        self.decoder.deep_supervision = deep_supervision
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor | list[torch.Tensor]:
+        """Logits `(B, num_classes, *spatial)` of an image `(B, input_channels, *spatial)`, a list if deep."""
+        return self.decoder(self.encoder(x))
+
+    def compute_conv_feature_map_size(self, input_size: Sequence[int]) -> np.int64:
+        """Elements that stem, units and heads put out for one sample: the maps that are kept for the backward.
+
+        A separable unit recomputes everything else. nnU-Net's planners hold it against the stock network's.
+        """
+        sizes = self.encoder.map_sizes(input_size)
+        return np.int64(self.encoder.kept_elements(sizes) + self.decoder.kept_elements(sizes))
+
+
+def encoder_and_decoder(
+    style: Style, domains: Sequence[Domain], features: Sequence[int], blocks: Sequence[int], convs: Sequence[int]
+) -> tuple[Encoder, Decoder]:
+    """Both halves; `features` and `blocks` per stage, `convs` per decoder stage, coarse to fine."""
+    return Encoder(style, domains, features, blocks), Decoder(style, domains, features, convs)
+
+
+def count_parameters(build: Callable[[], Sequence[nn.Module]]) -> int:
+    """Parameters of the modules that `build` makes, without allocating them."""
+    with torch.device("meta"):
+        return sum(p.numel() for module in build() for p in module.parameters())
+
+
+def narrow(features: Sequence[int], count: Callable[[Sequence[int]], int], budget: int) -> list[int]:
+    """Features per stage, all scaled by one factor, whose count comes closest to the budget, as far as was tried."""
+    factor, tried = 1.0, {}
+    for _ in range(6):
+        widths = tuple(max(1, round(width * factor)) for width in features)
+        tried[widths] = count(widths)
+        factor *= math.sqrt(budget / tried[widths])  # parameters grow with the square of the widths
+    closest = min(tried, key=lambda widths: abs(tried[widths] - budget))
+    return list(closest)
+
+
+def per_stage(value: int | Sequence[int], stages: int) -> list[int]:
+    """One value per stage; a single number stands for all."""
+    values = [value] * stages if isinstance(value, int) else list(value)
+    if len(values) != stages:
+        raise ValueError(f"the plans give {len(values)} values, {values}, for {stages} stages: one per stage is needed")
+    return values
+
+
+def refuse_options(convolutions: str, strided: str, dropout_op: type[nn.Module] | None) -> None:
+    """Raise ValueError for what the network cannot be built with."""
+    if convolutions not in ("separable", "full"):
+        raise ValueError(f'convolutions must be "separable" or "full", got {convolutions!r}')
+    if strided not in ("separable", "source"):
+        raise ValueError(f'strided must be "separable" or "source", got {strided!r}')
+    if dropout_op is not None:
+        raise ValueError(f"3D U2-Net has no dropout, the plans ask for {dropout_op.__name__}: set dropout_op to null")

@@ -1,0 +1,110 @@
+"""A trainer's training step and its network's prediction of one patch, on random data of a plan's size."""
+import io
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+
+from nnunet_skipx.benchmark.cost import inference_network
+from nnunet_skipx.benchmark.measure import Step
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A planned data set, one of its configurations, and the device: `cpu` or `cuda`."""
+
+    plans: dict[str, Any]
+    configuration: str
+    dataset_json: dict[str, Any]
+    device: str
+
+
+def training_step(trainer_class: type[nnUNetTrainer], setting: Setting) -> Step:
+    """nnU-Net's own `train_step` of an initialised trainer, at the plan's batch size.
+
+    So loss, optimiser, gradient clipping, deep supervision, autocast, GradScaler and torch.compile are those of a
+    real training; only the data are random. The trainer is built between folders that vanish at once, so nothing is
+    written to the user's results and no preprocessed data are needed.
+    """
+    with _throwaway_folders(setting), redirect_stdout(io.StringIO()):
+        trainer = trainer_class(
+            {**setting.plans, "continue_training": False}, setting.configuration, 0, setting.dataset_json,
+            torch.device(setting.device),
+        )  # fmt: skip
+        trainer.initialize()
+        trainer.on_train_epoch_start()
+    batch = random_batch(trainer)
+    return lambda: trainer.train_step(batch)
+
+
+def inference_step(trainer_class: type[nnUNetTrainer], setting: Setting) -> Step:
+    """The forward pass of one patch as nnUNetv2_predict runs it, without mirroring; not compiled."""
+    network, input_shape = inference_network(trainer_class, setting.plans, setting.configuration, setting.dataset_json)
+    network.to(setting.device)
+    patch = torch.randn(input_shape, device=setting.device)
+
+    def step() -> None:
+        autocast = torch.autocast("cuda") if setting.device == "cuda" else nullcontext()
+        with torch.inference_mode(), autocast:
+            network(patch)
+
+    return step
+
+
+MODES: dict[str, Callable[[type[nnUNetTrainer], Setting], Step]] = {
+    "training": training_step,
+    "inference": inference_step,
+}
+
+
+def random_batch(trainer: nnUNetTrainer) -> dict[str, Any]:
+    """What nnU-Net's data loader would give an initialised trainer, with noise as image and labels.
+
+    data: `(B, channels, *patch)`. target: label maps `(B, 1, *spatial)`, or one channel per region; a list with one
+    for each output of the network where the trainer supervises deeply.
+    """
+    patch = trainer.configuration_manager.patch_size
+    scales = trainer._get_deep_supervision_scales()
+    sizes = [[round(n * s) for n, s in zip(patch, scale, strict=True)] for scale in scales or [[1] * len(patch)]]
+    targets = [_random_target(trainer, size) for size in sizes]
+    data = torch.randn(trainer.batch_size, trainer.num_input_channels, *patch, device=trainer.device)
+    return {"data": data, "target": targets if scales else targets[0]}
+
+
+def _random_target(trainer: nnUNetTrainer, size: list[int]) -> torch.Tensor:
+    labels = trainer.label_manager
+    if labels.has_regions:
+        channels = len(labels.all_regions) + labels.has_ignore_label
+        return torch.rand(trainer.batch_size, channels, *size, device=trainer.device) < 0.5
+    values = torch.tensor(labels.all_labels, dtype=torch.int16, device=trainer.device)
+    return values[torch.randint(len(values), (trainer.batch_size, 1, *size), device=trainer.device)]
+
+
+@contextmanager
+def _throwaway_folders(setting: Setting) -> Iterator[None]:
+    """nnU-Net's folders for the time in which a trainer is built; afterwards the environment is as it was."""
+    manager = PlansManager(setting.plans)
+    data = Path(manager.dataset_name, manager.get_configuration(setting.configuration).data_identifier)
+    with tempfile.TemporaryDirectory(prefix="skipx_profile_") as folder:
+        names = ("nnUNet_preprocessed", "nnUNet_results")
+        wanted = {name: str(Path(folder, name)) for name in names} | {"nnUNet_wandb_enabled": "0"}
+        before = {name: os.environ.get(name) for name in wanted}
+        preprocessed = Path(folder, "nnUNet_preprocessed", data)
+        preprocessed.mkdir(parents=True)
+        (preprocessed / "case.b2nd").touch()  # nnU-Net tells the kind of data set by its files
+        os.environ.update(wanted)
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    del os.environ[name]
+                else:
+                    os.environ[name] = value

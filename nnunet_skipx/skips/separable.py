@@ -1,0 +1,113 @@
+"""The separable unit of 3D U2-Net (MICCAI 2019): per-domain adapters around a shared pointwise convolution."""
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.modules.instancenorm import _InstanceNorm
+
+from nnunet_skipx.skips.blocks import BlockOps
+from nnunet_skipx.skips.channels_last import NormActivation, channels_last
+from nnunet_skipx.skips.depthwise import depthwise
+from nnunet_skipx.skips.pointwise import conv1x1
+from nnunet_skipx.skips.separable_norm import SeparableNorm, UnitOptions, join
+
+
+class Adapter(nn.Module):
+    """What a domain has of its own in a separable unit: depthwise kernel, its norm, and the norm of the output."""
+
+    def __init__(
+        self, ops: BlockOps, channels_in: int, channels_out: int, kernel_size: Sequence[int], stride: Sequence[int],
+        bias: bool = True,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        if any(k % 2 == 0 for k in kernel_size):
+            raise ValueError(f"a separable unit needs odd kernel sizes, got {tuple(kernel_size)}: change the plans")
+        padding = [k // 2 for k in kernel_size]
+        self.depthwise: Any = ops.conv_op(
+            channels_in, channels_in, tuple(kernel_size), tuple(stride), padding, groups=channels_in, bias=bias
+        )
+        self.norm: Any = ops.norm(channels_in)
+        self.out_norm: Any = ops.norm(channels_out)
+
+
+class Separable(nn.Module):
+    """`norm'_t(W act(norm_t(dw_t(x))))`, t the domain, W shared by all (3D U2-Net, "separable unit").
+
+    Convolutions start Kaiming-normal (fan in, gain sqrt 2) with biases 0, norms at 1 and 0, as in the source.
+
+    Args:
+        ops: op types of the plans; the source's own are instance norm and leaky ReLU.
+        channels_in, channels_out: channels of the input and of the output.
+        kernel_sizes, strides: of the depthwise convolution, per domain and axis.
+        bias: whether the convolutions have one.
+    """
+
+    def __init__(
+        self, ops: BlockOps, channels_in: int, channels_out: int, kernel_sizes: Sequence[Sequence[int]],
+        strides: Sequence[Sequence[int]], bias: bool = True,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.adapters = nn.ModuleList(
+            Adapter(ops, channels_in, channels_out, kernel_size, stride, bias)
+            for kernel_size, stride in zip(kernel_sizes, strides, strict=True)
+        )
+        self.pointwise: Any = ops.conv_op(channels_in, channels_out, 1, bias=bias)
+        self.nonlin: Any = ops.nonlin()
+        self.apply(kaiming_normal)
+
+    def forward(
+        self,
+        x: torch.Tensor,
+        domain: int = 0,
+        skip: torch.Tensor | None = None,
+        factor: Sequence[int] | None = None,
+        activated: bool = False,
+    ) -> torch.Tensor:
+        """`(B, channels_out, *spatial)`, channels last in memory.
+
+        Args:
+            x: `(B, C, *spatial)`.
+            domain: whose adapter.
+            skip: `(B, channels_in - C, *spatial)`, concatenated behind x.
+            factor: per axis; x is enlarged by it first, by nearest neighbours. Not together with a skip.
+            activated: put the activation behind the unit, too.
+        """
+        assert skip is None or factor is None, "the source enlarges and concatenates in two steps"
+        adapter: Any = self.adapters[domain]
+        conv, point, factor = adapter.depthwise, self.pointwise, None if factor is None else tuple(factor)
+        if not self.fits_one_function(adapter):
+            y = self.nonlin(adapter.norm(depthwise(join(x, skip, factor), conv.weight, conv.bias, conv.stride)))
+            y = adapter.out_norm(conv1x1(y, point.weight.flatten(1), point.bias))
+            return self.nonlin(y) if activated else y
+        slope = getattr(self.nonlin, "negative_slope", 0.0)
+        options = UnitOptions(tuple(conv.stride), factor, slope, activated, adapter.norm.eps, adapter.out_norm.eps)
+        return SeparableNorm.apply(
+            x, skip, conv.weight, conv.bias, adapter.norm.weight, adapter.norm.bias, point.weight, point.bias,
+            adapter.out_norm.weight, adapter.out_norm.bias, options,
+        )  # fmt: skip
+
+    def fits_one_function(self, adapter: Any) -> bool:
+        """Whether `SeparableNorm` covers the norms and the activation."""
+        return all(are_instance_norm_and_leaky_relu(n, self.nonlin) for n in (adapter.norm, adapter.out_norm))
+
+
+def norm_and_activate(x: torch.Tensor, norm: Any, nonlin: nn.Module) -> torch.Tensor:
+    """`nonlin(norm(x))`, `(B, C, *spatial)`, channels last in memory."""
+    if not are_instance_norm_and_leaky_relu(norm, nonlin):
+        return nonlin(channels_last(norm(x)))
+    return NormActivation.apply(x, norm.weight, norm.bias, norm.eps, getattr(nonlin, "negative_slope", 0.0))
+
+
+def are_instance_norm_and_leaky_relu(norm: nn.Module, nonlin: nn.Module) -> bool:
+    """Whether our own autograd functions compute this norm and activation."""
+    own_norm = isinstance(norm, _InstanceNorm) and norm.affine and not norm.track_running_stats
+    return own_norm and isinstance(nonlin, (nn.LeakyReLU, nn.ReLU))
+
+
+def kaiming_normal(module: nn.Module) -> None:
+    """The source's start for a convolution: Kaiming-normal (fan in, gain sqrt 2), bias 0."""
+    if isinstance(module, (nn.Conv2d, nn.Conv3d)):
+        nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)

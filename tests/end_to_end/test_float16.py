@@ -1,0 +1,89 @@
+"""200 training steps under float16 autocast on real data leave every network and loss finite."""
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_map_only
+
+from nnunet_skipx.demo.prepare import PLANS, prepare
+from nnunet_skipx.demo.workspace import Workspace
+from nnunet_skipx.files import write_json
+from nnunet_skipx.training.variants import trainer_class, trainer_names
+
+DATA = Path(__file__).parents[3] / "shared" / "data" / "Task04_Hippocampus"
+STEPS = 200
+
+
+@pytest.fixture(scope="module")
+def preprocessed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Task04 in nnU-Net's folders, with plans for narrow networks, small patches and small batches."""
+    if not DATA.is_dir():
+        pytest.skip(f"no real data beside this checkout ({DATA})")
+    before = dict(os.environ)
+    workspace = Workspace(tmp_path_factory.mktemp("float16"))
+    workspace.create()
+    dataset, _ = prepare(workspace, DATA)
+    os.environ.update(nnUNet_n_proc_DA="0")  # workers inline; planning would crash with it
+    folder = workspace.preprocessed / dataset
+    plans = json.loads((folder / f"{PLANS}.json").read_text())
+    plans["configurations"]["3d_fullres"] |= {"batch_size": 2, "patch_size": [16, 24, 16]}
+    write_json(folder / f"{PLANS}.json", plans)
+    yield folder
+    os.environ.clear()
+    os.environ.update(before)
+
+
+class ConvolutionsAccumulateInFloat32(TorchDispatchMode):
+    """float16 convolutions as a GPU computes them, rounded once at the end; the CPU's own take minutes per step."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        if func not in (torch.ops.aten.convolution.default, torch.ops.aten.convolution_backward.default):
+            return func(*args, **(kwargs or {}))
+        half = any(isinstance(x, torch.Tensor) and x.dtype == torch.float16 for x in args)
+        result = func(*tree_map_only(torch.Tensor, torch.Tensor.float, args), **(kwargs or {}))
+        return tree_map_only(torch.Tensor, torch.Tensor.half, result) if half else result
+
+
+def variants() -> list[str]:
+    """Every trainer, and each with each of its own options."""
+    own = {name: getattr(trainer_class(name), "own_options", {}) for name in trainer_names()}
+    return [name for trainer, options in own.items() for name in (trainer, *(f"{trainer}_{o}" for o in options))]
+
+
+def make(name: str, folder: Path) -> nnUNetTrainer:
+    """The trainer in its `_demo` variant, which learns within 200 steps; float16 as on CUDA, scaler included."""
+    plans = json.loads((folder / f"{PLANS}.json").read_text())
+    plans["continue_training"] = False
+    dataset_json = json.loads((folder / "dataset.json").read_text())
+    trainer = trainer_class(f"{name}_demo")(plans, "3d_fullres", 0, dataset_json, torch.device("cpu"))
+    trainer.initialize()
+    trainer.grad_scaler = torch.amp.GradScaler("cpu")
+    forward = trainer.network.forward
+
+    def autocast_forward(x: torch.Tensor) -> torch.Tensor | list[torch.Tensor]:
+        with torch.autocast("cpu", dtype=torch.float16):
+            return forward(x)
+
+    trainer.network.forward = autocast_forward
+    return trainer
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", variants())
+def test_float16_autocast_stays_finite_on_real_data(preprocessed: Path, name: str) -> None:
+    trainer = make(name, preprocessed)
+    training, _ = trainer.get_dataloaders()
+    trainer.network.train()
+    with ConvolutionsAccumulateInFloat32():
+        losses = [float(trainer.train_step(next(training))["loss"]) for _ in range(STEPS)]
+    assert all(torch.isfinite(torch.tensor(losses))), losses
+    assert all(p.isfinite().all() for p in trainer.network.parameters())
+    # A scaler that halves after every infinite gradient and never recovers would hide a broken backward.
+    assert trainer.grad_scaler.get_scale() >= 2**8
+    assert sum(losses[-20:]) < sum(losses[:20])

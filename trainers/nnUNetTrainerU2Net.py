@@ -1,0 +1,15 @@
+"""3D U2-Net (MICCAI 2019): separable convolutions with per-domain adapters, here for one data set."""
+from nnunet_skipx.architectures import U2Net
+from nnunet_skipx.training.trainer import SkipTrainer
+
+
+class nnUNetTrainerU2Net(SkipTrainer):
+    """nnU-Net's training of 3D U2-Net's separable residual network, at 6 percent of nnU-Net's parameters or less.
+
+    Twin: full convolutions in the same wiring, narrowed to the same number of parameters. `_source`: the source's full
+    strided convolutions, which hold most of its parameters.
+    """
+
+    architecture = U2Net
+    twin_kwargs = {"convolutions": "full"}
+    own_options = {"source": {"strided": "source"}}

@@ -1,0 +1,16 @@
+"""UDTransNet (Neural Networks 2024): skips through a dual attention transformer and recalibration in the decoder."""
+from nnunet_skipx.architectures import UDTransNet
+from nnunet_skipx.training.trainer import SkipTrainer
+
+
+class nnUNetTrainerUDTransNet(SkipTrainer):
+    """nnU-Net with UDTransNet's DAT and channel-wise DRA on the skips.
+
+    `_dras`: spatial DRA. `_published`: heads merged as the published code does. Twin: no attention, queries, keys and
+    values are summed at each token's own position.
+    """
+
+    architecture = UDTransNet
+    own_options = {"dras": {"recalibration": "spatial"}, "published": {"merge": "published"}}
+    twin_kwargs = {"attention": "neutral"}
+    demo_kwargs = {"embedding": 32}
