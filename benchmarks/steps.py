@@ -61,7 +61,7 @@ def cross_over_step(plan: str, naive: bool) -> Step:
     features = maps(plan)
     channels = [x.shape[1] for x in features]
     kernel = [3] * (features[0].ndim - 2)
-    modules = [CrossOver(channels, stage, channels[stage], kernel) for stage in range(len(channels) - 1)]
+    modules = [CrossOver(channels, stage, width, width, kernel) for stage, width in enumerate(channels[:-1])]
     stock = [block_ops(plan).conv_op(2 * c, c, kernel, padding=1) for c in channels[:-1]]
     below = [torch.randn_like(x, requires_grad=True) for x in features[:-1]]
 

@@ -1,13 +1,7 @@
 """Draw docs/images/msaunet.svg: `python docs/draw_msaunet.py`."""
-from pathlib import Path
-
-import matplotlib
-from draw_utanet import DECODER, ENCODER, GATE, MIXTURE, arrow, box
+from drawing import DECODER, ENCODER, GATE, GREY, MIXTURE, arrow, box, save
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-OUTPUT = Path(__file__).parent / "images" / "msaunet.svg"
-GREY = "#555555"
 HEIGHTS = [3.3, 2.3, 1.3, 0.3]  # of stages 0, 1, 2 and the bottleneck
 
 
@@ -54,18 +48,11 @@ def draw_decoder(axes: Axes) -> None:
     axes.text(9.0, 0.85, "enlarge\nthe logits", ha="left", fontsize=8, color=GREY)
 
 
-def main() -> None:
-    matplotlib.rcParams["svg.fonttype"] = "none"
-    matplotlib.rcParams["svg.hashsalt"] = "msaunet"
-    figure = Figure(figsize=(10.2, 4.8))
-    axes = figure.add_axes((0, 0, 1, 1))
-    axes.set(xlim=(0, 10.2), ylim=(-0.4, 4.6))
-    axes.axis("off")
-    figure.patch.set_facecolor("white")
+def draw(axes: Axes) -> None:
+    """Both halves of the picture."""
     draw_encoder(axes)
     draw_decoder(axes)
-    figure.savefig(OUTPUT, metadata={"Date": None})
 
 
 if __name__ == "__main__":
-    main()
+    save("msaunet", draw, 10.2, 4.8, -0.4, 4.6)

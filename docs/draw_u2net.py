@@ -1,14 +1,8 @@
 """Draw docs/images/u2net.svg: `python docs/draw_u2net.py`."""
-from pathlib import Path
-
-import matplotlib
-from draw_utanet import DECODER, ENCODER, GATE, MIXTURE, arrow, box
+from drawing import DECODER, ENCODER, GATE, GREY, MIXTURE, arrow, box, save
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-OUTPUT = Path(__file__).parent / "images" / "u2net.svg"
 SHARED, OWN = MIXTURE, GATE
-GREY = "#555555"
 HEIGHTS = [3.2, 2.2, 1.2, 0.2]
 
 
@@ -45,18 +39,11 @@ def draw_unit(axes: Axes) -> None:
     axes.text(7.3, 4.35, "separable unit", ha="center", fontsize=9, color=GREY)
 
 
-def main() -> None:
-    matplotlib.rcParams["svg.fonttype"] = "none"
-    matplotlib.rcParams["svg.hashsalt"] = "u2net"
-    figure = Figure(figsize=(9.6, 4.7))
-    axes = figure.add_axes((0, 0, 1, 1))
-    axes.set(xlim=(0, 9.6), ylim=(-0.1, 4.6))
-    axes.axis("off")
-    figure.patch.set_facecolor("white")
+def draw(axes: Axes) -> None:
+    """Both halves of the picture."""
     draw_network(axes)
     draw_unit(axes)
-    figure.savefig(OUTPUT, metadata={"Date": None})
 
 
 if __name__ == "__main__":
-    main()
+    save("u2net", draw, 9.6, 4.7, -0.1, 4.6)

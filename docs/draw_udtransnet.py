@@ -1,13 +1,7 @@
 """Draw docs/images/udtransnet.svg: `python docs/draw_udtransnet.py`."""
-from pathlib import Path
-
-import matplotlib
-from draw_utanet import DECODER, ENCODER, GATE, MIXTURE, arrow, box
+from drawing import DECODER, ENCODER, GATE, GREY, MIXTURE, arrow, box, save
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-OUTPUT = Path(__file__).parent / "images" / "udtransnet.svg"
-GREY = "#555555"
 STAGES = 4
 HEIGHTS = [3.6 - 0.85 * stage for stage in range(STAGES)]
 
@@ -47,18 +41,11 @@ def draw_layer(axes: Axes) -> None:
     axes.text(4.0, 1.5, "scores:\nsoftmax(IN(QK))", fontsize=8, color=GREY, ha="center")
 
 
-def main() -> None:
-    matplotlib.rcParams["svg.fonttype"] = "none"
-    matplotlib.rcParams["svg.hashsalt"] = "udtransnet"
-    figure = Figure(figsize=(9.8, 4.8))
-    axes = figure.add_axes((0, 0, 1, 1))
-    axes.set(xlim=(0, 9.8), ylim=(-0.7, 4.2))
-    axes.axis("off")
-    figure.patch.set_facecolor("white")
+def draw(axes: Axes) -> None:
+    """Both halves of the picture."""
     draw_layer(axes)
     draw_skips(axes)
-    figure.savefig(OUTPUT, metadata={"Date": None})
 
 
 if __name__ == "__main__":
-    main()
+    save("udtransnet", draw, 9.8, 4.8, -0.7, 4.2)

@@ -24,13 +24,15 @@ def arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float], colo
     axes.annotate("", end, start, arrowprops={"arrowstyle": "->", "color": colour, "lw": 1.1})
 
 
-def save(name: str, draw: Callable[[Axes], None], width: float, height: float, bottom: float) -> None:
-    """Write images/`name`.svg, `width` x `height` inches, x from 0 to `width`, y from `bottom` to 4."""
+def save(
+    name: str, draw: Callable[[Axes], None], width: float, height: float, bottom: float, top: float = 4.0
+) -> None:
+    """Write images/`name`.svg, `width` x `height` inches, x from 0 to `width`, y from `bottom` to `top`."""
     matplotlib.rcParams["svg.fonttype"] = "none"
     matplotlib.rcParams["svg.hashsalt"] = name
     figure = Figure(figsize=(width, height))
     axes = figure.add_axes((0, 0, 1, 1))
-    axes.set(xlim=(0, width), ylim=(bottom, 4.0))
+    axes.set(xlim=(0, width), ylim=(bottom, top))
     axes.axis("off")
     figure.patch.set_facecolor("white")
     draw(axes)

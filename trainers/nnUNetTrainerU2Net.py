@@ -4,7 +4,7 @@ from nnunet_skipx.training.trainer import SkipTrainer
 
 
 class nnUNetTrainerU2Net(SkipTrainer):
-    """nnU-Net's training of 3D U2-Net's separable residual network, at 6 percent of nnU-Net's parameters or less.
+    """nnU-Net's training of 3D U2-Net's separable residual network, a small fraction of nnU-Net's parameters.
 
     Twin: full convolutions in the same wiring, narrowed to the same number of parameters. `_source`: the source's full
     strided convolutions, which hold most of its parameters.

@@ -151,8 +151,11 @@ def stock_checkpoint(folder: Path) -> Path:
     return path
 
 
-def test_stage2_loads_a_stock_checkpoint_with_nnunets_loader_and_trains_the_mechanism_only(folders: Path) -> None:
-    trainer = make("nnUNetTrainerUTANet_stage2")
+@pytest.mark.parametrize("base", [name for name in trainer_names() if name != "nnUNetTrainerU2Net"])
+def test_stage2_loads_a_stock_checkpoint_with_nnunets_loader_and_trains_the_mechanism_only(
+    folders: Path, base: str
+) -> None:
+    trainer = make(f"{base}_stage2")
     trainer.initialize()
     path = stock_checkpoint(folders)
     load_pretrained_weights(trainer.network, str(path))
@@ -164,7 +167,7 @@ def test_stage2_loads_a_stock_checkpoint_with_nnunets_loader_and_trains_the_mech
     after = trainer.network.state_dict()
     trained = {key for key in after if not torch.equal(after[key], before[key])}
     assert all(key.startswith("skips.") or ".seg_layers." in key for key in trained)
-    assert {"skips.fuse.conv.weight", "skips.gates.weight"} <= trained
+    assert any(key.startswith("skips.") for key in trained)
     frozen = [key for key in stock if ".seg_layers." not in key]
     assert frozen and all(torch.equal(after[key], stock[key]) for key in frozen)
     assert all(len(state) for state in trainer.optimizer.state.values())
