@@ -2,7 +2,7 @@
 
 `python -m benchmarks.optimiser_choice DEMO_FOLDER` takes the folder of a `skipx demo` on real data (its data and its
 narrow plans), trains every trainer with both optimisers on one fold and writes the curves and a table into
-docs/architectures/udtransnet.md. About half an hour on two cores; finished trainings are not repeated.
+docs/architectures/udtransnet.md. About a quarter of an hour on two cores; finished trainings are not repeated.
 """
 import argparse
 import json
@@ -26,7 +26,7 @@ from nnunet_skipx.training.variants import trainer_class
 
 DOCS = Path(__file__).parents[1] / "docs"
 NAMES = ("nnUNetTrainer", "nnUNetTrainer_adamw", "nnUNetTrainerUDTransNet", "nnUNetTrainerUDTransNet_adamw")
-EPOCHS, ITERATIONS, FOLD = 20, 50, 0
+EPOCHS, ITERATIONS, FOLD = 8, 50, 0
 
 
 @dataclass(frozen=True)
