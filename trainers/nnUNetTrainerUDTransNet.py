@@ -13,4 +13,5 @@ class nnUNetTrainerUDTransNet(SkipTrainer):
     architecture = UDTransNet
     own_options = {"dras": {"recalibration": "spatial"}, "published": {"merge": "published"}}
     twin_kwargs = {"attention": "neutral"}
-    demo_kwargs = {"embedding": 32}
+    demo_kwargs = {"embedding": 64, "dropout": 0.0}
+    demo_learning_rate = 3e-3  # at 6e-3 the decoder, which sees tokens only, stays behind in 200 iterations

@@ -1,7 +1,7 @@
 """`skipx demo`: data -> nnU-Net raw -> plans -> five folds x trainers -> a table and a report, on the CPU."""
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -58,6 +58,16 @@ def run_demo(
     return 0
 
 
+def exceptions(trainers: Iterable[str]) -> list[str]:
+    """What the demo trains otherwise than its notes say, one sentence per trainer."""
+    sentences = []
+    for name in trainers:
+        trainer = trainer_class(name)
+        if (rate := getattr(trainer, "demo_learning_rate", None)) is not None:
+            sentences.append(f"{name} is trained with the learning rate {rate} and with {trainer.demo_kwargs}.")
+    return sentences
+
+
 def check_arguments(trainers: Sequence[str], folds: Sequence[int]) -> None:
     """Refuse trainers that have no `_demo` variant, and folds that do not exist, before anything is written."""
     for trainer in trainers:
@@ -97,5 +107,5 @@ def report_input(workspace: Workspace, dataset: str, cells: Sequence[Cell]) -> R
             "optimiser": f"AdamW, {DemoOption.learning_rate}",
             "device": f"CPU, {os.cpu_count()} cores, one thread per training",
         },
-        notes=NOTES,
+        notes=(*NOTES, *exceptions(models)),
     )

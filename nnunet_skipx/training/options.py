@@ -80,7 +80,8 @@ class DemoOption(nnUNetTrainer):
     """`_demo`: the shortened schedule of `skipx demo`, 5 epochs of 40 iterations with AdamW 6e-3 and no mirroring.
 
     nnU-Net's own SGD schedule has learnt nothing after so few iterations, and at half this learning rate a class
-    sometimes stays empty to the end. Mechanisms are narrowed as the demo's plans narrow the U-Net (`demo_kwargs`).
+    sometimes stays empty to the end. A trainer that diverges or stalls at it names another (`demo_learning_rate`).
+    Mechanisms are narrowed as the demo's plans narrow the U-Net (`demo_kwargs`).
     Seeded by the fold, so that a machine repeats its numbers (with nnUNet_n_proc_DA=0). Not for results.
     """
 
@@ -104,7 +105,7 @@ class DemoOption(nnUNetTrainer):
         self.num_epochs = self.demo_epochs
         self.num_iterations_per_epoch = self.iterations_per_epoch
         self.num_val_iterations_per_epoch = 2
-        self.initial_lr = self.learning_rate
+        self.initial_lr = getattr(self, "demo_learning_rate", None) or self.learning_rate
         self.save_every = 1
 
     def configure_optimizers(self) -> tuple[torch.optim.Optimizer, PolyLRScheduler]:

@@ -18,9 +18,10 @@ class SkipTrainer(nnUNetTrainer):
     """nnU-Net's trainer with another network: plans, data, augmentation, schedule and evaluation stay nnU-Net's.
 
     A trainer names its network in `architecture`; in `twin_kwargs` the arguments that neutralise what the mechanism
-    claims to add, at the same number of parameters (the `_twin` variant); in `demo_kwargs` those that make it
-    a quarter as wide, like the U-Net of the demo (the `_demo` variant); and in `own_options` what further parts of a
-    name mean to it: arguments of the network by option, such as `{"attn": {"attention": True}}`.
+    claims to add, at the same number of parameters (the `_twin` variant); in `demo_kwargs` those that fit it to the
+    demo's narrow U-Net and short schedule (the `_demo` variant), with `demo_learning_rate` where the demo's own does
+    not suit it; and in `own_options` what further parts of a name mean to it: arguments of the network by option, such
+    as `{"attn": {"attention": True}}`.
     """
 
     architecture: ClassVar[type[SkipUNet] | type[U2Net]]
@@ -28,6 +29,7 @@ class SkipTrainer(nnUNetTrainer):
     architecture_kwargs: ClassVar[dict[str, Any]] = {}
     twin_kwargs: ClassVar[dict[str, Any]]
     demo_kwargs: ClassVar[dict[str, Any]] = {}
+    demo_learning_rate: ClassVar[float | None] = None
 
     def __init__(
         self,

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from nnunet_skipx.demo.run import exceptions
+
 COMMAND = [sys.executable, "-m", "nnunet_skipx.cli", "demo"]
 
 
@@ -38,6 +40,14 @@ def test_a_killed_demo_goes_on_where_it_was_and_ends_in_a_report(tmp_path: Path)
 
 def times_of_summaries(folder: Path) -> dict[Path, int]:
     return {path: path.stat().st_mtime_ns for path in folder.glob("nnUNet_results/*/*/fold_0/validation/summary.json")}
+
+
+def test_a_trainer_that_the_demo_trains_otherwise_is_named_in_its_notes() -> None:
+    assert exceptions(["nnUNetTrainer_demo", "nnUNetTrainerUTANet_demo"]) == []
+    (sentence,) = exceptions(["nnUNetTrainerUTANet_demo", "nnUNetTrainerUDTransNet_twin_demo"])
+    assert "nnUNetTrainerUDTransNet_twin_demo" in sentence
+    assert "0.003" in sentence
+    assert "'dropout': 0.0" in sentence
 
 
 def test_two_demos_in_one_folder_are_refused(tmp_path: Path) -> None:

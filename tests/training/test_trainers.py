@@ -143,6 +143,12 @@ def test_the_demo_repeats_itself(folders: Path) -> None:
     assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
 
 
+def test_the_demo_trains_with_a_trainers_own_learning_rate_where_it_has_one(folders: Path) -> None:
+    assert make("nnUNetTrainerUTANet_demo").initial_lr == 6e-3
+    assert make("nnUNetTrainerUDTransNet_demo").initial_lr == 3e-3
+    assert make("nnUNetTrainerUDTransNet").initial_lr == 1e-2
+
+
 def stock_checkpoint(folder: Path) -> Path:
     torch.manual_seed(2)
     stock = PlainConvUNet(input_channels=1, num_classes=3, deep_supervision=True, **SMALL.architecture())
