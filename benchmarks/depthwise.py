@@ -9,7 +9,7 @@ from collections.abc import Callable
 import torch
 from torch.nn import functional as F
 
-from benchmarks.measure import describe_machine, paired_seconds
+from nnunet_skipx.benchmark.measure import describe_machine, paired_seconds
 from nnunet_skipx.skips.channels_last import channels_last
 from nnunet_skipx.skips.depthwise import depthwise
 

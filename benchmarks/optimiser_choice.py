@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from benchmarks.measure import describe_machine
 from benchmarks.tables import replace_block
+from nnunet_skipx.benchmark.measure import describe_machine
 from nnunet_skipx.demo.prepare import PLANS
 from nnunet_skipx.demo.workspace import Workspace
 from nnunet_skipx.files import write_json
