@@ -1,7 +1,7 @@
-"""Which optimiser UDTransNet is trained with: nnU-Net's SGD against `_adamw`, on real data.
+"""Which optimiser UDTransNet is trained with: nnU-Net's SGD against `_adamw`, on real data, with nnU-Net as yardstick.
 
 `python -m benchmarks.optimiser_choice DEMO_FOLDER` takes the folder of a `skipx demo` on real data (its data and its
-narrow plans), trains one fold with each optimiser and writes the curves and a table into
+narrow plans), trains one fold each and writes the curves and a table into
 docs/architectures/udtransnet.md. About ten minutes on two cores; finished trainings are not repeated.
 """
 import argparse
@@ -24,7 +24,7 @@ from nnunet_skipx.files import write_json
 from nnunet_skipx.training.variants import trainer_class
 
 DOCS = Path(__file__).parents[1] / "docs"
-NAMES = ("nnUNetTrainerUDTransNet", "nnUNetTrainerUDTransNet_adamw")
+NAMES = ("nnUNetTrainer", "nnUNetTrainerUDTransNet", "nnUNetTrainerUDTransNet_adamw")  # the first as yardstick
 EPOCHS, ITERATIONS, FOLD = 8, 50, 0
 EMBEDDING = 64  # narrow like the plans
 
@@ -106,7 +106,7 @@ def main() -> None:
         list(pool.map(train, runs))
     image = DOCS / "images" / "udtransnet_optimiser.svg"
     draw(runs, image)
-    picture = f"![Curves of both trainings](../images/{image.name})"
+    picture = f"![Curves of the trainings](../images/{image.name})"
     replace_block(DOCS / "architectures" / "udtransnet.md", "optimiser", f"{picture}\n\n{table(runs)}")
 
 
