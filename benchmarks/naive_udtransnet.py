@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch.nn import functional as F
 
-from nnunet_skipx.skips.dat import DAT, DATLayer
+from nnunet_skipx.skips.dat import DAT
+from nnunet_skipx.skips.dat_layer import DATLayer
 from nnunet_skipx.skips.dra import DRA
 
 

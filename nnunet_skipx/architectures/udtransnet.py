@@ -7,7 +7,7 @@ import torch
 
 from nnunet_skipx.architectures.unet import SkipUNet
 from nnunet_skipx.skips.attention_bridge import AttentionBridge
-from nnunet_skipx.skips.dat import Attention, Merge
+from nnunet_skipx.skips.dat_layer import Attention, DATOptions, Merge
 from nnunet_skipx.skips.dra import Recalibration
 from nnunet_skipx.skips.token_grid import token_grid
 
@@ -20,7 +20,7 @@ class UDTransNet(SkipUNet):
     Args:
         input_channels, num_classes, deep_supervision, unet: see `SkipUNet`.
         patch_size: the plan's patch in voxels; images of other sizes work too, see `token_grid` and `DAT`.
-        embedding, heads, layers, dropout, merge, attention: see `DAT`.
+        embedding, heads, layers, dropout, merge, attention: see `DATOptions`.
         recalibration: see `DRA`.
 
     Raises:
@@ -48,9 +48,8 @@ class UDTransNet(SkipUNet):
         super().__init__(input_channels, num_classes, deep_supervision, **unet)
         grid = token_grid(patch_size, self.encoder.strides)
         channels = self.skip_channels[: len(grid.patches)]
-        self.skips = AttentionBridge(
-            self.ops, channels, grid, embedding, heads, layers, dropout, merge, recalibration, attention
-        )
+        options = DATOptions(embedding, heads, layers, dropout, merge, attention)
+        self.skips = AttentionBridge(self.ops, channels, grid, options, recalibration)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor | list[torch.Tensor]:
         """Logits as `SkipUNet.forward`."""

@@ -6,7 +6,8 @@ import torch
 from torch import nn
 
 from nnunet_skipx.skips.blocks import BlockOps
-from nnunet_skipx.skips.dat import DAT, Attention, Merge
+from nnunet_skipx.skips.dat import DAT
+from nnunet_skipx.skips.dat_layer import DATOptions
 from nnunet_skipx.skips.dra import DRA, Recalibration
 from nnunet_skipx.skips.token_grid import TokenGrid
 
@@ -17,7 +18,7 @@ class AttentionBridge(nn.Module):
     The decoder sees the encoder's maps only as tokens. Decoder maps have the channels of their skip, as in nnU-Net.
 
     Args:
-        ops, channels, grid, embedding, heads, layers, dropout, merge, attention: see `DAT`.
+        ops, channels, grid, options: see `DAT`.
         recalibration: see `DRA`.
     """
 
@@ -26,19 +27,14 @@ class AttentionBridge(nn.Module):
         ops: BlockOps,
         channels: Sequence[int],
         grid: TokenGrid,
-        embedding: int = 128,
-        heads: int = 4,
-        layers: int = 4,
-        dropout: float = 0.1,
-        merge: Merge = "repaired",
-        recalibration: Recalibration = "channel",
-        attention: Attention = "dual",
+        options: DATOptions,
+        recalibration: Recalibration,
     ) -> None:
         super().__init__()
         self.channels = list(channels)
-        self.dat = DAT(ops, channels, grid, embedding, heads, layers, dropout, merge, attention)
+        self.dat = DAT(ops, channels, grid, options)
         self.dras = nn.ModuleList(
-            DRA(ops, c, c, patch, embedding, recalibration, attention)
+            DRA(ops, c, c, patch, options.embedding, recalibration, options.attention)
             for c, patch in zip(channels, grid.patches, strict=True)
         )
 

@@ -8,7 +8,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
 from nnunet_skipx.skips.blocks import BlockOps
-from nnunet_skipx.skips.dat import Attention, refuse_unknown
+from nnunet_skipx.skips.dat_layer import Attention, refuse_unknown
 from nnunet_skipx.skips.instance_norm_attention import channel_attention, spatial_attention
 from nnunet_skipx.skips.pointwise import conv1x1_norm_nonlin
 

@@ -52,7 +52,7 @@ def spatial_attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, dropout
 def attend_and_drop(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, dropout: float) -> torch.Tensor:
     """softmax(Q K^T) V with dropped weights, `(B, h, n, d)`; on the CPU faster than torch's own dropout."""
     dropped = draw((*q.shape[:3], k.shape[2]), dropout, q.device)
-    return torch.softmax(q @ k.mT, -1).masked_fill(dropped, 0) @ (v / (1 - dropout))
+    return torch.where(dropped, 0, torch.softmax(q @ k.mT, -1)) @ (v / (1 - dropout))
 
 
 def draw(shape: Sequence[int], probability: float, device: torch.device) -> torch.Tensor:

@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from nnunet_skipx.skips.blocks import BlockOps
-from nnunet_skipx.skips.dat import DAT, DATLayer, Merge
+from nnunet_skipx.skips.dat import DAT
+from nnunet_skipx.skips.dat_layer import DATLayer, DATOptions, Merge
 from nnunet_skipx.skips.dra import DRA, Recalibration
 from nnunet_skipx.skips.instance_norm_attention import channel_attention_weights, normed_queries_and_keys
 from nnunet_skipx.skips.token_grid import TokenGrid
@@ -30,7 +31,7 @@ def build_dat(reference: "Reference", merge: Merge) -> DAT:
     patches = tuple((p,) * len(size) for p in config["patch_sizes"])
     grid = TokenGrid(tuple(n // p for n, p in zip(size, patches[0], strict=True)), patches)
     embedding, heads, layers = config["embedding"], config["heads"], config["layers"]
-    module = DAT(source_ops(finest), config["channels"], grid, embedding, heads, layers, merge=merge)
+    module = DAT(source_ops(finest), config["channels"], grid, DATOptions(embedding, heads, layers, merge=merge))
     copy(dat_by_reference_name(module), reference)
     return module.double().eval()
 

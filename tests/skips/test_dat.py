@@ -10,12 +10,8 @@ from torch.nn import functional as F
 from benchmarks.naive_udtransnet import naive_dat
 from nnunet_skipx.skips.blocks import BlockOps
 from nnunet_skipx.skips.dat import DAT
-from nnunet_skipx.skips.instance_norm_attention import (
-    attend_and_drop,
-    channel_attention,
-    draw,
-    spatial_attention,
-)
+from nnunet_skipx.skips.dat_layer import DATOptions
+from nnunet_skipx.skips.instance_norm_attention import channel_attention, spatial_attention
 from nnunet_skipx.skips.token_grid import TokenGrid, token_grid
 
 GRIDS = {  # patch of the plan in voxels, strides of its stages
@@ -34,7 +30,7 @@ def setup(name: str, **options: Any) -> tuple[DAT, list[torch.Tensor]]:
     grid = token_grid(patch_size, strides)
     channels = CHANNELS[: len(grid.patches)]
     ops = BlockOps((nn.Conv2d, nn.Conv3d)[len(patch_size) - 2])
-    module = DAT(ops, channels, grid, **{"embedding": 16, "layers": 2, "dropout": 0.0} | options).double()
+    module = DAT(ops, channels, grid, DATOptions(**{"embedding": 16, "layers": 2, "dropout": 0.0} | options)).double()
     for parameter in module.parameters():
         nn.init.normal_(parameter, std=0.4)
     return module, maps(grid, channels, grid.size)
@@ -76,40 +72,6 @@ def test_the_two_merges_differ_for_all_scales_but_the_first() -> None:
     published = module(features)
     torch.testing.assert_close(published[0], repaired[0])
     assert all((published[s] - repaired[s]).abs().max() > 1e-2 for s in (1, 2))
-
-
-@pytest.mark.parametrize("attention", [channel_attention, spatial_attention])
-def test_scaling_all_scores_changes_nothing(attention: Any) -> None:
-    q, k, v = (torch.randn(2, 3, 4, 6, 5, dtype=torch.float64) for _ in range(3))
-    if attention is channel_attention:
-        q, k, v = q[0, 0], k[0, 0], v[0, 0]
-    else:
-        k, v = k[0], v[0]
-    torch.testing.assert_close(attention(1e3 * q, k, v), attention(1e5 * q, k, v), rtol=1e-7, atol=1e-9)
-
-
-def test_permuting_keys_and_values_changes_nothing() -> None:
-    q, k, v = torch.randn(2, 3, 4, 6, 5), torch.randn(3, 4, 7, 5), torch.randn(3, 4, 7, 5)
-    order = torch.randperm(7)
-    torch.testing.assert_close(spatial_attention(q, k[:, :, order], v[:, :, order]), spatial_attention(q, k, v))
-
-
-def test_scores_far_from_zero_are_normed_as_exactly_as_others() -> None:
-    torch.manual_seed(0)
-    q, k, v = (torch.randn(1, 1, 2, n, 8, dtype=torch.float64) for n in (12, 20, 20))
-    q, k = q + 30, k - 50  # mean of the scores -12000, their deviation about 400
-    exact = F.instance_norm(q[0] @ k[0].mT).softmax(-1) @ v[0]
-    torch.testing.assert_close(spatial_attention(q, k[0], v[0])[0], exact, rtol=1e-9, atol=1e-9)
-    single = spatial_attention(q.float(), k[0].float(), v[0].float())[0]
-    torch.testing.assert_close(single.double(), exact, rtol=1e-3, atol=1e-3)
-
-
-def test_identical_scores_give_the_mean_value_and_finite_gradients() -> None:
-    q, k, v = torch.zeros(1, 1, 1, 4, 2), torch.ones(1, 1, 6, 2), torch.randn(1, 1, 6, 2)
-    leaves = [x.requires_grad_() for x in (q, k, v)]
-    context = spatial_attention(q, k, v)
-    torch.testing.assert_close(context[0], v.mean(2, keepdim=True).expand(1, 1, 4, 2))
-    assert all(g.isfinite().all() for g in torch.autograd.grad(context.sum(), leaves))
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
@@ -222,7 +184,7 @@ def test_every_parameter_has_a_gradient(attention: str) -> None:
 
 def test_starts_as_the_source_does() -> None:
     torch.manual_seed(0)
-    module = DAT(BlockOps(nn.Conv2d), [3, 4], TokenGrid((4, 4), ((2, 2), (1, 1))), layers=2)
+    module = DAT(BlockOps(nn.Conv2d), [3, 4], TokenGrid((4, 4), ((2, 2), (1, 1))), DATOptions(layers=2))
     first, second = module.layers
     assert not module.positions.any()
     selection = first.selection
@@ -239,34 +201,6 @@ def test_starts_as_the_source_does() -> None:
     assert (first.fusion.query.weight - second.fusion.query.weight).abs().max() > 0.01
 
 
-def test_grids_follow_the_coarsest_stage_that_is_reduced_by_16_at_most() -> None:
-    seven = [(1, 1)] + [(2, 2)] * 6
-    grid = token_grid((256, 192), seven)
-    assert grid.size == (16, 12)
-    assert grid.patches == ((16, 16), (8, 8), (4, 4), (2, 2))
-    anisotropic = token_grid((20, 320, 256), [(1, 1, 1), (1, 2, 2), (1, 2, 2), (2, 2, 2), (2, 2, 2), (1, 2, 2)])
-    assert anisotropic.size == (5, 20, 16)
-    assert anisotropic.patches == ((4, 16, 16), (4, 8, 8), (4, 4, 4), (2, 2, 2))
-    shallow = token_grid((56, 40), [(1, 1), (2, 2), (2, 2)])
-    assert (shallow.size, shallow.patches) == ((14, 10), ((4, 4), (2, 2)))
-
-
-@pytest.mark.parametrize(
-    ("patch_size", "strides", "message"),
-    [
-        ((40, 40), [(1, 1), (4, 4), (4, 4)], "40x40 voxels cannot be cut into tokens of 16x16"),
-        ((16, 16), [(1, 1), (4, 4), (4, 4)], "larger patch, or with fewer stages"),
-        ((64, 64), [(32, 32), (2, 2)], "reduces the patch by 32x32"),
-        ((64, 64), [(1, 1), (32, 32)], "no skip is finer than a token of 1x1"),
-    ],
-)
-def test_plans_without_a_token_grid_are_refused_with_the_cure(
-    patch_size: tuple[int, ...], strides: list[tuple[int, ...]], message: str
-) -> None:
-    with pytest.raises(ValueError, match=message):
-        token_grid(patch_size, strides)
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -277,7 +211,7 @@ def test_plans_without_a_token_grid_are_refused_with_the_cure(
 )
 def test_options_that_do_not_fit_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        DAT(BlockOps(nn.Conv2d), [3], TokenGrid((4, 4), ((2, 2),)), **options)
+        DATOptions(**options)
 
 
 def test_parity_with_the_reference_vectors() -> None:
@@ -287,33 +221,6 @@ def test_parity_with_the_reference_vectors() -> None:
     if not files:
         pytest.skip("no reference vectors beside this checkout (../shared/reference)")
     assert all(check_file(file) for file in files)
-
-
-def test_what_is_dropped_has_the_right_share_everywhere() -> None:
-    torch.manual_seed(0)
-    for probability in (0.1, 0.5):
-        dropped = draw((5, 4001, 3), probability, torch.device("cpu"))
-        assert dropped.shape == (5, 4001, 3)
-        share = torch.full((3,), probability, dtype=torch.float64)
-        torch.testing.assert_close(dropped.double().mean((0, 1)), share, rtol=0, atol=0.012)
-        flat = dropped.flatten().double() - probability
-        assert (flat[1:] * flat[:-1]).mean().abs() < 0.006  # neighbours come from one number, yet are independent
-    assert not draw((10**6,), 0.0, torch.device("cpu")).any()
-
-
-def test_dropped_weights_stay_dropped_in_the_backward() -> None:
-    q, k, v = (torch.randn(1, 2, n, 8, dtype=torch.float64, requires_grad=True) for n in (4, 6, 6))
-    torch.manual_seed(1)
-    ours = attend_and_drop(q, k, v, 0.3)
-    torch.manual_seed(1)
-    kept = (~draw((1, 2, 4, 6), 0.3, q.device)).double()
-    expected = ((q @ k.mT).softmax(-1) * kept / 0.7) @ v
-    torch.testing.assert_close(ours, expected)
-    for a, b in zip(
-        torch.autograd.grad(ours.square().sum(), (q, k, v)), torch.autograd.grad(expected.square().sum(), (q, k, v)),
-        strict=True,
-    ):  # fmt: skip
-        torch.testing.assert_close(a, b)
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.1])
