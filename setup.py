@@ -31,9 +31,12 @@ setup(
         "filelock",
         "jinja2",
         "requests",
+        "rich",
+        "submitit",
+        'tomli; python_version < "3.11"',
         "tqdm",
     ],
-    extras_require={"dev": ["pytest", "pytest-xdist", "hypothesis", "ruff", "mypy"]},
+    extras_require={"dev": ["pytest", "pytest-xdist", "hypothesis", "statsmodels", "ruff", "mypy"]},
     entry_points={"console_scripts": ["skipx = nnunet_skipx.cli:main"]},
     classifiers=[
         "Intended Audience :: Science/Research",

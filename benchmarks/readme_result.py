@@ -4,9 +4,9 @@ import re
 from pathlib import Path
 
 from benchmarks.tables import replace_block
+from nnunet_skipx.benchmark.cell import Cell
 from nnunet_skipx.benchmark.measure import describe_machine
 from nnunet_skipx.benchmark.report import terminal_table
-from nnunet_skipx.demo.cells import Cell
 from nnunet_skipx.demo.prepare import PLANS
 from nnunet_skipx.demo.run import report_input
 from nnunet_skipx.demo.workspace import Workspace
@@ -30,7 +30,8 @@ def finished_cells(workspace: Workspace) -> tuple[str, list[Cell]]:
     for summary in sorted(workspace.results.glob(f"*/*__{PLANS}__*/fold_*/validation/summary.json")):
         dataset, model, fold = summary.parts[-5], summary.parts[-4], summary.parts[-3]
         trainer, _, configuration = model.split("__")
-        cells.append(Cell(workspace, dataset, configuration, trainer, int(re.sub(r"\D", "", fold))))
+        number = int(re.sub(r"\D", "", fold))
+        cells.append(Cell(workspace.results, dataset, configuration, number, trainer, PLANS))
     return dataset, sorted(cells, key=lambda cell: (cell.trainer != "nnUNetTrainer_demo", cell.trainer, cell.fold))
 
 

@@ -61,8 +61,8 @@ def profile_command(args: argparse.Namespace) -> int:
 
     from nnunet_skipx.benchmark.profile import profile, profile_text
     from nnunet_skipx.benchmark.steps import Setting
+    from nnunet_skipx.planned import read_planned
     from nnunet_skipx.training.catalogue import all_trainers
-    from nnunet_skipx.training.plans_route import read_planned
 
     plans, dataset_json = read_planned(args.dataset, args.plans)
     device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
@@ -70,6 +70,35 @@ def profile_command(args: argparse.Namespace) -> int:
     content = profile(args.trainers or all_trainers(), setting, args.runs)
     print(json.dumps(content, indent=2) if args.json else profile_text(content))
     return 0
+
+
+def bench_command(args: argparse.Namespace) -> int:
+    import torch
+
+    from nnunet_skipx.benchmark.matrix import Matrix, read_matrix
+    from nnunet_skipx.cluster.bench import bench, dry_run
+    from nnunet_skipx.cluster.slots import cpu_slots, gpu_slots
+
+    if args.matrix:
+        matrix = read_matrix(args.matrix)
+    elif missing := [letter for letter in ("d", "c", "tr") if getattr(args, letter) is None]:
+        raise ValueError(f"-{missing[0]} is missing: give -d, -c and -tr as for nnUNetv2_train, or --matrix FILE")
+    else:
+        matrix = Matrix(
+            tuple(args.d), tuple(args.c), tuple(args.tr), tuple(args.p), tuple(args.f), args.npz, args.replicates
+        )
+    if args.slurm is not None:
+        from nnunet_skipx.cluster.bench import bench_on_slurm
+        from nnunet_skipx.cluster.slurm import slurm_options
+
+        return bench_on_slurm(matrix, slurm_options(args.slurm))
+    on_gpu = (args.device or ("cuda" if torch.cuda.is_available() else "cpu")) == "cuda"
+    gpus = args.gpus.split(",") if args.gpus else [str(gpu) for gpu in range(max(1, torch.cuda.device_count()))]
+    slots = gpu_slots(gpus) if on_gpu else cpu_slots(args.jobs)
+    if args.dry_run:
+        print(dry_run(matrix, slots))
+        return 0
+    return bench(matrix, slots)
 
 
 def demo_command(args: argparse.Namespace) -> int:
@@ -104,6 +133,7 @@ def build_parser() -> argparse.ArgumentParser:
     listing.set_defaults(function=list_command)
 
     add_profile_parser(commands)
+    add_bench_parser(commands)
 
     demo = commands.add_parser("demo", help="the whole comparison in miniature, on the CPU")
     demo.add_argument("folder", nargs="?", type=Path, default=DEFAULT_DEMO_FOLDER, help="where to work (./skipx_demo)")
@@ -131,6 +161,29 @@ def add_profile_parser(commands: Any) -> None:
     profile.add_argument("--runs", type=int, default=3, help="timed runs per trainer and kind of step (default: 3)")
     profile.add_argument("--json", action="store_true", help="print JSON instead of a table")
     profile.set_defaults(function=profile_command)
+
+
+def add_bench_parser(commands: Any) -> None:
+    """`skipx bench`, with nnU-Net's letters."""
+    text = "train and validate every combination of data sets, configurations, trainers and folds that is not done yet"
+    bench = commands.add_parser("bench", help=text, description=text)
+    bench.add_argument("--matrix", type=Path, metavar="FILE", help="a TOML file with the letters below as keys")
+    bench.add_argument("-d", nargs="+", metavar="DATASET", help="data sets, ids or names, already planned by nnU-Net")
+    bench.add_argument("-c", nargs="+", metavar="CONFIGURATION", help="configurations, for example 3d_fullres 2d")
+    bench.add_argument("-tr", nargs="+", metavar="TRAINER", help="trainers: nnU-Net's, ours with variants, or others")
+    bench.add_argument("-p", nargs="+", metavar="PLANS", default=["nnUNetPlans"], help="plans (default: nnUNetPlans)")
+    bench.add_argument("-f", nargs="+", type=int, metavar="FOLD", default=[0, 1, 2, 3, 4], help="folds (default: all)")
+    bench.add_argument("--npz", action="store_true", help="keep the validation's probabilities, for ensembles")
+    bench.add_argument("--replicates", type=int, default=1, metavar="N", help="train every cell N times (default: 1)")
+    bench.add_argument("--gpus", metavar="0,1,2", help="GPUs, one cell at a time on each (default: all)")
+    bench.add_argument("-device", choices=["cpu", "cuda"], help="default: cuda where torch sees a GPU, else cpu")
+    bench.add_argument("--jobs", type=int, metavar="N", help="on the CPU: cells side by side (default: one per core)")
+    bench.add_argument(
+        "--slurm", nargs="*", metavar="KEY=VALUE",
+        help="submit to Slurm instead: time (minutes), partition, mem (GB), cpus, gpus, and options of sbatch",
+    )  # fmt: skip
+    bench.add_argument("--dry-run", action="store_true", help="show the cells, what is missing and how long it takes")
+    bench.set_defaults(function=bench_command)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

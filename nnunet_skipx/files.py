@@ -1,4 +1,4 @@
-"""Writing files so that an interrupted run or a full disk leaves the old file or none, never half of one."""
+"""Text files: written so that an interruption or a full disk never leaves half of one, read from the end."""
 import json
 import os
 from pathlib import Path
@@ -17,3 +17,9 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, content: object) -> None:
     """Replace `path` by a JSON file in one step; OSError if it cannot be written."""
     write_text(path, json.dumps(content, indent=4))
+
+
+def last_lines(log: Path, count: int = 8) -> str:
+    """The last lines of a log file, indented."""
+    lines = log.read_text(errors="replace").strip().splitlines()[-count:]
+    return "\n".join(f"  {line}" for line in lines)

@@ -13,3 +13,4 @@ class nnUNetTrainerU2Net(SkipTrainer):
     architecture = U2Net
     twin_kwargs = {"convolutions": "full"}
     own_options = {"source": {"strided": "source"}}
+    demo_learning_rate = 1.2e-2  # at 6e-3 a network this small may not find the second class in 200 iterations

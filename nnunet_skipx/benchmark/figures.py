@@ -82,18 +82,19 @@ def difference_panels(table: pd.DataFrame, baseline: str) -> list[Panel]:
         if trainer != baseline:
             differences = case_differences(case_values(table, trainer), case_values(table, baseline))
             title = f"{trainer} minus {baseline}"
-            panels.append(Panel(title, _difference_figure(differences.dropna().to_numpy()),
+            panels.append(Panel(title, _difference_figure(differences.dropna()),
                                 f"Sorted paired differences per case, {title}"))
     return panels
 
 
-def _difference_figure(differences: np.ndarray) -> str:
+def _difference_figure(differences: pd.Series) -> str:
     figure, (axis,) = new_figure(2.8)
     interval = mean_interval(differences)
     axis.axhspan(interval.low, interval.high, color=COLOURS[1], alpha=0.4, linewidth=0, label="95 % CI of the mean")
     axis.axhline(interval.value, color=COLOURS[5], label="mean")
     axis.axhline(0, color="black", linewidth=0.8)
-    axis.plot(np.arange(1, len(differences) + 1), np.sort(differences), "o", color=COLOURS[0], markersize=3.5)
+    heights = np.sort(differences.to_numpy())
+    axis.plot(np.arange(1, len(heights) + 1), heights, "o", color=COLOURS[0], markersize=3.5)
     axis.set(xlabel="cases, sorted", ylabel="difference in Dice")
     axis.legend(frameon=False, fontsize=9)
     return data_uri(figure)

@@ -13,7 +13,7 @@ from nnunet_skipx import __version__
 from nnunet_skipx.benchmark.cost import Cost
 from nnunet_skipx.benchmark.figures import Panel, curve_panels, dice_panels, difference_panels, usage_panels
 from nnunet_skipx.benchmark.slices import slice_panels
-from nnunet_skipx.benchmark.statistics import Interval, PairedDifference
+from nnunet_skipx.benchmark.statistics import ROPE, Interval
 from nnunet_skipx.benchmark.summary import Row, sentence, summary_rows
 from nnunet_skipx.benchmark.training_log import TrainingLog
 from nnunet_skipx.files import write_text
@@ -53,7 +53,8 @@ def write_report(inputs: ReportInput, folder: Path) -> Path:
     environment.filters.update(dice=format_interval, difference=format_difference)
     rows = summary_rows(inputs.table, inputs.baseline, inputs.costs, inputs.logs)
     html = environment.get_template("report.html.j2").render(
-        inputs=inputs, rows=rows, protocol=protocol(inputs.table), left_out=_left_out(rows),
+        inputs=inputs, rows=rows, comparisons=[row for row in rows if row.difference], rope=ROPE,
+        protocol=protocol(inputs.table), left_out=_left_out(rows),
         labels=list(inputs.table["label"].unique()), folds=sorted(inputs.table["fold"].unique()),
         sentences=[text for row in rows if (text := sentence(row, inputs.baseline))],
         sections=_sections(inputs), versions=_versions())
@@ -87,14 +88,14 @@ def format_interval(interval: Interval) -> str:
     return f"{interval.value:.3f} [{interval.low:.3f}, {interval.high:.3f}]"
 
 
-def format_difference(difference: PairedDifference | None) -> str:
-    """+0.012 [+0.004, +0.020], p = 0.003; 'baseline' for None."""
-    if difference is None:
+def format_difference(row: Row) -> str:
+    """+0.012 [+0.004, +0.020], p = 0.003; 'baseline' for the baseline."""
+    if row.difference is None or row.p is None:
         return "baseline"
-    interval = difference.interval
+    interval = row.difference.interval
     if math.isnan(interval.low):
         return f"{interval.value:+.3f} (n = {interval.n})"
-    p = "p < 0.001" if difference.p < 0.001 else f"p = {difference.p:.3f}"
+    p = "p < 0.001" if row.p < 0.001 else f"p = {row.p:.3f}"
     return f"{interval.value:+.3f} [{interval.low:+.3f}, {interval.high:+.3f}], {p}"
 
 
@@ -103,7 +104,7 @@ def _terminal_row(row: Row) -> dict[str, str]:
         "trainer": row.trainer,
         **{label: f"{interval.value:.3f}" for label, interval in row.per_class.items()},
         "mean Dice [95 % CI]": format_interval(row.mean),
-        "difference [95 % CI], p": format_difference(row.difference),
+        "difference [95 % CI], p": format_difference(row),
         "parameters": f"{row.cost.parameters / 1e6:.2f} M" if row.cost else "-",
         "GFLOPs": f"{row.cost.gflops:.2f}" if row.cost else "-",
         "s/epoch": f"{row.seconds_per_epoch:.1f}" if row.seconds_per_epoch is not None else "-",

@@ -7,13 +7,19 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
-from scipy.stats import bootstrap, wilcoxon
 
-RESAMPLES = 10_000
-SEED = 12345
-# Dice values that agree on paper differ by rounding; below this they count as equal.
-ROUNDING = 1e-12
+from nnunet_skipx.benchmark.bootstrap import bca_intervals
+from nnunet_skipx.benchmark.paired import (
+    ROUNDING,
+    cliffs_delta,
+    detectable_difference,
+    equivalence_p,
+    sign_flip_p,
+    signed_rank_p,
+    wins_ties_losses,
+)
+
+ROPE = 0.003  # a difference in Dice that hardly matters in practice
 
 
 @dataclass(frozen=True)
@@ -29,10 +35,23 @@ class Interval:
 
 @dataclass(frozen=True)
 class PairedDifference:
-    """Mean difference per case (first minus baseline) and the two-sided Wilcoxon signed-rank p."""
+    """One trainer against another over the cases of both.
+
+    interval: mean difference per case (first minus baseline).
+    signed_rank, sign_flip: two-sided p of Wilcoxon's test and of random changes of sign.
+    cliffs_delta: -1 to 1, over all pairs of cases. wins, ties, losses: cases.
+    equivalence: p of TOST within +- `ROPE`. detectable: the difference that a test at 5 % finds with 80 % power.
+    """
 
     interval: Interval
-    p: float
+    signed_rank: float
+    sign_flip: float
+    cliffs_delta: float
+    wins: int
+    ties: int
+    losses: int
+    equivalence: float
+    detectable: float
 
 
 def case_values(table: pd.DataFrame, trainer: str, label: str | None = None) -> pd.Series:
@@ -45,8 +64,10 @@ def case_values(table: pd.DataFrame, trainer: str, label: str | None = None) -> 
         raise ValueError(f"No results of trainer {trainer!r} in the table; it has {sorted(table['trainer'].unique())}")
     if rows.duplicated(["fold", "case", "label"]).any():
         models = sorted(set(zip(rows["dataset"], rows["plans"], rows["configuration"], strict=True)))
-        raise ValueError(f"Trainer {trainer!r} has more than one value per case (models {models}); "
-                         "collect one data set, plans and configuration at a time")
+        raise ValueError(
+            f"Trainer {trainer!r} has more than one value per case (models {models}); "
+            "collect one data set, plans and configuration at a time"
+        )
     if label is not None:
         rows = rows[rows["label"] == label]
     return rows.groupby(["fold", "case"])["value"].mean()
@@ -57,20 +78,17 @@ def fold_means(values: pd.Series) -> pd.Series:
     return values.groupby("fold").mean()
 
 
-def mean_interval(values: ArrayLike) -> Interval:
-    """Mean of values `(n,)` and its 95 % BCa bootstrap CI (10,000 resamples, fixed seed); NaN is left out."""
-    everything = np.asarray(values, dtype=float)
-    known = everything[~np.isnan(everything)]
-    n, dropped = known.size, everything.size - known.size
+def mean_interval(values: pd.Series) -> Interval:
+    """Mean of `case_values` and its 95 % CI: BCa bootstrap over the cases of each fold; NaN is left out."""
+    known = values.dropna()
+    n, dropped = len(known), len(values) - len(known)
     if n == 0:
         return Interval(np.nan, np.nan, np.nan, 0, dropped)
     value = float(known.mean())
-    if n == 1:
-        return Interval(value, np.nan, np.nan, 1, dropped)
-    if np.ptp(known) <= ROUNDING:
+    if n > 1 and np.ptp(known) <= ROUNDING:
         return Interval(value, value, value, n, dropped)
-    low, high = bootstrap((known,), np.mean, n_resamples=RESAMPLES, method="BCa",
-                          rng=np.random.default_rng(SEED)).confidence_interval
+    folds = tuple(values.index.get_level_values("fold"))
+    (low,), (high,) = bca_intervals(values.to_numpy()[:, None], folds)
     return Interval(value, float(low), float(high), n, dropped)
 
 
@@ -78,21 +96,26 @@ def case_differences(values: pd.Series, baseline: pd.Series) -> pd.Series:
     """values - baseline per case (indexed alike); ValueError when they were not evaluated on the same cases."""
     unpaired = values.index.symmetric_difference(baseline.index)
     if len(unpaired):
-        raise ValueError(f"{len(unpaired)} cases are in the results of one trainer only, for example (fold, case) = "
-                         f"{unpaired[0]}: compare trainers on the same folds of the same splits_final.json")
+        raise ValueError(
+            f"{len(unpaired)} cases are in the results of one trainer only, for example (fold, case) = "
+            f"{unpaired[0]}: compare trainers on the same folds of the same splits_final.json"
+        )
     return values - baseline.reindex(values.index)
 
 
 def paired_difference(values: pd.Series, baseline: pd.Series) -> PairedDifference:
-    """Mean of `case_differences` with CI, and p; a pair with a NaN is dropped and counted."""
+    """`case_differences` in numbers; a pair with a NaN is dropped and counted."""
     differences = case_differences(values, baseline)
-    return PairedDifference(mean_interval(differences), signed_rank_p(differences))
-
-
-def signed_rank_p(differences: ArrayLike) -> float:
-    """Two-sided Wilcoxon signed-rank p of differences `(n,)` without NaN; 1 if all are zero, NaN if there is none."""
-    known = np.asarray(differences, dtype=float)
-    known = np.round(known[~np.isnan(known)] / ROUNDING) * ROUNDING  # equal sizes must tie in the ranks
-    if known.size == 0:
-        return float("nan")
-    return float(wilcoxon(known).pvalue) if known.any() else 1.0
+    known = differences.dropna()
+    wins, ties, losses = wins_ties_losses(known)
+    return PairedDifference(
+        interval=mean_interval(differences),
+        signed_rank=signed_rank_p(known),
+        sign_flip=sign_flip_p(known),
+        cliffs_delta=cliffs_delta(values[known.index], baseline[known.index]),
+        wins=wins,
+        ties=ties,
+        losses=losses,
+        equivalence=equivalence_p(known, ROPE),
+        detectable=detectable_difference(known),
+    )

@@ -33,15 +33,28 @@ def training_step(trainer_class: type[nnUNetTrainer], setting: Setting) -> Step:
     real training; only the data are random. The trainer is built between folders that vanish at once, so nothing is
     written to the user's results and no preprocessed data are needed.
     """
-    with _throwaway_folders(setting), redirect_stdout(io.StringIO()):
-        trainer = trainer_class(
-            {**setting.plans, "continue_training": False}, setting.configuration, 0, setting.dataset_json,
-            torch.device(setting.device),
-        )  # fmt: skip
+    with _throwaway_trainer(trainer_class, setting) as trainer:
         trainer.initialize()
         trainer.on_train_epoch_start()
     batch = random_batch(trainer)
     return lambda: trainer.train_step(batch)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long a trainer trains: epochs, and iterations of training and validation in each."""
+
+    epochs: int
+    iterations: int
+    validation_iterations: int
+
+
+def schedule(trainer_class: type[nnUNetTrainer], setting: Setting) -> Schedule:
+    """The schedule that a trainer sets itself when it is built."""
+    with _throwaway_trainer(trainer_class, setting) as trainer:
+        return Schedule(
+            trainer.num_epochs, trainer.num_iterations_per_epoch, trainer.num_val_iterations_per_epoch
+        )
 
 
 def inference_step(trainer_class: type[nnUNetTrainer], setting: Setting) -> Step:
@@ -85,6 +98,16 @@ def _random_target(trainer: nnUNetTrainer, size: list[int]) -> torch.Tensor:
         return torch.rand(trainer.batch_size, channels, *size, device=trainer.device) < 0.5
     values = torch.tensor(labels.all_labels, dtype=torch.int16, device=trainer.device)
     return values[torch.randint(len(values), (trainer.batch_size, 1, *size), device=trainer.device)]
+
+
+@contextmanager
+def _throwaway_trainer(trainer_class: type[nnUNetTrainer], setting: Setting) -> Iterator[nnUNetTrainer]:
+    """A trainer whose folders exist inside only; what it prints there is dropped."""
+    with _throwaway_folders(setting), redirect_stdout(io.StringIO()):
+        yield trainer_class(
+            {**setting.plans, "continue_training": False}, setting.configuration, 0, setting.dataset_json,
+            torch.device(setting.device),
+        )  # fmt: skip
 
 
 @contextmanager

@@ -6,7 +6,9 @@ import numpy as np
 import pandas as pd
 
 from nnunet_skipx.benchmark.cost import Cost
+from nnunet_skipx.benchmark.paired import ALPHA, holm
 from nnunet_skipx.benchmark.statistics import (
+    ROPE,
     Interval,
     PairedDifference,
     case_values,
@@ -19,37 +21,45 @@ from nnunet_skipx.benchmark.training_log import TrainingLog
 
 @dataclass(frozen=True)
 class Row:
-    """One trainer: Dice, difference to the baseline (None for itself), cost (None where unknown)."""
+    """One trainer: Dice, difference to the baseline (None for itself), cost (None where unknown).
+
+    p: that of the signed-rank test after Holm's adjustment over all trainers of the table; None for the baseline.
+    """
 
     trainer: str
     per_class: dict[str, Interval]
     mean: Interval
     fold_means: dict[int, float]
     difference: PairedDifference | None
+    p: float | None
     cost: Cost | None
     seconds_per_epoch: float | None
 
 
-def summary_rows(table: pd.DataFrame, baseline: str, costs: Mapping[str, Cost],
-                 logs: Mapping[str, Mapping[int, TrainingLog]]) -> list[Row]:
+def summary_rows(
+    table: pd.DataFrame,
+    baseline: str,
+    costs: Mapping[str, Cost],
+    logs: Mapping[str, Mapping[int, TrainingLog]],
+) -> list[Row]:
     """One row per trainer in the table's order; ValueError when the baseline or a case is missing somewhere."""
     reference = case_values(table, baseline)
-    return [_row(table, trainer, None if trainer == baseline else reference, costs.get(trainer), logs.get(trainer, {}))
-            for trainer in table["trainer"].unique()]
-
-
-def _row(table: pd.DataFrame, trainer: str, reference: pd.Series | None, cost: Cost | None,
-         logs: Mapping[int, TrainingLog]) -> Row:
-    values = case_values(table, trainer)
-    return Row(
-        trainer=trainer,
-        per_class={label: mean_interval(case_values(table, trainer, label)) for label in table["label"].unique()},
-        mean=mean_interval(values),
-        fold_means=fold_means(values).to_dict(),
-        difference=None if reference is None else paired_difference(values, reference),
-        cost=cost,
-        seconds_per_epoch=_seconds_per_epoch(logs),
-    )
+    trainers = list(table["trainer"].unique())
+    others = {name: paired_difference(case_values(table, name), reference) for name in trainers if name != baseline}
+    adjusted = dict(zip(others, holm([other.signed_rank for other in others.values()]).tolist(), strict=True))
+    return [
+        Row(
+            trainer=name,
+            per_class={label: mean_interval(case_values(table, name, label)) for label in table["label"].unique()},
+            mean=mean_interval(case_values(table, name)),
+            fold_means=fold_means(case_values(table, name)).to_dict(),
+            difference=others.get(name),
+            p=adjusted.get(name),
+            cost=costs.get(name),
+            seconds_per_epoch=_seconds_per_epoch(logs.get(name, {})),
+        )
+        for name in trainers
+    ]
 
 
 def _seconds_per_epoch(logs: Mapping[int, TrainingLog]) -> float | None:
@@ -60,16 +70,25 @@ def _seconds_per_epoch(logs: Mapping[int, TrainingLog]) -> float | None:
 
 def sentence(row: Row, baseline: str) -> str:
     """What the interval of the difference allows to say, and no more; empty for the baseline itself."""
-    if row.difference is None:
+    if row.difference is None or row.p is None:
         return ""
-    interval, p = row.difference.interval, row.difference.p
+    interval = row.difference.interval
     if np.isnan(interval.low):
         return f"{row.trainer} and {baseline} cannot be compared: n = {interval.n} is too few cases for an interval."
     numbers = f"{interval.value:+.3f}, 95 % CI {interval.low:+.3f} to {interval.high:+.3f}"
     if interval.low <= 0 <= interval.high:
-        return (f"No difference shown between {row.trainer} and {baseline} at n = {interval.n} cases "
-                f"(mean Dice difference {numbers}); this does not show that they are equal.")
+        return f"{_nothing_shown(row.difference, row.trainer, baseline)} (mean Dice difference {numbers})."
     word = "higher" if interval.low > 0 else "lower"
-    doubt = "" if p < 0.05 else f" The signed-rank test does not confirm it (p = {p:.2g})."
-    return (f"{row.trainer} reached a {word} mean Dice than {baseline} on these {interval.n} cases "
-            f"({numbers}).{doubt}")
+    doubt = "" if row.p < ALPHA else f" The signed-rank test does not confirm it (p = {row.p:.2g} after Holm)."
+    return f"{row.trainer} reached a {word} mean Dice than {baseline} on these {interval.n} cases ({numbers}).{doubt}"
+
+
+def _nothing_shown(difference: PairedDifference, trainer: str, baseline: str) -> str:
+    """Equal as far as it matters, or only not shown to differ: which of the two the cases allow to say."""
+    cases = f"at n = {difference.interval.n} cases"
+    if difference.equivalence < ALPHA:
+        return f"{trainer} and {baseline} are equivalent within {ROPE} Dice {cases} (p = {difference.equivalence:.2g})"
+    return (
+        f"No difference shown between {trainer} and {baseline} {cases}, which could have shown one of "
+        f"{difference.detectable:.3f}; this does not show that they are equal"
+    )

@@ -11,7 +11,7 @@ from nnunet_skipx.datasets.download import fetch_msd_task
 from nnunet_skipx.datasets.msd import convert_msd, is_converted, msd_dataset_name
 from nnunet_skipx.datasets.phantom import write_phantom
 from nnunet_skipx.demo.workspace import Workspace
-from nnunet_skipx.files import write_json
+from nnunet_skipx.files import last_lines, write_json
 
 PLANS = "nnUNetDemoPlans"
 NARROWING = 4  # the demo's networks are a quarter as wide as planned
@@ -80,9 +80,3 @@ def small_plans(planned: Path) -> dict:
             arguments = configuration["architecture"]["arch_kwargs"]
             arguments["features_per_stage"] = [width // NARROWING for width in arguments["features_per_stage"]]
     return plans
-
-
-def last_lines(log: Path, count: int = 8) -> str:
-    """The last lines of a log file, indented."""
-    lines = log.read_text(errors="replace").strip().splitlines()[-count:]
-    return "\n".join(f"  {line}" for line in lines)

@@ -6,13 +6,18 @@ from pathlib import Path
 
 import pandas as pd
 from filelock import FileLock, Timeout
+from rich.console import Console
 
 from nnunet_skipx.benchmark.atlas import atlas_table
+from nnunet_skipx.benchmark.cell import Cell
 from nnunet_skipx.benchmark.collect import collect
 from nnunet_skipx.benchmark.cost import network_cost
 from nnunet_skipx.benchmark.report import ReportInput, terminal_table, write_report
 from nnunet_skipx.benchmark.training_log import read_training_log
-from nnunet_skipx.demo.cells import Cell, run_cells
+from nnunet_skipx.cluster.bench import outcome
+from nnunet_skipx.cluster.live import LiveView
+from nnunet_skipx.cluster.local import run_cells
+from nnunet_skipx.cluster.slots import Slot, cpu_slots
 from nnunet_skipx.demo.prepare import FOLDS, NARROWING, PLANS, prepare, task_folder
 from nnunet_skipx.demo.workspace import Workspace
 from nnunet_skipx.training.options import DemoOption
@@ -48,8 +53,10 @@ def run_demo(
             dataset, configuration = prepare(workspace, task_folder(workspace, data, download))
             names = [f"{trainer}_demo" for trainer in trainers]
             # Fold by fold, so that an interrupted demo has compared the trainers on what is done.
-            cells = [Cell(workspace, dataset, configuration, name, fold) for fold in folds for name in names]
-            run_cells(cells)
+            cells = [
+                Cell(workspace.results, dataset, configuration, fold, name, PLANS) for fold in folds for name in names
+            ]
+            train(cells)
             inputs = report_input(workspace, dataset, cells)
             path = write_report(inputs, workspace.report)
     except Timeout as error:
@@ -58,13 +65,26 @@ def run_demo(
     return 0
 
 
+def train(cells: Sequence[Cell]) -> None:
+    """Run the cells that are not done, as many at a time as there are cores (at most 4), one thread each.
+
+    Raises:
+        RuntimeError: cells that failed, with the end of their logs; the others have run.
+    """
+    with LiveView(Console()) as view:
+        run = run_cells(cells, [Slot("cpu")] * len(cpu_slots()), npz=False, watch=view)
+    if len(run.done()) < len(cells):
+        raise RuntimeError(outcome(run))
+
+
 def exceptions(trainers: Iterable[str]) -> list[str]:
     """What the demo trains otherwise than its notes say, one sentence per trainer."""
     sentences = []
     for name in trainers:
         trainer = trainer_class(name)
         if (rate := getattr(trainer, "demo_learning_rate", None)) is not None:
-            sentences.append(f"{name} is trained with the learning rate {rate} and with {trainer.demo_kwargs}.")
+            kwargs = f" and with {trainer.demo_kwargs}" if trainer.demo_kwargs else ""
+            sentences.append(f"{name} is trained with the learning rate {rate}{kwargs}, chosen on these data.")
     return sentences
 
 

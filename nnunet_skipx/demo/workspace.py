@@ -4,11 +4,10 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from nnunet_skipx.discovery import EXT_VARIABLE, append_to_environment, ext_path
+from nnunet_skipx.discovery import append_to_environment
 
 NEEDED_MEGABYTES = 300  # checkpoints, predictions, report; preprocessed data comes on top
 NEEDED_PER_SOURCE = 10  # raw copy, preprocessed float32 and predictions, in multiples of the compressed source
-ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 @dataclass(frozen=True)
@@ -65,9 +64,3 @@ class Workspace:
         environment = {**os.environ, **self.folders()}
         environment.pop("nnUNet_n_proc_DA", None)
         return environment
-
-    def training_environment(self) -> dict[str, str]:
-        """For one cell: one thread, no GPU, augmentation inline, one export process."""
-        single = dict.fromkeys(ONE_THREAD, "1")
-        nnunet = {"nnUNet_n_proc_DA": "0", "nnUNet_def_n_proc": "1", EXT_VARIABLE: ext_path()}
-        return {**os.environ, **self.folders(), **single, **nnunet, "CUDA_VISIBLE_DEVICES": ""}

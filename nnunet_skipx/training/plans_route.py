@@ -1,14 +1,12 @@
 """Plans files that name one of our networks, for use with the stock nnUNetTrainer."""
 import json
 from pathlib import Path
-from typing import Any
 
-from nnunetv2.paths import nnUNet_preprocessed
-from nnunetv2.utilities.dataset_name_id_conversion import maybe_convert_to_dataset_name
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from nnunet_skipx import architectures
 from nnunet_skipx.files import write_json
+from nnunet_skipx.planned import plans_file
 from nnunet_skipx.training.trainer import STOCK_NETWORKS
 
 
@@ -42,43 +40,3 @@ def write_plans(dataset: str, architecture: str, plans: str = "nnUNetPlans") -> 
     target = source.with_name(f"{content['plans_name']}.json")
     write_json(target, content)
     return target
-
-
-def plans_file(dataset: str, plans: str) -> Path:
-    """Where nnU-Net's planning put the plans of a data set, given by id or name.
-
-    Raises:
-        FileNotFoundError: folders, data set or plans are missing; says what there is.
-        ValueError: neither an id nor a name.
-    """
-    if not nnUNet_preprocessed.is_set():
-        raise FileNotFoundError("nnUNet_preprocessed is not set: export nnUNet_preprocessed=/path/to/preprocessed")
-    dataset_id = int(dataset) if dataset.isdigit() else dataset
-    try:
-        name = maybe_convert_to_dataset_name(dataset_id)
-    except RuntimeError as error:
-        reason = str(error).split(". ")[0]
-        raise FileNotFoundError(
-            f"data set {dataset!r} was not found in nnUNet_preprocessed={nnUNet_preprocessed} ({reason}): "
-            "check the id, or run nnUNetv2_plan_and_preprocess first"
-        ) from error
-    except ValueError as error:
-        raise ValueError(f"{dataset!r} names no data set: give its id (4) or its name (Dataset004_Name)") from error
-    folder = Path(str(nnUNet_preprocessed)) / name
-    path = folder / f"{plans}.json"
-    if not path.is_file():
-        existing = ", ".join(sorted(other.stem for other in folder.glob("*Plans*.json"))) or "none"
-        raise FileNotFoundError(
-            f"{path} does not exist (plans there: {existing}): check the name, or run "
-            f"nnUNetv2_plan_and_preprocess -d {dataset} first"
-        )
-    return path
-
-
-def read_planned(dataset: str, plans: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The content of the plans and of dataset.json beside them; errors as `plans_file` raises them."""
-    path = plans_file(dataset, plans)
-    beside = path.with_name("dataset.json")
-    if not beside.is_file():
-        raise FileNotFoundError(f"{beside} does not exist: run nnUNetv2_plan_and_preprocess -d {dataset} again")
-    return json.loads(path.read_text()), json.loads(beside.read_text())

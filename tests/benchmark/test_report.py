@@ -16,8 +16,10 @@ from nnunet_skipx.benchmark.report import ReportInput, terminal_table, write_rep
 from nnunet_skipx.benchmark.training_log import read_training_log
 from tests.benchmark.conftest import DATASET, DATASET_JSON, FOLDS, TRAINERS, Study
 
-SECTIONS = ["Result", "Cost and fold means", "Dice per case", "Difference per case", "Slices", "Training",
-            "Expert usage", "Settings and versions"]
+SECTIONS = [
+    "Result", f"Comparisons with {TRAINERS[0]}", "Cost and fold means", "Dice per case", "Difference per case",
+    "Slices", "Training", "Expert usage", "Settings and versions",
+]  # fmt: skip
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 

@@ -1,12 +1,14 @@
 """summary: numbers per trainer, and sentences that say no more than the interval."""
 import math
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from nnunet_skipx.benchmark.collect import collect
 from nnunet_skipx.benchmark.cost import Cost
+from nnunet_skipx.benchmark.paired import holm
 from nnunet_skipx.benchmark.statistics import Interval, PairedDifference
 from nnunet_skipx.benchmark.summary import Row, sentence, summary_rows
 from nnunet_skipx.benchmark.training_log import read_training_log
@@ -15,9 +17,10 @@ from tests.benchmark.conftest import FOLDS, TRAINERS, Study
 FINITE = st.floats(-1, 1)
 
 
-def row(low: float, high: float, p: float = 0.001, n: int = 40) -> Row:
-    difference = PairedDifference(Interval((low + high) / 2, low, high, n, 0), p)
-    return Row("New", {}, Interval(0.8, 0.7, 0.9, n, 0), {}, difference, None, None)
+def row(low: float, high: float, p: float = 0.001, n: int = 40, equivalence: float = 1.0) -> Row:
+    interval = Interval((low + high) / 2, low, high, n, 0)
+    difference = PairedDifference(interval, p, p, 0.5, n, 0, 0, equivalence, detectable=0.0123)
+    return Row("New", {}, Interval(0.8, 0.7, 0.9, n, 0), {}, difference, p, None, None)
 
 
 @given(FINITE, FINITE, st.floats(0, 1))
@@ -33,6 +36,13 @@ def test_a_difference_is_claimed_only_when_the_interval_excludes_zero(one: float
 def test_a_rank_test_that_disagrees_is_mentioned() -> None:
     assert "does not confirm" in sentence(row(0.01, 0.02, p=0.2), "Old")
     assert "does not confirm" not in sentence(row(0.01, 0.02, p=0.01), "Old")
+
+
+def test_equal_is_said_only_where_the_cases_show_it() -> None:
+    text = sentence(row(-0.001, 0.001, equivalence=0.01), "Old")
+    assert "equivalent within 0.003 Dice at n = 40 cases (p = 0.01)" in text
+    text = sentence(row(-0.02, 0.02), "Old")
+    assert "which could have shown one of 0.012; this does not show that they are equal" in text
 
 
 def test_without_an_interval_nothing_is_claimed() -> None:
@@ -55,6 +65,15 @@ def test_rows_hold_the_numbers_of_the_table(study: Study) -> None:
     assert set(first.fold_means) == set(FOLDS)
     assert (first.cost, first.seconds_per_epoch) == (None, None)
     assert (second.cost, second.seconds_per_epoch) == (Cost(10, 2.0), 2.5)
+
+
+def test_p_is_adjusted_for_all_trainers_of_the_table(study: Study) -> None:
+    table = collect(list(study.model_folders.values()), FOLDS)
+    copies = [table.assign(trainer=table["trainer"] + name) for name in ("", "_b")]
+    rows = summary_rows(pd.concat(copies), TRAINERS[0], {}, {})
+    raw = [row.difference.signed_rank for row in rows if row.difference]
+    assert [row.p for row in rows if row.difference] == pytest.approx(holm(raw).tolist())
+    assert rows[0].p is None
 
 
 def test_a_trainer_with_other_folds_is_refused(study: Study) -> None:

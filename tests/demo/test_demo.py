@@ -48,6 +48,9 @@ def test_a_trainer_that_the_demo_trains_otherwise_is_named_in_its_notes() -> Non
     assert "nnUNetTrainerUDTransNet_twin_demo" in sentence
     assert "0.003" in sentence
     assert "'dropout': 0.0" in sentence
+    assert exceptions(["nnUNetTrainerU2Net_demo"]) == [
+        "nnUNetTrainerU2Net_demo is trained with the learning rate 0.012, chosen on these data."
+    ]
 
 
 def test_two_demos_in_one_folder_are_refused(tmp_path: Path) -> None:

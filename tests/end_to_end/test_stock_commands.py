@@ -1,6 +1,8 @@
 """nnU-Net's own commands with `-tr nnUNetTrainerUTANet...`, from planning to an installed model."""
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -78,12 +80,14 @@ def test_a_killed_training_continues_where_it_was(workplace: Path, planned: Path
     arguments = ["99", "2d", "0", "-tr", trainer, "-p", PLANS, "-device", "cpu"]
     program = str(Path(sys.executable).parent / "nnUNetv2_train")
     folder = model(workplace, "2d", trainer) / "fold_0"
-    process = subprocess.Popen([program, *arguments], env=environment(workplace), stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [program, *arguments], env=environment(workplace), stdout=subprocess.DEVNULL, start_new_session=True
+    )
     deadline = time.monotonic() + 300
     while not (folder / "checkpoint_latest.pth").is_file() or "Epoch 1" not in all_logs(folder):
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.05)
-    process.kill()
+    os.killpg(process.pid, signal.SIGKILL)  # its workers too, which would wait forever
     process.wait()
     assert not (folder / "checkpoint_final.pth").exists()
     killed_logs = set(folder.glob("training_log_*"))

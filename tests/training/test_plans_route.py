@@ -7,7 +7,8 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from nnunet_skipx import architectures
-from nnunet_skipx.training.plans_route import plans_file, read_planned, write_plans
+from nnunet_skipx.planned import plans_file, read_planned
+from nnunet_skipx.training.plans_route import write_plans
 from tests.contract import SMALL
 from tests.plan_shapes import dataset_json, plans
 

@@ -1,0 +1,1 @@
+"""Cells of a comparison, trained here or on a Slurm cluster."""

@@ -1,0 +1,63 @@
+"""Where cells train on this machine: one at a time per GPU, or side by side on the CPU's cores."""
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from nnunet_skipx.discovery import append_to_environment
+
+MOST_CPU_JOBS = 4
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A place for one training at a time: a GPU, or `threads` of the CPU.
+
+    gpu: as in CUDA_VISIBLE_DEVICES; None leaves that as it is, for a GPU that Slurm gives.
+    """
+
+    device: str
+    gpu: str | None = None
+    threads: int = 1  # torch's threads do not help nnU-Net on a GPU
+
+    def environment(self) -> dict[str, str]:
+        """The environment of a training here; on the CPU augmentation runs inline, as workers would take its cores."""
+        append_to_environment()
+        environment = dict(os.environ)
+        if self.gpu is not None:
+            environment["CUDA_VISIBLE_DEVICES"] = self.gpu
+        if self.device == "cpu":
+            environment |= dict.fromkeys(THREAD_VARIABLES, str(self.threads))
+            environment |= {"nnUNet_n_proc_DA": "0", "nnUNet_def_n_proc": "1", "CUDA_VISIBLE_DEVICES": ""}
+        return environment
+
+
+def gpu_slots(gpus: Sequence[str]) -> list[Slot]:
+    """One slot per GPU.
+
+    Raises:
+        ValueError: a GPU that torch does not see, or one named twice.
+    """
+    count = torch.cuda.device_count()
+    if wrong := [gpu for gpu in gpus if not gpu.isdigit() or int(gpu) >= count]:
+        seen = f"sees {count} (0 to {count - 1})" if count else "sees none: add -device cpu, or run `skipx doctor`"
+        raise ValueError(f"there is no GPU {wrong[0]!r}: torch {seen}")
+    if len(set(gpus)) < len(gpus):
+        raise ValueError("a GPU is named twice; name each once")
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
+    return [Slot("cuda", visible[int(gpu)] if visible != [""] else gpu) for gpu in gpus]
+
+
+def cpu_slots(jobs: int | None = None) -> list[Slot]:
+    """`jobs` slots that share the cores; by default one per core, at most 4.
+
+    Raises:
+        ValueError: fewer than one, or more than there are cores.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    jobs = min(cores, MOST_CPU_JOBS) if jobs is None else jobs
+    if not 1 <= jobs <= cores:
+        raise ValueError(f"--jobs {jobs} does not fit: this machine has {cores} cores, give 1 to {cores}")
+    return [Slot("cpu", threads=cores // jobs)] * jobs

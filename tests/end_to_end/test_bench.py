@@ -1,0 +1,90 @@
+"""`skipx bench` as a user types it: interrupted twice, it ends in the same numbers as in one go."""
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from nnunet_skipx.benchmark.collect import collect
+from tests.end_to_end.conftest import DATASET, PLANS, Command, environment
+
+pytestmark = pytest.mark.slow
+MODELS = [f"{trainer}_demo__{PLANS}__3d_fullres" for trainer in ("nnUNetTrainer", "nnUNetTrainerUTANet")]
+MATRIX = ["-d", "99", "-c", "3d_fullres", "-p", PLANS, "-f", "0", "1", "-device", "cpu", "-tr",
+          "nnUNetTrainer_demo", "nnUNetTrainerUTANet_demo"]  # fmt: skip
+
+
+def bench(workplace: Path, results: str, *options: str) -> subprocess.Popen:
+    (workplace / results).mkdir(exist_ok=True)
+    return subprocess.Popen(
+        [sys.executable, "-m", "nnunet_skipx.cli", "bench", *MATRIX, *options],
+        env={**environment(workplace), "nnUNet_results": str(workplace / results)},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+
+
+def table(workplace: Path, results: str) -> pd.DataFrame:
+    return collect([workplace / results / DATASET / model for model in MODELS], [0, 1])
+
+
+def wait_for(process: subprocess.Popen, workplace: Path, pattern: str) -> None:
+    deadline = time.monotonic() + 300
+    while not list(workplace.glob(pattern)):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_interrupted_twice_it_gives_the_same_table(workplace: Path, planned: Path) -> None:
+    process = bench(workplace, "stops")
+    wait_for(process, workplace, f"stops/{DATASET}/*/fold_0/checkpoint_latest.pth")
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "run the same command again" in errors
+
+    process = bench(workplace, "stops")
+    wait_for(process, workplace, f"stops/{DATASET}/*/fold_1/checkpoint_latest.pth")
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+    dry = bench(workplace, "stops", "--dry-run").communicate(timeout=300)[0]
+    assert " of 4 cells are done; the others take about" in dry
+    assert f" of {5} epochs" in dry
+
+    output, errors = bench(workplace, "stops").communicate(timeout=600)
+    assert output.strip().endswith("4 of 4 cells are done."), output + errors
+    resumed = [path for path in (workplace / "stops" / DATASET).glob("*/fold_*") if len(logs(path)) > 1]
+    assert resumed, "no training was interrupted: the test has tested nothing"
+
+    output, errors = bench(workplace, "one_go").communicate(timeout=600)
+    assert output.strip().endswith("4 of 4 cells are done."), output + errors
+    pd.testing.assert_frame_equal(table(workplace, "stops"), table(workplace, "one_go"), check_exact=True)
+
+
+def logs(fold: Path) -> list[Path]:
+    return list(fold.glob("training_log_*.txt"))
+
+
+def test_a_matrix_in_a_file_finds_the_same_cells(workplace: Path, planned: Path, command: Command) -> None:
+    path = workplace / "matrix.toml"
+    trainers = ["nnUNetTrainer_1epoch"]
+    path.write_text(f"d = 99\nc = '3d_fullres'\ntr = {json.dumps(trainers)}\np = '{PLANS}'\nf = 1\n")
+    lines = command("skipx", "bench", "--matrix", path, "--dry-run", "-device", "cpu").stdout.splitlines()
+    assert lines[1].split()[:4] == [DATASET, "3d_fullres", "1", "nnUNetTrainer_1epoch"]
+    assert "missing" in lines[1]
+    assert lines[-1].startswith("0 of 1 cells are done; the others take about")
+    assert not (workplace / "nnUNet_results" / DATASET).exists(), "a dry run writes nothing"
+
+
+def test_wrong_words_are_refused_before_anything_runs(planned: Path, command: Command) -> None:
+    result = command("skipx", "bench", "-d", 99, "-c", "3d_fullres", check=False)
+    assert result.returncode == 2
+    assert "-tr is missing" in result.stderr
+    result = command("skipx", "bench", *MATRIX[:-2], "nnUNetTrainerUtanet", check=False)
+    assert result.returncode == 2
+    assert "did you mean 'nnUNetTrainerUTANet'" in result.stderr
