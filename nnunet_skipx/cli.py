@@ -101,6 +101,16 @@ def bench_command(args: argparse.Namespace) -> int:
     return bench(matrix, slots)
 
 
+def report_command(args: argparse.Namespace) -> int:
+    from nnunet_skipx.benchmark.report_command import find_models, report
+    from nnunet_skipx.cluster.bench import results_folder
+
+    results = args.results or results_folder()
+    models = find_models(results, args.dataset, args.configurations, args.trainers, args.plans)
+    print(report(models, args.folds, args.baseline, args.allow_missing, args.out))
+    return 0
+
+
 def demo_command(args: argparse.Namespace) -> int:
     from nnunet_skipx.demo.run import run_demo
 
@@ -134,6 +144,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     add_profile_parser(commands)
     add_bench_parser(commands)
+    add_report_parser(commands)
 
     demo = commands.add_parser("demo", help="the whole comparison in miniature, on the CPU")
     demo.add_argument("folder", nargs="?", type=Path, default=DEFAULT_DEMO_FOLDER, help="where to work (./skipx_demo)")
@@ -184,6 +195,28 @@ def add_bench_parser(commands: Any) -> None:
     )  # fmt: skip
     bench.add_argument("--dry-run", action="store_true", help="show the cells, what is missing and how long it takes")
     bench.set_defaults(function=bench_command)
+
+
+def add_report_parser(commands: Any) -> None:
+    """`skipx report`, with nnU-Net's letters."""
+    text = "compare trained models: a page, tables and raw numbers from nnU-Net's results folders, ours or not"
+    report = commands.add_parser("report", help=text, description=text)
+    report.add_argument("-d", dest="dataset", required=True, help="data set, id or name")
+    report.add_argument(
+        "-c", dest="configurations", nargs="+", metavar="CONFIGURATION", default=["3d_fullres"],
+        help="configurations (default: 3d_fullres)",
+    )  # fmt: skip
+    report.add_argument(
+        "-tr", dest="trainers", nargs="+", metavar="TRAINER",
+        help="trainers in the order of the rows (default: all that have results)",
+    )  # fmt: skip
+    report.add_argument("-p", dest="plans", nargs="+", metavar="PLANS", help="plans (default: all that have results)")
+    report.add_argument("-f", dest="folds", nargs="+", type=int, metavar="FOLD", default=[0, 1, 2, 3, 4], help="folds")
+    report.add_argument("--baseline", metavar="TRAINER", help="the row to compare with (default: nnUNetTrainer)")
+    report.add_argument("--allow-missing", action="store_true", help="compare on the folds that all have")
+    report.add_argument("--results", type=Path, metavar="FOLDER", help="results folder (default: nnUNet_results)")
+    report.add_argument("-o", dest="out", type=Path, default=Path("skipx_report"), help="where to (./skipx_report)")
+    report.set_defaults(function=report_command)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,4 +1,5 @@
 """The cross-validation report: one offline HTML file, and a table for the terminal."""
+import functools
 import math
 import platform
 from collections.abc import Mapping, Sequence
@@ -45,31 +46,42 @@ class ReportInput:
     settings: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
 
+    @functools.cached_property
+    def rows(self) -> list[Row]:
+        """The numbers, one row per trainer."""
+        return summary_rows(self.table, self.baseline, self.costs, self.logs)
+
+    @property
+    def sentences(self) -> list[str]:
+        """What the numbers allow to say, a sentence per comparison."""
+        return [text for row in self.rows if (text := sentence(row, self.baseline))]
+
 
 def write_report(inputs: ReportInput, folder: Path) -> Path:
-    """Write `folder/index.html` and return its path; ValueError or FileNotFoundError as the parts raise them."""
+    """Write `folder/report.html` and return its path; ValueError or FileNotFoundError as the parts raise them."""
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True,
                                      undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters.update(dice=format_interval, difference=format_difference)
-    rows = summary_rows(inputs.table, inputs.baseline, inputs.costs, inputs.logs)
     html = environment.get_template("report.html.j2").render(
-        inputs=inputs, rows=rows, comparisons=[row for row in rows if row.difference], rope=ROPE,
-        protocol=protocol(inputs.table), left_out=_left_out(rows),
+        inputs=inputs, rows=inputs.rows, comparisons=[row for row in inputs.rows if row.difference], rope=ROPE,
+        protocol=protocol(inputs.table), left_out=_left_out(inputs.rows),
         labels=list(inputs.table["label"].unique()), folds=sorted(inputs.table["fold"].unique()),
-        sentences=[text for row in rows if (text := sentence(row, inputs.baseline))],
-        sections=_sections(inputs), versions=_versions())
+        sentences=inputs.sentences, sections=_sections(inputs), versions=_versions())
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "index.html"
+    path = folder / "report.html"
     write_text(path, html)
     return path
 
 
 def terminal_table(inputs: ReportInput) -> str:
     """The same rows as plain text, followed by the sentences and notes."""
-    rows = summary_rows(inputs.table, inputs.baseline, inputs.costs, inputs.logs)
-    table = pd.DataFrame([_terminal_row(row) for row in rows]).to_string(index=False)
-    sentences = [text for row in rows if (text := sentence(row, inputs.baseline))]
-    return "\n".join([protocol(inputs.table), "", table, "", *sentences, *inputs.notes])
+    table = shown_table(inputs.rows).to_string(index=False)
+    return "\n".join([protocol(inputs.table), "", table, "", *inputs.sentences, *inputs.notes])
+
+
+def shown_table(rows: Sequence[Row]) -> pd.DataFrame:
+    """The rows as people read them, all text."""
+    return pd.DataFrame([_terminal_row(row) for row in rows])
 
 
 def protocol(table: pd.DataFrame) -> str:

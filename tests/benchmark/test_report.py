@@ -63,10 +63,10 @@ def headings(html: str) -> list[str]:
     return re.findall(r"<h2>(.*?)</h2>", html)
 
 
-def test_the_file_is_named_index_html_and_nothing_else_is_left(inputs: ReportInput, tmp_path: Path) -> None:
+def test_the_file_is_named_report_html_and_nothing_else_is_left(inputs: ReportInput, tmp_path: Path) -> None:
     path = write_report(inputs, tmp_path / "new" / "folder")
-    assert path == tmp_path / "new" / "folder" / "index.html"
-    assert [file.name for file in path.parent.iterdir()] == ["index.html"]
+    assert path == tmp_path / "new" / "folder" / "report.html"
+    assert [file.name for file in path.parent.iterdir()] == ["report.html"]
     assert path.stat().st_size <= 5_000_000
 
 
@@ -141,7 +141,7 @@ def test_nothing_is_wider_than_a_phone(inputs: ReportInput, tmp_path: Path) -> N
     table = inputs.table.replace({"trainer": {TRAINERS[1]: long}})
     write_report(dataclasses.replace(inputs, table=table, notes=[long], logs={long: inputs.logs[TRAINERS[1]]},
                                      model_folders={long: inputs.model_folders[TRAINERS[1]]}), tmp_path)
-    measure = ("<iframe id=f src=index.html style='width:360px;height:800px;border:0'></iframe><script>onload=()=>{"
+    measure = ("<iframe id=f src=report.html style='width:360px;height:800px;border:0'></iframe><script>onload=()=>{"
                "const page=f.contentDocument.documentElement;document.title=page.scrollWidth+' of '+page.clientWidth}"
                "</script>")
     (tmp_path / "phone.html").write_text(measure)

@@ -1,0 +1,84 @@
+"""What a report compares is complete and comparable, or refused with the reason."""
+import json
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from nnunet_skipx.benchmark.collect import collect
+from nnunet_skipx.benchmark.study import read_study
+from tests.benchmark.conftest import DATASET, FOLDS, TRAINERS, Study
+
+
+@pytest.fixture
+def folders(study: Study, tmp_path: Path) -> list[Path]:
+    """Model folders of both trainers that a test may damage."""
+    shutil.copytree(study.results, tmp_path, dirs_exist_ok=True)
+    return [tmp_path / DATASET / f"{trainer}__nnUNetPlans__3d_fullres" for trainer in TRAINERS]
+
+
+def test_a_whole_study_is_the_table_without_a_remark(study: Study, folders: list[Path]) -> None:
+    checked = read_study(folders, FOLDS, allow_missing=False)
+    pd.testing.assert_frame_equal(checked.table, collect(list(study.model_folders.values()), FOLDS))
+    assert (checked.dataset, checked.folds, checked.remarks) == (DATASET, FOLDS, ())
+    assert list(checked.models) == list(TRAINERS)
+
+
+def test_a_missing_fold_is_refused_or_left_out_for_all_and_told(folders: list[Path]) -> None:
+    (folders[1] / "fold_1" / "validation" / "summary.json").unlink()
+    with pytest.raises(FileNotFoundError, match=r"not validated yet: nnUNetTrainerUTANet fold 1\. .*--allow-missing"):
+        read_study(folders, FOLDS, allow_missing=False)
+    checked = read_study(folders, FOLDS, allow_missing=True)
+    assert checked.folds == (0, 2)
+    assert set(checked.table["fold"]) == {0, 2}
+    assert checked.remarks == (
+        "Incomplete: compared on fold 0, 2 only, because these are missing: nnUNetTrainerUTANet fold 1.",
+    )
+    with pytest.raises(FileNotFoundError, match="no fold is validated for every model"):
+        read_study(folders, [1], allow_missing=True)
+
+
+def test_other_cases_are_refused_and_one_is_named(folders: list[Path]) -> None:
+    path = folders[1] / "fold_0" / "validation" / "summary.json"
+    summary = json.loads(path.read_text())
+    gone = Path(summary["metric_per_case"].pop()["prediction_file"]).name.removesuffix(".nii.gz")
+    path.write_text(json.dumps(summary))
+    with pytest.raises(ValueError, match=rf"1 differ, for example case {gone} of fold 0\. .*splits_final"):
+        read_study(folders, FOLDS, allow_missing=True)
+
+
+def test_other_labels_are_refused(folders: list[Path]) -> None:
+    path = folders[1] / "dataset.json"
+    content = json.loads(path.read_text())
+    content["labels"] = {"background": 0, "Posterior": 1, "Anterior": 2}
+    path.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=r"nnUNetTrainerUTANet on \{'background': 0, 'Posterior': 1"):
+        read_study(folders, FOLDS, allow_missing=False)
+
+
+def test_plans_that_differ_are_told_down_to_the_entry(folders: list[Path]) -> None:
+    plans = {"plans_name": "a", "configurations": {"3d_fullres": {"batch_size": 2, "patch_size": [8, 8]}}}
+    (folders[0] / "plans.json").write_text(json.dumps(plans))
+    plans["plans_name"] = "b"
+    (folders[1] / "plans.json").write_text(json.dumps(plans))
+    assert read_study(folders, FOLDS, allow_missing=False).remarks == ()
+    plans["configurations"]["3d_fullres"]["batch_size"] = 4  # type: ignore[index]
+    (folders[1] / "plans.json").write_text(json.dumps(plans))
+    (remark,) = read_study(folders, FOLDS, allow_missing=False).remarks
+    assert remark == (
+        "The plans of nnUNetTrainerUTANet differ from those of nnUNetTrainer in configurations.3d_fullres.batch_size."
+    )
+
+
+def test_rows_of_several_plans_carry_them_in_their_names(folders: list[Path]) -> None:
+    other = shutil.copytree(folders[0], folders[0].with_name("nnUNetTrainer__otherPlans__3d_fullres"))
+    checked = read_study([folders[0], Path(other)], FOLDS, allow_missing=False)
+    names = ["nnUNetTrainer (nnUNetPlans, 3d_fullres)", "nnUNetTrainer (otherPlans, 3d_fullres)"]
+    assert list(checked.models) == checked.table["trainer"].unique().tolist() == names
+
+
+def test_two_data_sets_are_refused(folders: list[Path], tmp_path: Path) -> None:
+    other = shutil.copytree(folders[0], tmp_path / "Dataset005_Other" / folders[0].name)
+    with pytest.raises(ValueError, match="one report compares one data set"):
+        read_study([folders[0], Path(other)], FOLDS, allow_missing=False)
