@@ -73,11 +73,10 @@ def profile_command(args: argparse.Namespace) -> int:
 
 
 def bench_command(args: argparse.Namespace) -> int:
-    import torch
-
     from nnunet_skipx.benchmark.matrix import Matrix, read_matrix
-    from nnunet_skipx.cluster.bench import bench, dry_run
-    from nnunet_skipx.cluster.slots import cpu_slots, gpu_slots
+    from nnunet_skipx.cluster.bench import bench, bench_on_slurm, dry_run
+    from nnunet_skipx.cluster.slots import slots
+    from nnunet_skipx.cluster.slurm import slurm_options
 
     if args.matrix:
         matrix = read_matrix(args.matrix)
@@ -87,18 +86,12 @@ def bench_command(args: argparse.Namespace) -> int:
         matrix = Matrix(
             tuple(args.d), tuple(args.c), tuple(args.tr), tuple(args.p), tuple(args.f), args.npz, args.replicates
         )
-    if args.slurm is not None:
-        from nnunet_skipx.cluster.bench import bench_on_slurm
-        from nnunet_skipx.cluster.slurm import slurm_options
-
-        return bench_on_slurm(matrix, slurm_options(args.slurm))
-    on_gpu = (args.device or ("cuda" if torch.cuda.is_available() else "cpu")) == "cuda"
-    gpus = args.gpus.split(",") if args.gpus else [str(gpu) for gpu in range(max(1, torch.cuda.device_count()))]
-    slots = gpu_slots(gpus) if on_gpu else cpu_slots(args.jobs)
     if args.dry_run:
-        print(dry_run(matrix, slots))
+        print(dry_run(matrix, slots(args.device, args.gpus, args.jobs)))
         return 0
-    return bench(matrix, slots)
+    if args.slurm is not None:
+        return bench_on_slurm(matrix, slurm_options(args.slurm))
+    return bench(matrix, slots(args.device, args.gpus, args.jobs))
 
 
 def report_command(args: argparse.Namespace) -> int:

@@ -34,6 +34,23 @@ class Slot:
         return environment
 
 
+def slots(device: str | None, gpus: str | None, jobs: int | None) -> list[Slot]:
+    """The places to train at: GPUs like "0,1" (None for all), or `jobs` on the CPU; `device` None takes a GPU if any.
+
+    Raises:
+        ValueError: GPUs or jobs that do not exist, or that do not go with the device.
+    """
+    count = torch.cuda.device_count()
+    on_gpu = device == "cuda" or gpus is not None or (device is None and count > 0)
+    if gpus is not None and device == "cpu":
+        raise ValueError(f"--gpus {gpus} and -device cpu exclude each other: leave one out")
+    if on_gpu and jobs is not None:
+        raise ValueError(f"--jobs {jobs} is for the CPU, a GPU trains one cell at a time: add -device cpu, or drop it")
+    if not on_gpu:
+        return cpu_slots(jobs)
+    return gpu_slots(gpus.split(",") if gpus is not None else [str(gpu) for gpu in range(max(1, count))])
+
+
 def gpu_slots(gpus: Sequence[str]) -> list[Slot]:
     """One slot per GPU.
 

@@ -4,7 +4,7 @@ import os
 import pytest
 import torch
 
-from nnunet_skipx.cluster.slots import Slot, cpu_slots, gpu_slots
+from nnunet_skipx.cluster.slots import Slot, cpu_slots, gpu_slots, slots
 from nnunet_skipx.discovery import EXT_VARIABLE, ext_path
 
 
@@ -25,6 +25,23 @@ def test_without_a_gpu_the_cure_is_named(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     with pytest.raises(ValueError, match="sees none: add -device cpu"):
         gpu_slots(["0"])
+
+
+def test_what_is_asked_for_is_what_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert slots(None, None, None) == slots("cuda", None, None) == [Slot("cuda", "0"), Slot("cuda", "1")]
+    assert slots(None, "1", None) == [Slot("cuda", "1")]
+    assert slots("cpu", None, 1) == cpu_slots(1)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    assert slots(None, None, None) == cpu_slots()
+    for wrong in ((None, "0", None), ("cuda", None, None)):
+        with pytest.raises(ValueError, match="sees none: add -device cpu"):
+            slots(*wrong)
+    with pytest.raises(ValueError, match="--gpus 0 and -device cpu exclude each other"):
+        slots("cpu", "0", None)
+    with pytest.raises(ValueError, match="--jobs 2 is for the CPU"):
+        slots("cuda", None, 2)
 
 
 def test_cells_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:

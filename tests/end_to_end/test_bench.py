@@ -74,7 +74,8 @@ def test_a_matrix_in_a_file_finds_the_same_cells(workplace: Path, planned: Path,
     path = workplace / "matrix.toml"
     trainers = ["nnUNetTrainer_1epoch"]
     path.write_text(f"d = 99\nc = '3d_fullres'\ntr = {json.dumps(trainers)}\np = '{PLANS}'\nf = 1\n")
-    lines = command("skipx", "bench", "--matrix", path, "--dry-run", "-device", "cpu").stdout.splitlines()
+    asked = ["--matrix", path, "--dry-run", "-device", "cpu", "--slurm", "time=60"]  # nothing is submitted either
+    lines = command("skipx", "bench", *asked).stdout.splitlines()
     assert lines[1].split()[:4] == [DATASET, "3d_fullres", "1", "nnUNetTrainer_1epoch"]
     assert "missing" in lines[1]
     assert lines[-1].startswith("0 of 1 cells are done; the others take about")
