@@ -28,6 +28,7 @@ setup(
         "numpy",
         "scipy>=1.15",
         "matplotlib>=3.10",
+        "monai>=1.4",
         "filelock",
         "jinja2",
         "requests",

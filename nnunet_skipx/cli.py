@@ -100,7 +100,7 @@ def report_command(args: argparse.Namespace) -> int:
 
     results = args.results or results_folder()
     models = find_models(results, args.dataset, args.configurations, args.trainers, args.plans)
-    print(report(models, args.folds, args.baseline, args.allow_missing, args.out))
+    print(report(models, args.folds, args.out, args.baseline, args.allow_missing, args.nsd_mm, args.references))
     return 0
 
 
@@ -207,6 +207,11 @@ def add_report_parser(commands: Any) -> None:
     report.add_argument("-f", dest="folds", nargs="+", type=int, metavar="FOLD", default=[0, 1, 2, 3, 4], help="folds")
     report.add_argument("--baseline", metavar="TRAINER", help="the row to compare with (default: nnUNetTrainer)")
     report.add_argument("--allow-missing", action="store_true", help="compare on the folds that all have")
+    report.add_argument(
+        "--nsd-mm", type=float, metavar="MM",
+        help="also IoU, volume error, HD95 and NSD at this tolerance, from the label maps",
+    )  # fmt: skip
+    report.add_argument("--references", type=Path, metavar="FOLDER", help="true label maps (default: nnU-Net's own)")
     report.add_argument("--results", type=Path, metavar="FOLDER", help="results folder (default: nnUNet_results)")
     report.add_argument("-o", dest="out", type=Path, default=Path("skipx_report"), help="where to (./skipx_report)")
     report.set_defaults(function=report_command)

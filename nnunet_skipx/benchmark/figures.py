@@ -50,7 +50,7 @@ def data_uri(figure: Figure, kind: Literal["svg", "png"] = "svg") -> str:
 def dice_panels(table: pd.DataFrame) -> list[Panel]:
     """Per class, and for the mean over classes: box and points per trainer over cases, diamonds for fold means."""
     trainers = list(table["trainer"].unique())
-    left = max(0.0, table["value"].min() - 0.03)
+    left = max(0.0, table.loc[table["metric"] == "Dice", "value"].min() - 0.03)
     panels = []
     for label in (None, *table["label"].unique()):
         figure, (axis,) = new_figure(0.9 + 0.75 * len(trainers))

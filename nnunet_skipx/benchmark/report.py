@@ -15,7 +15,7 @@ from nnunet_skipx.benchmark.cost import Cost
 from nnunet_skipx.benchmark.figures import Panel, curve_panels, dice_panels, difference_panels, usage_panels
 from nnunet_skipx.benchmark.slices import slice_panels
 from nnunet_skipx.benchmark.statistics import ROPE, Interval
-from nnunet_skipx.benchmark.summary import Row, sentence, summary_rows
+from nnunet_skipx.benchmark.summary import MetricRow, Row, metric_rows, sentence, summary_rows
 from nnunet_skipx.benchmark.training_log import TrainingLog
 from nnunet_skipx.files import write_text
 
@@ -51,6 +51,11 @@ class ReportInput:
         """The numbers, one row per trainer."""
         return summary_rows(self.table, self.baseline, self.costs, self.logs)
 
+    @functools.cached_property
+    def metric_rows(self) -> list[MetricRow]:
+        """The numbers of metrics other than Dice."""
+        return metric_rows(self.table, self.baseline)
+
     @property
     def sentences(self) -> list[str]:
         """What the numbers allow to say, a sentence per comparison."""
@@ -61,7 +66,8 @@ def write_report(inputs: ReportInput, folder: Path) -> Path:
     """Write `folder/report.html` and return its path; ValueError or FileNotFoundError as the parts raise them."""
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True,
                                      undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters.update(dice=format_interval, difference=format_difference)
+    environment.filters.update(dice=format_interval, difference=format_difference,
+                               signed=format_signed)
     html = environment.get_template("report.html.j2").render(
         inputs=inputs, rows=inputs.rows, comparisons=[row for row in inputs.rows if row.difference], rope=ROPE,
         protocol=protocol(inputs.table), left_out=_left_out(inputs.rows),
@@ -104,11 +110,19 @@ def format_difference(row: Row) -> str:
     """+0.012 [+0.004, +0.020], p = 0.003; 'baseline' for the baseline."""
     if row.difference is None or row.p is None:
         return "baseline"
-    interval = row.difference.interval
+    numbers = format_signed(row.difference.interval)
+    if math.isnan(row.difference.interval.low):
+        return numbers
+    return f"{numbers}, " + ("p < 0.001" if row.p < 0.001 else f"p = {row.p:.3f}")
+
+
+def format_signed(interval: Interval | None) -> str:
+    """+0.012 [+0.004, +0.020]; 'baseline' for None."""
+    if interval is None:
+        return "baseline"
     if math.isnan(interval.low):
         return f"{interval.value:+.3f} (n = {interval.n})"
-    p = "p < 0.001" if row.p < 0.001 else f"p = {row.p:.3f}"
-    return f"{interval.value:+.3f} [{interval.low:+.3f}, {interval.high:+.3f}], {p}"
+    return f"{interval.value:+.3f} [{interval.low:+.3f}, {interval.high:+.3f}]"
 
 
 def _terminal_row(row: Row) -> dict[str, str]:

@@ -1,8 +1,13 @@
 """`skipx report`: from nnU-Net's results folders to a report in all formats."""
 import json
+import os
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+
+import pandas as pd
+from nnunetv2.paths import nnUNet_preprocessed
 
 from nnunet_skipx.benchmark.cost import Cost, network_cost
 from nnunet_skipx.benchmark.exports import write_exports
@@ -13,21 +18,52 @@ from nnunet_skipx.benchmark.training_log import TrainingLog, read_training_log
 STOCK = "nnUNetTrainer"
 
 
-def report(folders: Sequence[Path], folds: Sequence[int], baseline: str | None, allow_missing: bool, out: Path) -> str:
+def report(
+    folders: Sequence[Path],
+    folds: Sequence[int],
+    out: Path,
+    baseline: str | None = None,
+    allow_missing: bool = False,
+    nsd_mm: float | None = None,
+    references: Path | None = None,
+) -> str:
     """Write the report of model folders into `out`; returns the table for the terminal and where the files are.
 
-    baseline: the name of a row; None for nnU-Net's own trainer where it is one, else the first.
+    Args:
+        folders, folds, allow_missing: see `read_study`.
+        baseline: the name of a row; None for nnU-Net's own trainer where it is one, else the first.
+        nsd_mm: with metrics that need the label maps, at this tolerance; None without.
+        references: folder of the true label maps; None for nnU-Net's own.
     """
     study = read_study(folders, folds, allow_missing)
     names = list(study.models)
     if baseline is not None and baseline not in names:
         raise ValueError(f"--baseline {baseline!r} is none of the rows: {', '.join(names)}")
+    if nsd_mm is not None:
+        study = with_label_map_metrics(study, nsd_mm, references, out)
     stock = next((name for name in names if re.split(r"[_ ]", name)[0] == STOCK), names[0])
     inputs = report_input(study, baseline or stock)
     words = [*inputs.sentences, *inputs.notes]
     written = [write_report(inputs, out)]
     written += write_exports(study.table, inputs.rows, shown_table(inputs.rows), words, out)
     return "\n".join([terminal_table(inputs), "", *(f"wrote {path}" for path in written)])
+
+
+def with_label_map_metrics(study: Study, nsd_mm: float, references: Path | None, out: Path) -> Study:
+    """The study with the metrics of `label_map_metrics` in its table.
+
+    Raises:
+        FileNotFoundError: no folder of references; or as `label_map_metrics`.
+    """
+    from nnunet_skipx.benchmark.label_maps import label_map_metrics  # MONAI takes seconds to import
+
+    if references is None:
+        if not nnUNet_preprocessed.is_set():
+            raise FileNotFoundError("--nsd-mm needs the true label maps: set nnUNet_preprocessed, or give --references")
+        references = Path(os.fspath(nnUNet_preprocessed)) / study.dataset / "gt_segmentations"
+    cache = out / "label_maps.json"
+    more = label_map_metrics(study.models, study.table, references, study.dataset_json, nsd_mm, cache)
+    return replace(study, table=pd.concat([study.table, more], ignore_index=True))
 
 
 def find_models(

@@ -54,12 +54,12 @@ class PairedDifference:
     detectable: float
 
 
-def case_values(table: pd.DataFrame, trainer: str, label: str | None = None) -> pd.Series:
-    """One Dice per case of a trainer, indexed by (fold, case); for `label=None` the mean over its labels without NaN.
+def case_values(table: pd.DataFrame, trainer: str, label: str | None = None, metric: str = "Dice") -> pd.Series:
+    """One value per case of a trainer, indexed by (fold, case); for `label=None` the mean over its labels without NaN.
 
     Raises ValueError when the trainer is not in the table, or twice (two plans or configurations).
     """
-    rows = table[(table["trainer"] == trainer) & (table["metric"] == "Dice")]
+    rows = table[(table["trainer"] == trainer) & (table["metric"] == metric)]
     if rows.empty:
         raise ValueError(f"No results of trainer {trainer!r} in the table; it has {sorted(table['trainer'].unique())}")
     if rows.duplicated(["fold", "case", "label"]).any():

@@ -11,6 +11,7 @@ from nnunet_skipx.benchmark.statistics import (
     ROPE,
     Interval,
     PairedDifference,
+    case_differences,
     case_values,
     fold_means,
     mean_interval,
@@ -66,6 +67,28 @@ def _seconds_per_epoch(logs: Mapping[int, TrainingLog]) -> float | None:
     """Median over the epochs of all folds: the first epochs, which warm up, do not count for more."""
     seconds = [value for log in logs.values() for value in log.epochs["seconds"]]
     return float(np.median(seconds)) if seconds else None
+
+
+@dataclass(frozen=True)
+class MetricRow:
+    """One trainer under another metric than Dice: mean over classes, then cases; difference None for the baseline."""
+
+    metric: str
+    trainer: str
+    mean: Interval
+    difference: Interval | None
+
+
+def metric_rows(table: pd.DataFrame, baseline: str) -> list[MetricRow]:
+    """Metric by metric, a row per trainer that has it."""
+    rows = []
+    for metric in (name for name in table["metric"].unique() if name != "Dice"):
+        reference = case_values(table, baseline, metric=metric)
+        for trainer in table.loc[table["metric"] == metric, "trainer"].unique():
+            values = case_values(table, trainer, metric=metric)
+            difference = None if trainer == baseline else mean_interval(case_differences(values, reference))
+            rows.append(MetricRow(metric, trainer, mean_interval(values), difference))
+    return rows
 
 
 def sentence(row: Row, baseline: str) -> str:

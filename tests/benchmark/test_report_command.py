@@ -14,7 +14,7 @@ from tests.benchmark.conftest import DATASET, FOLDS, TRAINERS, Study
 @pytest.fixture(scope="module")
 def out(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("out")
-    report(list(study.model_folders.values()), FOLDS, None, False, folder)
+    report(list(study.model_folders.values()), FOLDS, folder)
     return folder
 
 
@@ -47,10 +47,10 @@ def test_challenger_has_a_task_per_class_and_every_case_of_every_algorithm(out: 
 
 def test_the_stock_trainer_is_the_baseline_unless_another_is_named(study: Study, tmp_path: Path) -> None:
     swapped = [study.model_folder(trainer) for trainer in reversed(TRAINERS)]
-    assert re.search(rf"{TRAINERS[0]} .*baseline", report(swapped, FOLDS, None, False, tmp_path))
-    assert re.search(rf"{TRAINERS[1]} .*baseline", report(swapped, FOLDS, TRAINERS[1], False, tmp_path))
+    assert re.search(rf"{TRAINERS[0]} .*baseline", report(swapped, FOLDS, tmp_path))
+    assert re.search(rf"{TRAINERS[1]} .*baseline", report(swapped, FOLDS, tmp_path, TRAINERS[1]))
     with pytest.raises(ValueError, match="none of the rows: nnUNetTrainerUTANet, nnUNetTrainer"):
-        report(swapped, FOLDS, "nnUNet", False, tmp_path)
+        report(swapped, FOLDS, tmp_path, "nnUNet")
 
 
 def test_models_are_found_by_id_or_name_in_the_order_asked_for(study: Study) -> None:
