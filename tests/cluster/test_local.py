@@ -38,7 +38,7 @@ def test_a_failure_is_reported_with_the_end_of_its_log_and_stops_nothing(two_cel
     text = outcome(run)
     assert text.startswith("0 of 2 cells are done.")
     assert text.count("Dataset099_Phantom") >= 2
-    assert "Could not find a dataset" in text
+    assert "No such file or directory" in text, "what the training said last"
     assert "Run the same command again" in text
 
 
