@@ -46,6 +46,7 @@ def test_the_gradient_is_clipped_to_norm_1_before_the_step(initialized: Callable
     made = initialized(name)
     assert isinstance(made.optimizer, torch.optim.AdamW)
     assert made.optimizer.param_groups[0]["weight_decay"] == 5e-2
+    assert made.optimizer.param_groups[0]["betas"] == (0.9, 0.98)
     parameters = list(made.network.parameters())
     for p in parameters:
         p.grad = torch.full_like(p, 100.0)
