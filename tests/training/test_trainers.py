@@ -1,8 +1,10 @@
 """Every trainer keeps the contract; what the options of a name change in a trainer and its network."""
+import random
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from dynamic_network_architectures.architectures.unet import PlainConvUNet
@@ -10,7 +12,7 @@ from nnunetv2.run.load_pretrained_weights import load_pretrained_weights
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from nnunet_skipx.training.balance import BalancedLoss
-from nnunet_skipx.training.options import bfloat16_by_default
+from nnunet_skipx.training.options import bfloat16_by_default, seed_everything
 from nnunet_skipx.training.variants import trainer_class, trainer_names
 from tests.contract import SMALL, TrainerContract
 from tests.plan_shapes import PlanShape, dataset_json, plans
@@ -215,3 +217,14 @@ def test_two_stages_with_deep_supervision_fail_at_build_with_the_cure(folders: P
     )
     with pytest.raises(ValueError, match=r"2 stages.*plan again"):
         trainer.initialize()
+
+
+def test_every_epoch_of_a_demo_has_random_numbers_of_its_own_that_repeat() -> None:
+    def draw(fold: int | str, epoch: int) -> tuple[float, float, float]:
+        seed_everything(fold, epoch)
+        return random.random(), float(np.random.rand()), float(torch.rand(1))
+
+    drawn = {(fold, epoch): draw(fold, epoch) for fold in range(5) for epoch in range(5)}
+    assert all(len(set(column)) == 25 for column in zip(*drawn.values(), strict=True))
+    assert draw(3, 2) == drawn[3, 2]
+    assert draw("all", 2) == drawn[0, 2]
