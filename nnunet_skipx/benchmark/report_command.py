@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 from nnunetv2.paths import nnUNet_preprocessed
 
+from nnunet_skipx.benchmark.collect import model_name_parts
 from nnunet_skipx.benchmark.cost import Cost, network_cost
 from nnunet_skipx.benchmark.exports import write_exports
 from nnunet_skipx.benchmark.report import ReportInput, shown_table, terminal_table, write_report
@@ -83,15 +84,15 @@ def find_models(
     if len(there) != 1:
         known = ", ".join(sorted(path.name for path in results.glob("Dataset*"))) or "none"
         raise FileNotFoundError(f"data set {dataset!r} has no results in {results}; there are: {known}")
-    models = sorted(there[0].glob("*__*__*"), key=lambda path: path.name.split("__"))
-    chosen = [
-        path
-        for path in models
-        if path.name.split("__")[2] in configurations and (plans is None or path.name.split("__")[1] in plans)
-    ]
+    models = sorted(there[0].glob("*__*__*"), key=model_name_parts)
+    chosen = []
+    for path in models:
+        _, its_plans, configuration = model_name_parts(path)
+        if configuration in configurations and (plans is None or its_plans in plans):
+            chosen.append(path)
     if trainers is not None:
-        chosen = [path for name in trainers for path in chosen if path.name.split("__")[0] == name]
-    found = {path.name.split("__")[0] for path in chosen}
+        chosen = [path for name in trainers for path in chosen if model_name_parts(path)[0] == name]
+    found = {model_name_parts(path)[0] for path in chosen}
     if not chosen or (trainers is not None and found != set(trainers)):
         known = "\n".join(f"  {path.name}" for path in models) or "  none"
         lacking = ", ".join(sorted(set(trainers or ()) - found)) or "any model"
@@ -124,7 +125,7 @@ def training_logs(folder: Path, folds: Sequence[int]) -> dict[int, TrainingLog]:
 
 def model_cost(folder: Path) -> Cost | None:
     """Parameters and operations of the model, or None where its trainer or its plans are not here."""
-    trainer, _, configuration = folder.name.split("__")
+    trainer, _, configuration = model_name_parts(folder)
     plans = folder / "plans.json"
     if not plans.is_file():
         return None
