@@ -1,5 +1,6 @@
 """BCa bootstrap confidence intervals of means over cases, resampled within their folds, for many columns at once."""
 import functools
+from collections import Counter
 from collections.abc import Hashable
 
 import numpy as np
@@ -34,7 +35,7 @@ def bca_intervals(values: ArrayLike, strata: tuple[Hashable, ...]) -> np.ndarray
     Bias-corrected and accelerated (Efron 1987): z0 from the share of resampled means below the mean, the acceleration
     from the cases' deviations from the means of their strata. A resample of k cases scatters by (k - 1) / k too little
     in variance, which matters in small strata: deviations are scaled by sqrt(k / (k - 1)) (Rao & Wu 1988), and the ends
-    kept within the range of the values. Strata are given up where one of them has a single case.
+    kept within the range of the values. Strata are those of `usable_strata`.
 
     Args:
         values: `(n, columns)`; NaN is left out, column by column.
@@ -42,8 +43,7 @@ def bca_intervals(values: ArrayLike, strata: tuple[Hashable, ...]) -> np.ndarray
     """
     table = np.asarray(values, dtype=float)
     ends = np.full((2, table.shape[1]), np.nan)
-    if len(set(strata)) > 1 and min(strata.count(name) for name in set(strata)) < 2:
-        strata = (0,) * len(strata)
+    strata = usable_strata(strata)
     counts, names = resampling_counts(strata), _numbered(strata)
     deviations, scaled = _deviations(table, names)
     known = ~np.isnan(table)
@@ -54,6 +54,11 @@ def bca_intervals(values: ArrayLike, strata: tuple[Hashable, ...]) -> np.ndarray
         interval = _bca_ends(drawn[~np.isnan(drawn[:, column]), column], deviations[:, column])
         ends[:, column] = np.clip(kept.mean() + interval, kept.min(), kept.max())
     return ends
+
+
+def usable_strata(strata: tuple[Hashable, ...]) -> tuple[Hashable, ...]:
+    """The strata, or a single one for all where one of them has a single case, which would never be drawn anew."""
+    return strata if min(Counter(strata).values(), default=0) > 1 else (0,) * len(strata)
 
 
 def _numbered(strata: tuple[Hashable, ...]) -> np.ndarray:

@@ -1,10 +1,12 @@
 """Bootstrap intervals: they cover what they promise, and do not depend on unit, origin or order."""
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from scipy.stats import bootstrap
+from scipy.stats import bootstrap, norm
 
 from nnunet_skipx.benchmark.bootstrap import bca_intervals, resampling_counts
 
@@ -32,6 +34,25 @@ def test_without_strata_they_are_those_of_scipy_but_for_the_lost_degree_of_freed
     expected = values.mean() + np.sqrt(40 / 39) * (np.array(theirs) - values.mean())
     # A 2.5 % quantile of 10,000 draws has a standard error of 0.7 % of the interval's width.
     np.testing.assert_allclose(bca_intervals(values, (0,) * 40)[:, 0], expected, atol=0.03 * np.ptp(expected))
+
+
+@pytest.mark.parametrize("tail", [1, -1])
+def test_for_given_resamples_the_ends_are_those_of_efron_and_of_scipy(tail: int) -> None:
+    scores = tail * np.random.default_rng(8).lognormal(0, 2, 15)
+    mean, one_fold = scores.mean(), (0,) * 15
+    drawn = np.array([np.repeat(scores, times.astype(int)).mean() for times in resampling_counts(one_fold)])
+    drawn = mean + np.sqrt(15 / 14) * (drawn - mean)
+    z0 = norm.ppf((drawn < mean).mean())
+    left_out = np.array([np.delete(scores, case).mean() for case in range(15)])
+    influence = left_out.mean() - left_out
+    a = (influence**3).sum() / (6 * (influence**2).sum() ** 1.5)
+    assert min(tail * z0, tail * a) > 0.05, "a sample in which bias and acceleration matter"
+    efron = [np.quantile(drawn, norm.cdf(z0 + (z0 + z) / (1 - a * (z0 + z)))) for z in norm.ppf([0.025, 0.975])]
+    given_them = SimpleNamespace(bootstrap_distribution=drawn)
+    theirs = bootstrap((scores,), np.mean, n_resamples=0, bootstrap_result=given_them, method="BCa").confidence_interval
+    ours = bca_intervals(scores[:, None], one_fold)[:, 0]
+    np.testing.assert_allclose(ours, efron, rtol=1e-12)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-12)
 
 
 def test_every_resample_has_as_many_cases_of_a_fold_as_the_study() -> None:
