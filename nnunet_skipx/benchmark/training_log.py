@@ -2,13 +2,15 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-_TIMESTAMP = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?: ")
+_TIMESTAMP = re.compile(r"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?): ")
 _NUMBER = r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?|nan|inf)"
 _NUMPY_WRAPPER = re.compile(r"np\.\w+\(")
 _EPOCH = re.compile(r"Epoch (\d+)$")
@@ -18,22 +20,26 @@ _SCALARS = {
     "val_loss": re.compile(rf"val_loss ({_NUMBER})$"),
     "seconds": re.compile(rf"Epoch time: ({_NUMBER}) s$"),
     "balance_loss": re.compile(rf"Balance loss: ({_NUMBER})$"),
+    "skipped_steps": re.compile(r"Skipped steps: (\d+)$"),
 }
 _PSEUDO_DICE = re.compile(r"Pseudo dice (\[.*\])$")
-_COLUMNS = ("train_loss", "val_loss", "pseudo_dice", "seconds", "balance_loss")
+_COLUMNS = ("train_loss", "val_loss", "pseudo_dice", "seconds", "balance_loss", "skipped_steps")
+_PREDICTING = re.compile(r"predicting \S")
 
 
 @dataclass(frozen=True)
 class TrainingLog:
     """One fold's training.
 
-    epochs: index epoch; columns train_loss, val_loss, pseudo_dice (mean over classes), seconds, balance_loss (NaN
-        where the trainer has none).
+    epochs: index epoch; columns train_loss, val_loss, pseudo_dice (mean over classes), seconds, balance_loss and
+        skipped_steps (NaN where the trainer logs none).
     expert_usage: gate number (from 1) -> table with index epoch and one column per expert.
+    seconds_per_case: to predict a validation case; median, None for fewer than two cases.
     """
 
     epochs: pd.DataFrame
     expert_usage: dict[int, pd.DataFrame]
+    seconds_per_case: float | None = None
 
 
 def read_training_log(fold_folder: Path) -> TrainingLog:
@@ -61,7 +67,18 @@ def parse_training_log(lines: Sequence[str]) -> TrainingLog:
         elif epoch is not None:
             _read_line(text, epochs[epoch])
     finished = {number: record for number, record in epochs.items() if "seconds" in record}
-    return TrainingLog(_epoch_table(finished), _usage_tables(finished))
+    return TrainingLog(_epoch_table(finished), _usage_tables(finished), _seconds_per_case(lines))
+
+
+def _seconds_per_case(lines: Sequence[str]) -> float | None:
+    """From the times at which nnU-Net said that it began a case; the median leaves out waits and interruptions."""
+    begun = [
+        datetime.fromisoformat(match[1])
+        for line in lines
+        if (match := _TIMESTAMP.match(line)) and _PREDICTING.match(line[match.end() :])
+    ]
+    seconds = [(later - earlier).total_seconds() for earlier, later in pairwise(begun)]
+    return float(np.median(seconds)) if seconds else None
 
 
 def _written_at(path: Path) -> tuple[int, ...]:

@@ -43,6 +43,7 @@ class SkipTrainer(nnUNetTrainer):
             raise RuntimeError("torch sees no CUDA GPU here: add -device cpu, or run `skipx doctor` on the GPU machine")
         super().__init__(plans, configuration, fold, dataset_json, device)
         self.save_every = 10  # a job killed on a cluster loses at most ten epochs
+        self.skipped_steps = 0
 
     @classmethod
     def build_network_architecture(
@@ -75,6 +76,22 @@ class SkipTrainer(nnUNetTrainer):
             allow_init=False,  # our networks initialise themselves
             deep_supervision=enable_deep_supervision,
         )
+
+    def train_step(self, batch: dict) -> dict:
+        """nnU-Net's step; counts those that the GradScaler skips because a gradient was not finite."""
+        if self.grad_scaler is None:
+            return super().train_step(batch)
+        scale = self.grad_scaler.get_scale()
+        outputs = super().train_step(batch)
+        self.skipped_steps += self.grad_scaler.get_scale() < scale
+        return outputs
+
+    def on_train_epoch_end(self, train_outputs: list[dict]) -> None:
+        """Log the epoch's skipped steps where half precision can have any."""
+        super().on_train_epoch_end(train_outputs)
+        if self.grad_scaler is not None:
+            self.print_to_log_file(f"Skipped steps: {self.skipped_steps}")
+        self.skipped_steps = 0
 
     @property
     def bare_network(self) -> SkipUNet | U2Net:

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from nnunetv2.training.nnUNetTrainer import nnUNetTrainer as trainer_module
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 from nnunet_skipx.benchmark.training_log import parse_training_log, read_training_log
@@ -115,3 +116,66 @@ def test_lines_before_the_first_epoch_and_empty_logs_give_an_empty_table() -> No
 def test_a_folder_without_logs_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=f"No training_log.*{tmp_path.name}"):
         read_training_log(tmp_path)
+
+
+def test_skipped_steps_are_read_where_the_trainer_logs_them() -> None:
+    text = log_text(0, extra=("Skipped steps: 3",)) + log_text(1, extra=("Skipped steps: 0",)) + log_text(2)
+    np.testing.assert_equal(parse_training_log(text.splitlines()).epochs["skipped_steps"].tolist(), [3, 0, math.nan])
+
+
+def test_a_stock_training_logs_no_skipped_steps(study: Study) -> None:
+    assert read_training_log(study.model_folder(TRAINERS[0]) / "fold_0").epochs["skipped_steps"].isna().all()
+
+
+MICROSECONDS = st.one_of(st.integers(0, 10**9), st.integers(0, 1000).map(lambda seconds: seconds * 10**6))
+
+
+def _validate(path: Path, gaps: list[int], start: int = 1_700_000_000) -> None:
+    """What nnU-Net logs of its validation, each case so many microseconds after the one before; first with no gap."""
+    trainer = SimpleNamespace(log_file=str(path), local_rank=0)
+    now = start * 10**6
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trainer_module, "time", lambda: now / 10**6)
+        for number, gap in enumerate(gaps):
+            now += gap
+            for text in (f"predicting case_{number}", f"case_{number}, shape torch.Size([1, 8, 8, 8]), rank 0"):
+                nnUNetTrainer.print_to_log_file(trainer, text, also_print_to_console=False)
+                now += 1
+            now -= 2
+        nnUNetTrainer.print_to_log_file(trainer, "Validation complete", also_print_to_console=False)
+
+
+@given(st.lists(MICROSECONDS, min_size=1, max_size=8))
+def test_seconds_per_case_are_the_median_between_the_cases_that_nnunet_began(
+    tmp_path_factory: pytest.TempPathFactory, gaps: list[int]
+) -> None:
+    folder = tmp_path_factory.mktemp("fold_0")
+    _validate(folder / "training_log_2023_11_14_22_13_20.txt", [0, *gaps])
+    assert read_training_log(folder).seconds_per_case == pytest.approx(np.median(gaps) / 10**6, abs=2e-6)
+
+
+@pytest.mark.parametrize("gaps", [[], [0]])
+def test_fewer_than_two_cases_tell_no_seconds_per_case(tmp_path: Path, gaps: list[int]) -> None:
+    _validate(tmp_path / "training_log_2023_11_14_22_13_20.txt", gaps)
+    assert read_training_log(tmp_path).seconds_per_case is None
+
+
+def test_a_training_without_validation_tells_no_seconds_per_case() -> None:
+    assert parse_training_log((log_text(0) + log_text(1)).splitlines()).seconds_per_case is None
+
+
+def test_a_validation_that_was_interrupted_for_a_day_tells_the_same_seconds_per_case(tmp_path: Path) -> None:
+    gaps = [0, *[2 * 10**6, 3 * 10**6, 4 * 10**6] * 2]
+    _validate(tmp_path / "training_log_2023_11_14_22_13_20.txt", gaps)
+    whole = read_training_log(tmp_path).seconds_per_case
+    _validate(tmp_path / "training_log_2023_11_15_22_13_20.txt", gaps, 1_700_000_000 + 86_400)
+    assert whole == read_training_log(tmp_path).seconds_per_case == pytest.approx(3)
+
+
+def test_training_and_validation_in_one_log_are_both_read(tmp_path: Path) -> None:
+    path = tmp_path / "training_log_2025_11_21_02_19_00.txt"
+    path.write_text(log_text(0) + log_text(1))
+    _validate(path, [0, 1_500_000, 2_500_000])
+    log = read_training_log(tmp_path)
+    assert list(log.epochs.index) == [0, 1]
+    assert log.seconds_per_case == pytest.approx(2)
