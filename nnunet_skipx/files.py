@@ -1,7 +1,10 @@
 """Text files: written so that an interruption or a full disk never leaves half of one, read from the end."""
 import json
+import math
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 
 def write_text(path: Path, text: str) -> None:
@@ -23,3 +26,12 @@ def last_lines(log: Path, count: int = 8) -> str:
     """The last lines of a log file, indented."""
     lines = log.read_text(errors="replace").strip().splitlines()[-count:]
     return "\n".join(f"  {line}" for line in lines)
+
+
+def finite(content: Any) -> Any:
+    """The same with null for NaN and infinity, which JSON does not have."""
+    if isinstance(content, Mapping):
+        return {str(key): finite(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [finite(value) for value in content]
+    return None if isinstance(content, float) and not math.isfinite(content) else content

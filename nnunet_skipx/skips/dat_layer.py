@@ -89,6 +89,20 @@ class SpatialSelection(nn.Module):
         k, v = self.split_heads(self.key(keys_values)), self.split_heads(self.value(keys_values))
         return self.merge_heads(spatial_attention(q, k, v, self.dropout if self.training else 0.0))
 
+    def attention_shares(self, tokens: torch.Tensor, fused: torch.Tensor) -> torch.Tensor | None:
+        """Share `(S, S)` of attention that the tokens of each stage (row) pay to the fused ones of each stage (column).
+
+        The mean over batch, heads and tokens of the weights in `forward(tokens, fused)`, without dropout; rows sum to
+        1. None for the twin, which has no attention.
+        """
+        if self.attention == "neutral":
+            return None
+        stages, positions = fused.shape[1:3]
+        q, k = self.split_heads(self.query(tokens)), self.split_heads(self.key(fused.flatten(1, 2)))
+        # Values that name the stage of their token: what attention makes of them are its weights summed by stage.
+        own_stage = torch.eye(stages, dtype=k.dtype, device=k.device).repeat_interleave(positions, 0)
+        return spatial_attention(q, k, own_stage.expand(*k.shape[:2], -1, -1)).mean((1, 2, 3))
+
     def split_heads(self, tokens: torch.Tensor) -> torch.Tensor:
         """`(..., n, d)` to `(..., heads, n, d / heads)`."""
         return tokens.unflatten(-1, (self.heads, -1)).transpose(-2, -3)

@@ -1,0 +1,211 @@
+"""`skipx inspect` on untrained networks and made-up preprocessed cases; tests/end_to_end has trained ones."""
+import json
+import math
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from nnunetv2.evaluation.evaluate_predictions import compute_metrics
+from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetNumpy
+from nnunetv2.utilities.label_handling.label_handling import LabelManager
+
+from nnunet_skipx.benchmark import trained_fold
+from nnunet_skipx.benchmark.cost import find_trainer, inference_network
+from nnunet_skipx.benchmark.inspect_command import inspect_model
+from nnunet_skipx.benchmark.inspection import read_inspection
+from nnunet_skipx.benchmark.trained_fold import mean_dice
+from nnunet_skipx.files import write_json
+from tests.contract import SMALL, SMALL_2D
+from tests.plan_shapes import PlanShape, dataset_json, plans
+
+CHECKPOINT = "checkpoint_final.pth"
+CASES = ["case_a", "case_b", "case_c"]
+FOLDS = [{"train": CASES[2:], "val": CASES[:2]}, {"train": CASES[:2], "val": CASES[2:]}]
+
+
+class Workplace:
+    """nnUNet_preprocessed with three cases, and model folders beside it."""
+
+    def __init__(self, folder: Path, shape: PlanShape) -> None:
+        self.folder, self.shape = folder, shape
+        self.base = folder / "preprocessed" / "Dataset998_Test"
+        self.data = self.base / "nnUNetPlans_test"
+        self.data.mkdir(parents=True)
+        write_json(self.base / "splits_final.json", FOLDS)
+        noise = np.random.default_rng(0)
+        slices = () if len(shape.patch) == 3 else (2,)
+        for case in CASES:
+            size = (1, *slices, *(n + 4 for n in shape.patch))
+            image = noise.normal(size=size).astype(np.float32)
+            labels = (image > 0).astype(np.int8) + (image > 1)
+            nnUNetDatasetNumpy.save_case(image, labels, {}, str(self.data / case))
+
+    def model(self, trainer: str, folds: int = 2, **more: Any) -> Path:
+        """A model folder as nnU-Net leaves it, with a network that has learned nothing."""
+        content = plans(self.shape)
+        content["configurations"]["test"] |= more
+        folder = self.folder / "Dataset998_Test" / f"{trainer}__nnUNetPlans__test"
+        for fold in range(folds):
+            (folder / f"fold_{fold}").mkdir(parents=True)
+            torch.manual_seed(fold)
+            network, _ = inference_network(find_trainer(trainer), content, "test", dataset_json())
+            checkpoint = {"network_weights": network.state_dict(), "trainer_name": trainer,
+                          "init_args": {"configuration": "test"}, "inference_allowed_mirroring_axes": (0, 1)}
+            torch.save(checkpoint, folder / f"fold_{fold}" / CHECKPOINT)
+        write_json(folder / "plans.json", content)
+        write_json(folder / "dataset.json", dataset_json())
+        return folder
+
+
+@pytest.fixture(params=[SMALL, SMALL_2D], ids=["3d", "2d"])
+def workplace(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workplace:
+    monkeypatch.setenv("nnUNet_preprocessed", str(tmp_path / "preprocessed"))
+    return Workplace(tmp_path, request.param)
+
+
+@pytest.fixture
+def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workplace:
+    monkeypatch.setenv("nnUNet_preprocessed", str(tmp_path / "preprocessed"))
+    return Workplace(tmp_path, SMALL_2D)
+
+
+def found(model: Path, fold: int) -> dict[str, Any]:
+    return json.loads((model / f"fold_{fold}" / "skipx_inspect.json").read_text())
+
+
+def test_every_fold_is_inspected_on_its_own_validation_cases(
+    workplace: Workplace, capsys: pytest.CaptureFixture
+) -> None:
+    model = workplace.model("nnUNetTrainerUTANet")
+    capsys.readouterr()
+    text = inspect_model(model, None, "cpu", CHECKPOINT)
+    assert capsys.readouterr().out == "", "stdout is for the table"
+    for fold, split in enumerate(FOLDS):
+        content = found(model, fold)
+        assert content["skips"] == 2
+        assert content["checkpoint"] == CHECKPOINT
+        assert list(content["cases"]) == split["val"]
+        assert list(content["routing"]) == split["val"]
+        assert content["attention"] == {}
+        for case in content["cases"].values():
+            assert [len(case["zeroed"]), len(case["mean"])] == [2, 2]
+        assert np.shape(list(content["routing"].values())) == (len(split["val"]), 2, 4)
+    lost = read_inspection(model, [0, 1]).losses.groupby(["skip", "kind"])["lost"].mean()
+    header, _, columns, first, second, *_ = text.splitlines()
+    assert header.startswith("nnUNetTrainerUTANet__nnUNetPlans__test: mean Dice 0.")
+    assert "of 3 preprocessed cases" in header
+    assert columns == "skip  Dice lost when zeroed  when replaced by its mean"
+    for number, line in enumerate((first, second)):
+        expected = [str(number), f"{lost[number, 'zeroed']:.4f}", f"{lost[number, 'mean']:.4f}"]
+        assert line.split() == expected
+    assert text.endswith(str(model / "fold_1" / "skipx_inspect.json"))
+
+
+def test_the_same_call_finds_the_same(small: Workplace) -> None:
+    model = small.model("nnUNetTrainerUDTransNet", folds=1)
+    files = []
+    for _ in range(2):
+        inspect_model(model, [0], "cpu", CHECKPOINT)
+        files.append((model / "fold_0" / "skipx_inspect.json").read_bytes())
+    assert files[0] == files[1]
+    attention = read_inspection(model, [0]).attention
+    np.testing.assert_allclose(attention.groupby("stage")["share"].sum(), 1, rtol=1e-6)
+
+
+def test_the_stock_network_and_compiled_ones_are_inspected_too(
+    small: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = small.model("nnUNetTrainer", folds=1)
+    inspect_model(model, None, "cpu", CHECKPOINT)
+    plain = found(model, 0)
+    assert any(dice != case["intact"] for case in plain["cases"].values() for dice in case["zeroed"])
+    monkeypatch.setenv("nnUNet_compile", "true")
+    inspect_model(model, None, "cpu", CHECKPOINT)
+    assert found(model, 0) == plain
+
+
+def test_only_the_folds_and_the_checkpoint_asked_for(small: Workplace) -> None:
+    model = small.model("nnUNetTrainer")
+    (model / "fold_all").mkdir()
+    for fold in ("0", "1", "all"):
+        (model / f"fold_{fold}" / "checkpoint_best.pth").write_bytes((model / "fold_1" / CHECKPOINT).read_bytes())
+    inspect_model(model, [1], "cpu", CHECKPOINT)
+    assert not (model / "fold_0" / "skipx_inspect.json").exists()
+    final = found(model, 1)
+    text = inspect_model(model, None, "cpu", "checkpoint_best.pth")
+    assert text.count("wrote") == 2
+    assert found(model, 1) == final | {"checkpoint": "checkpoint_best.pth"}
+
+
+def test_a_case_without_any_class_is_null(small: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = small.model("nnUNetTrainer", folds=1)
+    monkeypatch.setattr(trained_fold, "mean_dice", lambda logits, reference, labels: math.nan)
+    text = inspect_model(model, None, "cpu", CHECKPOINT)
+    assert found(model, 0)["cases"]["case_a"] == {"intact": None, "zeroed": [None] * 2, "mean": [None] * 2}
+    assert "mean Dice nan" in text
+
+
+def test_mistakes_name_the_path_and_the_cure(small: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = small.model("nnUNetTrainer")
+
+    def refused(kind: type[Exception], words: str, folder: Path = model, **options: Any) -> None:
+        arguments = {"folds": None, "device": "cpu", "checkpoint": CHECKPOINT} | options
+        with pytest.raises(kind, match=words):
+            inspect_model(folder, **arguments)
+
+    refused(FileNotFoundError, "plans.json is missing.*TRAINER__PLANS__CONFIGURATION", small.folder / "nothing")
+    refused(FileNotFoundError, r"no checkpoint_final.pth of fold_4 \(it has one of 0, 1\).*--c", folds=[1, 4])
+    refused(FileNotFoundError, r"no best.pth of any fold \(it has one of none\)", checkpoint="best.pth")
+    if not torch.cuda.is_available():
+        refused(ValueError, "-device cpu", device="cuda")
+    (small.data / "case_b.pkl").unlink()
+    refused(FileNotFoundError, "1 of the 2 validation.*nnUNetPlans_test, for example case_b: run nnUNetv2_preprocess")
+    write_json(small.base / "splits_final.json", FOLDS[:1])
+    refused(ValueError, "splits_final.json has 1 folds, so it does not tell what fold 1 .* -f", folds=[1])
+    (small.base / "splits_final.json").unlink()
+    refused(FileNotFoundError, "splits_final.json is missing: copy it")
+    monkeypatch.delenv("nnUNet_preprocessed")
+    refused(FileNotFoundError, "export nnUNet_preprocessed=")
+    (model / "dataset.json").unlink()
+    refused(FileNotFoundError, "dataset.json is missing")
+
+
+def test_a_cascade_is_refused(small: Workplace) -> None:
+    model = small.model("nnUNetTrainer", folds=1, previous_stage="3d_lowres")
+    with pytest.raises(ValueError, match=r"continues from the predictions of 3d_lowres.*inspect that one"):
+        inspect_model(model, None, "cpu", CHECKPOINT)
+
+
+LABELS: dict[str, tuple[dict, list[int] | None, list]] = {
+    "labels": ({"background": 0, "a": 1, "b": 2}, None, [1, 2]),
+    "ignore": ({"background": 0, "a": 1, "b": 2, "ignore": 3}, None, [1, 2]),
+    "regions": ({"background": 0, "whole": [1, 2], "core": [2]}, [1, 2], [(1, 2), (2,)]),
+    "regions-ignore": ({"background": 0, "whole": [1, 2], "core": [2], "ignore": 3}, [1, 2], [(1, 2), (2,)]),
+}
+
+
+@pytest.mark.parametrize("name", LABELS)
+def test_dice_is_nnunets_mean_over_the_classes(name: str) -> None:
+    values, order, classes = LABELS[name]
+    labels = LabelManager(values, order)
+    rng = np.random.default_rng(0)
+    reference = rng.integers(-1, 4 if labels.has_ignore_label else 3, (3, 6, 5))  # -1: outside the image's content
+    logits = torch.from_numpy(rng.normal(size=(labels.num_segmentation_heads, 3, 6, 5))).half()
+
+    maps = {"reference": reference, "prediction": labels.convert_logits_to_segmentation(logits).numpy()}
+    reader = SimpleNamespace(read_seg=lambda path: (maps[path], {}))
+    metrics = compute_metrics("reference", "prediction", reader, classes, labels.ignore_label)["metrics"]
+    assert mean_dice(logits, reference, labels) == pytest.approx(np.mean([metrics[key]["Dice"] for key in classes]))
+
+
+def test_classes_in_neither_map_do_not_count() -> None:
+    labels = LabelManager({"background": 0, "a": 1, "b": 2}, None)
+    logits = torch.zeros(3, 1, 2, 2)
+    logits[0] = 1
+    assert math.isnan(mean_dice(logits, np.zeros((1, 2, 2), int), labels))
+    assert mean_dice(logits, np.full((1, 2, 2), 1), labels) == 0.0
+    logits[1, 0, 0, 0] = 2
+    assert mean_dice(logits, np.array([[[1, 0], [0, 0]]]), labels) == 1.0

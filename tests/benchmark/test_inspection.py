@@ -1,0 +1,79 @@
+"""What `skipx inspect` wrote, read back as tables."""
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from nnunet_skipx.benchmark.inspection import FILE_NAME, read_inspection
+
+
+def content(shift: float = 0.0) -> dict[str, Any]:
+    return {
+        "checkpoint": "checkpoint_final.pth",
+        "skips": 2,
+        "cases": {
+            "a": {"intact": 0.875, "zeroed": [0.5 - shift, 0.75], "mean": [0.75, 1.0]},
+            "b": {"intact": 0.5, "zeroed": [None, 0.5], "mean": [0.25, 0.5]},
+            "c": {"intact": None, "zeroed": [0.0, None], "mean": [None, None]},
+        },
+        "routing": {"a": [[0.25, 0.75, 0.0]], "b": [[0.0, 0.5, 0.5]], "c": [[1.0, 0.0, 0.0]]},
+        "attention": {"layer 0": [[1.0, 0.0], [0.25, 0.75]], "layer 1": [[0.5, 0.5], [0.75, 0.25 + shift]]},
+    }
+
+
+def write(folder: Path, fold: int, found: Any) -> None:
+    (folder / f"fold_{fold}").mkdir()
+    (folder / f"fold_{fold}" / FILE_NAME).write_text(found if isinstance(found, str) else json.dumps(found))
+
+
+def test_a_model_that_was_not_inspected_has_nothing(tmp_path: Path) -> None:
+    assert read_inspection(tmp_path, [0, 1]) is None
+    write(tmp_path, 0, content())
+    assert read_inspection(tmp_path, [1]) is None
+
+
+def test_losses_are_the_intact_dice_minus_the_cut_one(tmp_path: Path) -> None:
+    write(tmp_path, 0, content())
+    losses = read_inspection(tmp_path, [0, 1]).losses
+    assert list(losses.columns) == ["fold", "case", "skip", "kind", "lost"]
+    lost = losses.set_index(["fold", "case", "skip", "kind"])["lost"]
+    assert lost[0, "a", 0, "zeroed"] == 0.375
+    assert lost[0, "a", 1, "mean"] == -0.125
+    assert lost.isna().sum() == 5
+    assert lost.groupby(["skip", "kind"]).mean().to_dict() == {
+        (0, "mean"): 0.1875, (0, "zeroed"): 0.375, (1, "mean"): -0.0625, (1, "zeroed"): 0.0625,
+    }  # fmt: skip
+
+
+def test_intact_dice_and_routing_are_kept_per_case_of_every_fold(tmp_path: Path) -> None:
+    for fold in (0, 3):
+        write(tmp_path, fold, content())
+    found = read_inspection(tmp_path, range(5))
+    assert found.intact.groupby("fold")["dice"].mean().to_dict() == {0: 0.6875, 3: 0.6875}
+    assert list(found.routing.columns) == ["fold", "case", "gate", "expert", "weight"]
+    assert len(found.routing) == 2 * 3 * 3
+    assert (found.routing.groupby(["fold", "case", "gate"])["weight"].sum() == 1).all()
+
+
+def test_attention_is_the_mean_over_layers_and_folds(tmp_path: Path) -> None:
+    write(tmp_path, 0, content())
+    write(tmp_path, 1, content(0.5))
+    expected = pd.DataFrame({"stage": [0, 0, 1, 1], "attended": [0, 1, 0, 1], "share": [0.75, 0.25, 0.5, 0.625]})
+    pd.testing.assert_frame_equal(read_inspection(tmp_path, [0, 1]).attention, expected)
+
+
+def test_networks_without_gates_and_attention_have_empty_tables(tmp_path: Path) -> None:
+    write(tmp_path, 0, {**content(), "routing": {}, "attention": {}})
+    found = read_inspection(tmp_path, [0])
+    assert found.routing.empty
+    assert found.attention.empty
+    assert list(found.attention.columns) == ["stage", "attended", "share"]
+
+
+@pytest.mark.parametrize("wrong", ["", "[]", "{}", '{"cases": {"a": 1}, "routing": {}, "attention": {}}'])
+def test_another_file_is_refused_with_its_path(wrong: str, tmp_path: Path) -> None:
+    write(tmp_path, 2, wrong)
+    with pytest.raises(ValueError, match=rf"fold_2/{FILE_NAME} is no file of skipx inspect.*inspect again"):
+        read_inspection(tmp_path, [2])
