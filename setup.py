@@ -25,6 +25,7 @@ setup(
         "SimpleITK",
         "nibabel",
         "pandas",
+        "pyarrow",
         "numpy",
         "scipy>=1.15",
         "matplotlib>=3.10",

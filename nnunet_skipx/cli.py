@@ -1,6 +1,7 @@
 """The command `skipx`: the only place that parses arguments."""
 import argparse
 import json
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -95,12 +96,31 @@ def bench_command(args: argparse.Namespace) -> int:
 
 
 def report_command(args: argparse.Namespace) -> int:
-    from nnunet_skipx.benchmark.report_command import find_models, report
+    from nnunet_skipx.benchmark.find_models import find_models
+    from nnunet_skipx.benchmark.report_command import ReportOptions, report
+    from nnunet_skipx.benchmark.row_cost import read_profile
     from nnunet_skipx.cluster.bench import results_folder
 
     results = args.results or results_folder()
-    models = find_models(results, args.dataset, args.configurations, args.trainers, args.plans)
-    print(report(models, args.folds, args.out, args.baseline, args.allow_missing, args.nsd_mm, args.references))
+    datasets = [
+        find_models(results, dataset, args.configurations, args.trainers, args.plans) for dataset in args.datasets
+    ]
+    options = ReportOptions(
+        baseline=args.baseline, allow_missing=args.allow_missing, rope=args.rope, nsd_mm=args.nsd_mm,
+        lesions=args.lesions, convention=args.convention, references=args.references, images=args.images,
+        profiles=[read_profile(path) for path in args.profile], command=shlex.join(["skipx", *args.argv]),
+    )  # fmt: skip
+    print(report(datasets, args.folds, args.out, options))
+    return 0
+
+
+def inspect_command(args: argparse.Namespace) -> int:
+    import torch
+
+    from nnunet_skipx.benchmark.inspect_command import inspect_model
+
+    device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    print(inspect_model(args.model, args.folds, device, args.checkpoint))
     return 0
 
 
@@ -138,6 +158,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_profile_parser(commands)
     add_bench_parser(commands)
     add_report_parser(commands)
+    add_inspect_parser(commands)
 
     demo = commands.add_parser("demo", help="the whole comparison in miniature, on the CPU")
     demo.add_argument("folder", nargs="?", type=Path, default=DEFAULT_DEMO_FOLDER, help="where to work (./skipx_demo)")
@@ -194,32 +215,62 @@ def add_report_parser(commands: Any) -> None:
     """`skipx report`, with nnU-Net's letters."""
     text = "compare trained models: a page, tables and raw numbers from nnU-Net's results folders, ours or not"
     report = commands.add_parser("report", help=text, description=text)
-    report.add_argument("-d", dest="dataset", required=True, help="data set, id or name")
-    report.add_argument(
+    add = report.add_argument
+    add("-d", dest="datasets", nargs="+", metavar="DATASET", required=True, help="data sets, ids or names")
+    add(
         "-c", dest="configurations", nargs="+", metavar="CONFIGURATION", default=["3d_fullres"],
         help="configurations (default: 3d_fullres)",
     )  # fmt: skip
-    report.add_argument(
+    add(
         "-tr", dest="trainers", nargs="+", metavar="TRAINER",
         help="trainers in the order of the rows (default: all that have results)",
     )  # fmt: skip
-    report.add_argument("-p", dest="plans", nargs="+", metavar="PLANS", help="plans (default: all that have results)")
-    report.add_argument("-f", dest="folds", nargs="+", type=int, metavar="FOLD", default=[0, 1, 2, 3, 4], help="folds")
-    report.add_argument("--baseline", metavar="TRAINER", help="the row to compare with (default: nnUNetTrainer)")
-    report.add_argument("--allow-missing", action="store_true", help="compare on the folds that all have")
-    report.add_argument(
-        "--nsd-mm", type=float, metavar="MM",
-        help="also IoU, volume error, HD95 and NSD at this tolerance, from the label maps",
+    add("-p", dest="plans", nargs="+", metavar="PLANS", help="plans (default: all that have results)")
+    add("-f", dest="folds", nargs="+", type=int, metavar="FOLD", default=[0, 1, 2, 3, 4], help="folds")
+    add("--baseline", metavar="ROW", help="the row to compare with (default: nnUNetTrainer)")
+    add("--allow-missing", action="store_true", help="compare on the folds that all have")
+    add("--rope", type=float, metavar="DICE", default=0.003, help="a difference that hardly matters (default: 0.003)")
+    add(
+        "--nsd-mm", type=float, nargs="+", metavar="MM", default=[],
+        help="also NSD at this tolerance, HD95, IoU, volume error; one for all data sets or one for each",
     )  # fmt: skip
-    report.add_argument("--references", type=Path, metavar="FOLDER", help="true label maps (default: nnU-Net's own)")
-    report.add_argument("--results", type=Path, metavar="FOLDER", help="results folder (default: nnUNet_results)")
-    report.add_argument("-o", dest="out", type=Path, default=Path("skipx_report"), help="where to (./skipx_report)")
+    add("--lesions", action="store_true", help="also lesion-wise F1, IoU, volume error")
+    add(
+        "--convention", choices=["nnunet", "transunet", "udtransnet"], default="nnunet",
+        help="whose script's rule for absent classes to follow (default: nnunet)",
+    )  # fmt: skip
+    add("--references", type=Path, metavar="FOLDER", help="true label maps (default: nnU-Net's own)")
+    add("--images", type=Path, metavar="FOLDER", help="images for the slices (default: imagesTr in nnUNet_raw)")
+    add(
+        "--profile", type=Path, nargs="+", metavar="FILE", default=[],
+        help="what skipx profile --json printed, for the memory",
+    )  # fmt: skip
+    add("--results", type=Path, metavar="FOLDER", help="results folder (default: nnUNet_results)")
+    add("-o", dest="out", type=Path, default=Path("skipx_report"), help="where to (./skipx_report)")
     report.set_defaults(function=report_command)
+
+
+def add_inspect_parser(commands: Any) -> None:
+    """`skipx inspect`, with nnU-Net's letters."""
+    text = "measure what each skip of a trained model contributes, on its preprocessed validation cases"
+    inspect = commands.add_parser("inspect", help=text, description=text)
+    inspect.add_argument(
+        "model", type=Path, metavar="MODEL_FOLDER",
+        help="a trained model: <nnUNet_results>/DATASET/TRAINER__PLANS__CONFIGURATION",
+    )  # fmt: skip
+    inspect.add_argument("-f", dest="folds", nargs="+", type=int, metavar="FOLD", help="folds (default: all trained)")
+    inspect.add_argument("-device", choices=["cpu", "cuda"], help="default: cuda where torch sees a GPU, else cpu")
+    inspect.add_argument(
+        "-chk", dest="checkpoint", default="checkpoint_final.pth", metavar="FILE",
+        help="checkpoint of each fold (default: checkpoint_final.pth)",
+    )  # fmt: skip
+    inspect.set_defaults(function=inspect_command)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand; a user's mistake becomes one sentence on stderr and exit code 2."""
     args = build_parser().parse_args(argv)
+    args.argv = sys.argv[1:] if argv is None else argv
     if args.function is not doctor_command:  # the doctor looks at what plain nnUNetv2_* commands see
         append_to_environment()
     try:

@@ -21,7 +21,7 @@ ATLAS = "atlas (no network)"
 
 def atlas_table(label_folder: Path, splits: Sequence[Mapping[str, Sequence[str]]], folds: Sequence[int],
                 dataset_json: dict, dataset: str) -> pd.DataFrame:
-    """Dice of the atlas in the columns of `collect`, with `ATLAS` as the trainer.
+    """Dice of the atlas in the columns of `collect`, with `ATLAS` as the row.
 
     label_folder: for example nnUNet_preprocessed/DatasetXXX_Name/gt_segmentations.
     splits: the content of splits_final.json; `folds` says which of them to evaluate.
@@ -36,8 +36,8 @@ def atlas_table(label_folder: Path, splits: Sequence[Mapping[str, Sequence[str]]
         atlas_cases = [_one_hot(maps[case], _values(names)) for case in splits[fold]["train"]]
         for case in splits[fold]["val"]:
             prediction = predict(atlas_cases, maps[case].shape, _values(names))
-            rows += [(dataset, ATLAS, "-", "-", fold, case, name, "Dice", dice(maps[case], prediction, key, ignore))
-                     for key, name in names.items()]
+            cell = (dataset, ATLAS, ATLAS, "-", "-", 1, fold, case)
+            rows += [(*cell, name, "Dice", dice(maps[case], prediction, key, ignore)) for key, name in names.items()]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 

@@ -6,7 +6,11 @@ import pandas as pd
 from batchgenerators.utilities.file_and_folder_operations import load_json
 from nnunetv2.evaluation.evaluate_predictions import load_summary_json
 
-COLUMNS = ("dataset", "trainer", "plans", "configuration", "fold", "case", "label", "metric", "value")
+from nnunet_skipx.benchmark.conventions import DiceRule, nnunet_dice
+
+COLUMNS = (
+    "dataset", "row", "trainer", "plans", "configuration", "replicate", "fold", "case", "label", "metric", "value",
+)  # fmt: skip
 LabelKey = int | tuple[int, ...]
 
 
@@ -15,14 +19,20 @@ def collect(model_folders: Sequence[Path], folds: Sequence[int]) -> pd.DataFrame
 
     A model folder is `<nnUNet_results>/DatasetXXX_Name/TRAINER__PLANS__CONFIG`; the numbers are those of nnU-Net's
     `fold_X/validation/summary.json`, untouched: NaN where a class is absent from both reference and prediction.
+    The column `row`, the name of a model in a report, is its trainer's.
     Raises FileNotFoundError for a missing file, ValueError for one that nnU-Net cannot have written.
     """
     return pd.concat([collect_fold(Path(folder), fold) for folder in model_folders for fold in folds],
                      ignore_index=True)
 
 
-def collect_fold(model_folder: Path, fold: int) -> pd.DataFrame:
-    """The rows of one fold, as `collect` describes them."""
+def collect_fold(
+    model_folder: Path, fold: int, row: str | None = None, replicate: int = 1, dice_rule: DiceRule = nnunet_dice
+) -> pd.DataFrame:
+    """The rows of one fold, as `collect` describes them.
+
+    row: the model's name in a report. dice_rule: how Dice counts where a class is absent.
+    """
     trainer, plans, configuration = model_name_parts(model_folder)
     dataset_json = read_dataset_json(model_folder)
     names = label_names(dataset_json)
@@ -30,9 +40,9 @@ def collect_fold(model_folder: Path, fold: int) -> pd.DataFrame:
     cure = f"nnUNetv2_train {model_folder.parent.name} {configuration} {fold} -tr {trainer} -p {plans} --c"
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing: fold {fold} is not validated yet. Finish it with: {cure}")
-    cell = (model_folder.parent.name, trainer, plans, configuration, fold)
+    cell = (model_folder.parent.name, row or trainer, trainer, plans, configuration, replicate, fold)
     rows = [(*cell, case, _label_name(names, key, path), "Dice", dice)
-            for case, key, dice in _read_summary(path, dataset_json["file_ending"], cure)]
+            for case, key, dice in _read_summary(path, dataset_json["file_ending"], cure, dice_rule)]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -67,11 +77,13 @@ def _label_name(names: dict[LabelKey, str], key: LabelKey, path: Path) -> str:
     return names[key]
 
 
-def _read_summary(path: Path, file_ending: str, cure: str) -> list[tuple[str, LabelKey, float]]:
+def _read_summary(
+    path: Path, file_ending: str, cure: str, dice_rule: DiceRule
+) -> list[tuple[str, LabelKey, float]]:
     """(case, label key, Dice) in the file's order."""
     try:
         cases = load_summary_json(str(path))["metric_per_case"]
-        rows = [(Path(case["prediction_file"]).name.removesuffix(file_ending), key, float(metrics["Dice"]))
+        rows = [(Path(case["prediction_file"]).name.removesuffix(file_ending), key, dice_rule(metrics))
                 for case in cases for key, metrics in case["metrics"].items()]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"{path} is not a summary that nnU-Net wrote ({type(error).__name__}: {error}). "

@@ -1,117 +1,147 @@
 """`skipx report`: from nnU-Net's results folders to a report in all formats."""
-import json
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
-from nnunetv2.paths import nnUNet_preprocessed
+from nnunetv2.paths import nnUNet_preprocessed, nnUNet_raw
 
-from nnunet_skipx.benchmark.collect import model_name_parts
-from nnunet_skipx.benchmark.cost import Cost, network_cost
+from nnunet_skipx.benchmark.comparison import Comparison
+from nnunet_skipx.benchmark.conventions import CONVENTIONS, Convention
 from nnunet_skipx.benchmark.exports import write_exports
-from nnunet_skipx.benchmark.report import ReportInput, shown_table, terminal_table, write_report
+from nnunet_skipx.benchmark.inspection import read_inspection
+from nnunet_skipx.benchmark.provenance import provenance, splits_digest
+from nnunet_skipx.benchmark.report import report_parts, terminal_text, write_report
+from nnunet_skipx.benchmark.row_cost import row_cost
+from nnunet_skipx.benchmark.statistics import ROPE
 from nnunet_skipx.benchmark.study import Study, read_study
 from nnunet_skipx.benchmark.training_log import TrainingLog, read_training_log
 
 STOCK = "nnUNetTrainer"
 
 
-def report(
-    folders: Sequence[Path],
-    folds: Sequence[int],
-    out: Path,
-    baseline: str | None = None,
-    allow_missing: bool = False,
-    nsd_mm: float | None = None,
-    references: Path | None = None,
-) -> str:
-    """Write the report of model folders into `out`; returns the table for the terminal and where the files are.
+@dataclass(frozen=True)
+class ReportOptions:
+    """How a report is made.
 
-    Args:
-        folders, folds, allow_missing: see `read_study`.
-        baseline: the name of a row; None for nnU-Net's own trainer where it is one, else the first.
-        nsd_mm: with metrics that need the label maps, at this tolerance; None without.
-        references: folder of the true label maps; None for nnU-Net's own.
+    baseline: the name of a row; None for nnU-Net's own trainer where it is one, else the first.
+    allow_missing: compare on the folds that all rows have. rope: half the region of practical equivalence, in Dice.
+    nsd_mm: tolerances of NSD, one for all data sets or one for each; empty without metrics of boundaries.
+    lesions: with lesion F1. convention: how Dice counts where a class is absent.
+    references: folder of the true label maps; None for nnU-Net's own. images: of imagesTr; None likewise.
+    profiles: contents of `skipx profile --json`, for the memory. command: the command line, to be shown.
     """
-    study = read_study(folders, folds, allow_missing)
+
+    baseline: str | None = None
+    allow_missing: bool = False
+    rope: float = ROPE
+    nsd_mm: Sequence[float] = ()
+    lesions: bool = False
+    convention: Convention = "nnunet"
+    references: Path | None = None
+    images: Path | None = None
+    profiles: Sequence[dict[str, Any]] = ()
+    command: str = ""
+
+    def __post_init__(self) -> None:
+        if self.rope <= 0:
+            raise ValueError(f"--rope {self.rope:g} is no region: give a difference in Dice, for example {ROPE}")
+
+    def tolerance(self, position: int, datasets: int) -> float | None:
+        """NSD's in mm for the data set at that position; None without NSD."""
+        if len(self.nsd_mm) not in (0, 1, datasets):
+            raise ValueError(f"--nsd-mm has {len(self.nsd_mm)} values: give one for all data sets, or {datasets}")
+        if not self.nsd_mm:
+            return None
+        return self.nsd_mm[position if len(self.nsd_mm) > 1 else 0]
+
+
+def report(datasets: Sequence[Sequence[Path]], folds: Sequence[int], out: Path, options: ReportOptions) -> str:
+    """Write the report into `out`; returns the table for the terminal and where the files are.
+
+    datasets: the model folders of each data set. folds: see `read_study`.
+    """
+    if options.references is not None and len(datasets) > 1:
+        raise ValueError("--references is the folder of one data set: make a report for each, or leave it out")
+    comparisons = []
+    for position, folders in enumerate(datasets):
+        comparisons.append(compare(folders, folds, out, options, options.tolerance(position, len(datasets))))
+    names = ", ".join(comparison.dataset for comparison in comparisons)
+    incomplete = " (incomplete)" if any(comparison.incomplete for comparison in comparisons) else ""
+    written = [write_report(f"Cross-validation on {names}{incomplete}", report_parts(comparisons), out)]
+    written += write_exports(comparisons, out)
+    return "\n".join([terminal_text(comparisons), "", *(f"wrote {path}" for path in written)])
+
+
+def compare(
+    folders: Sequence[Path], folds: Sequence[int], out: Path, options: ReportOptions, nsd_mm: float | None
+) -> Comparison:
+    """Everything about the model folders of one data set."""
+    convention = CONVENTIONS[options.convention]
+    study = read_study(folders, folds, options.allow_missing, convention.rule)
     names = list(study.models)
-    if baseline is not None and baseline not in names:
-        raise ValueError(f"--baseline {baseline!r} is none of the rows: {', '.join(names)}")
-    if nsd_mm is not None:
-        study = with_label_map_metrics(study, nsd_mm, references, out)
+    if options.baseline is not None and options.baseline not in names:
+        raise ValueError(f"--baseline {options.baseline!r} is none of the rows: {', '.join(names)}")
+    references = options.references or nnunet_folder(nnUNet_preprocessed, study.dataset, "gt_segmentations")
+    if nsd_mm is not None or options.lesions or convention.slice_by_slice:
+        study = with_label_map_metrics(study, references, out, nsd_mm, options.lesions, convention.slice_by_slice)
     stock = next((name for name in names if re.split(r"[_ ]", name)[0] == STOCK), names[0])
-    inputs = report_input(study, baseline or stock)
-    words = [*inputs.sentences, *inputs.notes]
-    written = [write_report(inputs, out)]
-    written += write_exports(study.table, inputs.rows, shown_table(inputs.rows), words, out)
-    return "\n".join([terminal_table(inputs), "", *(f"wrote {path}" for path in written)])
+    models = {name: replicates[0] for name, replicates in study.models.items()}
+    logs = {name: training_logs(folder, study.folds) for name, folder in models.items()}
+    found = {name: read_inspection(folder, study.folds) for name, folder in models.items()}
+    return Comparison(
+        dataset=study.dataset,
+        table=study.table,
+        baseline=options.baseline or stock,
+        dataset_json=study.dataset_json,
+        rope=options.rope,
+        incomplete=study.incomplete,
+        convention=convention.words,
+        costs={name: row_cost(folder, logs[name], options.profiles) for name, folder in models.items()},
+        logs={name: by_fold for name, by_fold in logs.items() if by_fold},
+        provenance={name: provenance(folder, study.folds) for name, folder in models.items()},
+        inspections={name: inspection for name, inspection in found.items() if inspection is not None},
+        model_folders=models,
+        images_folder=options.images or nnunet_folder(nnUNet_raw, study.dataset, "imagesTr"),
+        labels_folder=references,
+        settings={
+            "splits (SHA-256 of case and fold)": splits_digest(study.table),
+            **({"report made with": options.command} if options.command else {}),
+        },
+        notes=study.remarks,
+    )
 
 
-def with_label_map_metrics(study: Study, nsd_mm: float, references: Path | None, out: Path) -> Study:
-    """The study with the metrics of `label_map_metrics` in its table.
+def nnunet_folder(root: Any, *names: str) -> Path | None:
+    """A folder inside one of nnU-Net's; None where it is not set or the folder is not there."""
+    folder = Path(os.fspath(root), *names) if root.is_set() else None
+    return folder if folder is not None and folder.is_dir() else None
+
+
+def with_label_map_metrics(
+    study: Study, references: Path | None, out: Path, nsd_mm: float | None, lesions: bool, slice_dice: bool
+) -> Study:
+    """The study with the metrics of `label_map_metrics` in its table; Dice from there takes the place of nnU-Net's.
 
     Raises:
         FileNotFoundError: no folder of references; or as `label_map_metrics`.
     """
-    from nnunet_skipx.benchmark.label_maps import label_map_metrics  # MONAI takes seconds to import
+    from nnunet_skipx.benchmark.label_maps import Wanted, label_map_metrics  # MONAI takes seconds to import
 
     if references is None:
-        if not nnUNet_preprocessed.is_set():
-            raise FileNotFoundError("--nsd-mm needs the true label maps: set nnUNet_preprocessed, or give --references")
-        references = Path(os.fspath(nnUNet_preprocessed)) / study.dataset / "gt_segmentations"
+        raise FileNotFoundError(
+            f"the true label maps of {study.dataset} are needed, but nnUNet_preprocessed is not set, or has no folder "
+            f"{study.dataset}/gt_segmentations: set it, or give --references"
+        )
+    wanted = Wanted(nsd_mm, lesions, slice_dice)
     cache = out / "label_maps.json"
-    more = label_map_metrics(study.models, study.table, references, study.dataset_json, nsd_mm, cache)
-    return replace(study, table=pd.concat([study.table, more], ignore_index=True))
-
-
-def find_models(
-    results: Path,
-    dataset: str,
-    configurations: Sequence[str],
-    trainers: Sequence[str] | None,
-    plans: Sequence[str] | None,
-) -> list[Path]:
-    """Model folders of a data set, given by id or name, in the order of `trainers`, or else by name.
-
-    Raises:
-        FileNotFoundError: no such data set or no such model among the results; says what there is.
-    """
-    number = f"Dataset{int(dataset):03d}_" if dataset.isdigit() else dataset
-    there = sorted(path for path in results.glob("Dataset*") if path.name == dataset or path.name.startswith(number))
-    if len(there) != 1:
-        known = ", ".join(sorted(path.name for path in results.glob("Dataset*"))) or "none"
-        raise FileNotFoundError(f"data set {dataset!r} has no results in {results}; there are: {known}")
-    models = sorted(there[0].glob("*__*__*"), key=model_name_parts)
-    chosen = []
-    for path in models:
-        _, its_plans, configuration = model_name_parts(path)
-        if configuration in configurations and (plans is None or its_plans in plans):
-            chosen.append(path)
-    if trainers is not None:
-        chosen = [path for name in trainers for path in chosen if model_name_parts(path)[0] == name]
-    found = {model_name_parts(path)[0] for path in chosen}
-    if not chosen or (trainers is not None and found != set(trainers)):
-        known = "\n".join(f"  {path.name}" for path in models) or "  none"
-        lacking = ", ".join(sorted(set(trainers or ()) - found)) or "any model"
-        raise FileNotFoundError(f"{there[0]} has no results of {lacking} with these options; there are:\n{known}")
-    return chosen
-
-
-def report_input(study: Study, baseline: str) -> ReportInput:
-    """What the page shows, from the model folders alone."""
-    logs = {name: training_logs(folder, study.folds) for name, folder in study.models.items()}
-    return ReportInput(
-        title=f"Cross-validation on {study.dataset}",
-        table=study.table,
-        baseline=baseline,
-        dataset_json=study.dataset_json,
-        costs={name: cost for name, folder in study.models.items() if (cost := model_cost(folder)) is not None},
-        logs={name: folds for name, folds in logs.items() if folds},
-        notes=study.remarks,
-    )
+    more, problems = label_map_metrics(study.models, study.table, references, study.dataset_json, wanted, cache)
+    kept = study.table[study.table["metric"] != "Dice"] if slice_dice else study.table
+    table = pd.concat([kept, more], ignore_index=True)
+    return replace(study, table=table, remarks=(*study.remarks, *problems))
 
 
 def training_logs(folder: Path, folds: Sequence[int]) -> dict[int, TrainingLog]:
@@ -121,16 +151,3 @@ def training_logs(folder: Path, folds: Sequence[int]) -> dict[int, TrainingLog]:
         for fold in folds
         if any((folder / f"fold_{fold}").glob("training_log_*.txt"))
     }
-
-
-def model_cost(folder: Path) -> Cost | None:
-    """Parameters and operations of the model, or None where its trainer or its plans are not here."""
-    trainer, _, configuration = model_name_parts(folder)
-    plans = folder / "plans.json"
-    if not plans.is_file():
-        return None
-    dataset_json = json.loads((folder / "dataset.json").read_text())
-    try:
-        return network_cost(trainer, json.loads(plans.read_text()), configuration, dataset_json)
-    except ValueError:
-        return None  # a trainer of somebody else's environment

@@ -24,23 +24,27 @@ ROPE = 0.003  # a difference in Dice that hardly matters in practice
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean over `n` cases with its 95 % CI; `dropped` cases had no value. NaN where n is too small to tell."""
+    """A mean over `n` cases with its 95 % CI, and the SD of the cases; `dropped` cases had no value.
+
+    NaN where n is too small to tell.
+    """
 
     value: float
     low: float
     high: float
+    sd: float
     n: int
     dropped: int
 
 
 @dataclass(frozen=True)
 class PairedDifference:
-    """One trainer against another over the cases of both.
+    """One row against another over the cases of both.
 
     interval: mean difference per case (first minus baseline).
     signed_rank, sign_flip: two-sided p of Wilcoxon's test and of random changes of sign.
     cliffs_delta: -1 to 1, over all pairs of cases. wins, ties, losses: cases.
-    equivalence: p of TOST within +- `ROPE`. detectable: the difference that a test at 5 % finds with 80 % power.
+    equivalence: p of TOST within +- `rope`. detectable: the difference that a test at 5 % finds with 80 % power.
     """
 
     interval: Interval
@@ -54,23 +58,24 @@ class PairedDifference:
     detectable: float
 
 
-def case_values(table: pd.DataFrame, trainer: str, label: str | None = None, metric: str = "Dice") -> pd.Series:
-    """One value per case of a trainer, indexed by (fold, case); for `label=None` the mean over its labels without NaN.
+def case_values(table: pd.DataFrame, row: str, label: str | None = None, metric: str = "Dice") -> pd.Series:
+    """One value per case of a row, indexed by (fold, case): the mean over replicates.
 
-    Raises ValueError when the trainer is not in the table, or twice (two plans or configurations).
+    For `label=None` the mean over labels, too; NaN is left out. Raises ValueError when the row is not in the table, or
+    has several values per case.
     """
-    rows = table[(table["trainer"] == trainer) & (table["metric"] == metric)]
-    if rows.empty:
-        raise ValueError(f"No results of trainer {trainer!r} in the table; it has {sorted(table['trainer'].unique())}")
-    if rows.duplicated(["fold", "case", "label"]).any():
-        models = sorted(set(zip(rows["dataset"], rows["plans"], rows["configuration"], strict=True)))
+    found = table[(table["row"] == row) & (table["metric"] == metric)]
+    if found.empty:
+        raise ValueError(f"No results of {row!r} in the table; it has {sorted(table['row'].unique())}")
+    if found.duplicated(["replicate", "fold", "case", "label"]).any():
+        models = sorted(set(zip(found["dataset"], found["plans"], found["configuration"], strict=True)))
         raise ValueError(
-            f"Trainer {trainer!r} has more than one value per case (models {models}); "
+            f"{row!r} has more than one value per case (models {models}); "
             "collect one data set, plans and configuration at a time"
         )
     if label is not None:
-        rows = rows[rows["label"] == label]
-    return rows.groupby(["fold", "case"])["value"].mean()
+        found = found[found["label"] == label]
+    return found.groupby(["fold", "case"])["value"].mean()
 
 
 def fold_means(values: pd.Series) -> pd.Series:
@@ -83,13 +88,13 @@ def mean_interval(values: pd.Series) -> Interval:
     known = values.dropna()
     n, dropped = len(known), len(values) - len(known)
     if n == 0:
-        return Interval(np.nan, np.nan, np.nan, 0, dropped)
-    value = float(known.mean())
+        return Interval(np.nan, np.nan, np.nan, np.nan, 0, dropped)
+    value, sd = float(known.mean()), float(known.std(ddof=1))
     if n > 1 and np.ptp(known) <= ROUNDING:
-        return Interval(value, value, value, n, dropped)
+        return Interval(value, value, value, 0.0, n, dropped)
     folds = tuple(values.index.get_level_values("fold"))
     (low,), (high,) = bca_intervals(values.to_numpy()[:, None], folds)
-    return Interval(value, float(low), float(high), n, dropped)
+    return Interval(value, float(low), float(high), sd, n, dropped)
 
 
 def case_differences(values: pd.Series, baseline: pd.Series) -> pd.Series:
@@ -97,13 +102,13 @@ def case_differences(values: pd.Series, baseline: pd.Series) -> pd.Series:
     unpaired = values.index.symmetric_difference(baseline.index)
     if len(unpaired):
         raise ValueError(
-            f"{len(unpaired)} cases are in the results of one trainer only, for example (fold, case) = "
+            f"{len(unpaired)} cases are in the results of one row only, for example (fold, case) = "
             f"{unpaired[0]}: compare trainers on the same folds of the same splits_final.json"
         )
     return values - baseline.reindex(values.index)
 
 
-def paired_difference(values: pd.Series, baseline: pd.Series) -> PairedDifference:
+def paired_difference(values: pd.Series, baseline: pd.Series, rope: float = ROPE) -> PairedDifference:
     """`case_differences` in numbers; a pair with a NaN is dropped and counted."""
     differences = case_differences(values, baseline)
     known = differences.dropna()
@@ -116,6 +121,6 @@ def paired_difference(values: pd.Series, baseline: pd.Series) -> PairedDifferenc
         wins=wins,
         ties=ties,
         losses=losses,
-        equivalence=equivalence_p(known, ROPE),
+        equivalence=equivalence_p(known, rope),
         detectable=detectable_difference(known),
     )

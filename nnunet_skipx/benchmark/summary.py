@@ -1,117 +1,131 @@
-"""The numbers of the report, one row per trainer, and what may be said about them in words."""
-from collections.abc import Mapping
-from dataclasses import dataclass
+"""The numbers of the report: means per row, and contrasts between rows that belong together."""
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
 
-import numpy as np
 import pandas as pd
 
-from nnunet_skipx.benchmark.cost import Cost
-from nnunet_skipx.benchmark.paired import ALPHA, holm
+from nnunet_skipx.benchmark.paired import holm
 from nnunet_skipx.benchmark.statistics import (
     ROPE,
     Interval,
     PairedDifference,
-    case_differences,
     case_values,
     fold_means,
     mean_interval,
     paired_difference,
 )
-from nnunet_skipx.benchmark.training_log import TrainingLog
+
+TWIN = "twin"  # the option in a trainer's name that makes it the twin of the trainer without
 
 
 @dataclass(frozen=True)
 class Row:
-    """One trainer: Dice, difference to the baseline (None for itself), cost (None where unknown).
+    """The Dice of one row: per class, mean over classes; the means of folds and replicates are points only."""
 
-    p: that of the signed-rank test after Holm's adjustment over all trainers of the table; None for the baseline.
-    """
-
-    trainer: str
+    name: str
     per_class: dict[str, Interval]
     mean: Interval
     fold_means: dict[int, float]
-    difference: PairedDifference | None
-    p: float | None
-    cost: Cost | None
-    seconds_per_epoch: float | None
+    replicate_means: dict[int, float]
 
 
-def summary_rows(
-    table: pd.DataFrame,
-    baseline: str,
-    costs: Mapping[str, Cost],
-    logs: Mapping[str, Mapping[int, TrainingLog]],
-) -> list[Row]:
-    """One row per trainer in the table's order; ValueError when the baseline or a case is missing somewhere."""
-    reference = case_values(table, baseline)
-    trainers = list(table["trainer"].unique())
-    others = {name: paired_difference(case_values(table, name), reference) for name in trainers if name != baseline}
-    adjusted = dict(zip(others, holm([other.signed_rank for other in others.values()]).tolist(), strict=True))
-    return [
-        Row(
-            trainer=name,
-            per_class={label: mean_interval(case_values(table, name, label)) for label in table["label"].unique()},
-            mean=mean_interval(case_values(table, name)),
-            fold_means=fold_means(case_values(table, name)).to_dict(),
-            difference=others.get(name),
-            p=adjusted.get(name),
-            cost=costs.get(name),
-            seconds_per_epoch=_seconds_per_epoch(logs.get(name, {})),
-        )
-        for name in trainers
-    ]
+@dataclass(frozen=True)
+class Contrast:
+    """One row against another: `against` is the baseline, or the row's twin.
 
+    p: that of the signed-rank test, after Holm's adjustment over all contrasts of a data set in this metric.
+    """
 
-def _seconds_per_epoch(logs: Mapping[int, TrainingLog]) -> float | None:
-    """Median over the epochs of all folds: the first epochs, which warm up, do not count for more."""
-    seconds = [value for log in logs.values() for value in log.epochs["seconds"]]
-    return float(np.median(seconds)) if seconds else None
+    row: str
+    against: str
+    kind: Literal["baseline", "twin"]
+    difference: PairedDifference
+    p: float
 
 
 @dataclass(frozen=True)
 class MetricRow:
-    """One trainer under another metric than Dice: mean over classes, then cases; difference None for the baseline."""
+    """One row under another metric than Dice: mean over classes, then cases; no contrast for the baseline."""
 
     metric: str
-    trainer: str
+    row: str
     mean: Interval
-    difference: Interval | None
+    contrast: Contrast | None
+
+
+def summary_rows(table: pd.DataFrame) -> list[Row]:
+    """One `Row` per row of the table, in its order."""
+    dice = table[table["metric"] == "Dice"]
+    return [_row(part, str(name)) for name, part in dice.groupby("row", sort=False)]
+
+
+def _row(part: pd.DataFrame, name: str) -> Row:
+    values = case_values(part, name)
+    return Row(
+        name=name,
+        per_class={label: mean_interval(case_values(part, name, label)) for label in part["label"].unique()},
+        mean=mean_interval(values),
+        fold_means=fold_means(values).to_dict(),
+        replicate_means={
+            int(number): float(case_values(only, name).mean()) for number, only in part.groupby("replicate")
+        },
+    )
+
+
+def contrasts(
+    table: pd.DataFrame, baseline: str, rope: float = ROPE, metric: str = "Dice", with_twins: bool = True
+) -> list[Contrast]:
+    """Every row against the baseline, then every row against its twin.
+
+    rope: half the region of practical equivalence, in the metric's unit.
+    Raises ValueError when the baseline is not in the table, or the cases of two rows are not the same.
+    """
+    there = table[table["metric"] == metric]
+    values = {str(name): case_values(part, str(name), metric=metric) for name, part in there.groupby("row", sort=False)}
+    if baseline not in values:
+        raise ValueError(f"the baseline {baseline!r} has no {metric} in the table; it has {sorted(values)}")
+    found = [
+        Contrast(name, baseline, "baseline", paired_difference(values[name], values[baseline], rope), 1.0)
+        for name in values
+        if name != baseline
+    ]
+    for name, twin in twins(list(values)).items() if with_twins else ():
+        found.append(Contrast(name, twin, "twin", paired_difference(values[name], values[twin], rope), 1.0))
+    return adjusted(found)
+
+
+def adjusted(found: Sequence[Contrast]) -> list[Contrast]:
+    """The contrasts with Holm's p over all of them; the same pair in both kinds counts once."""
+    raw = {frozenset((contrast.row, contrast.against)): contrast.difference.signed_rank for contrast in found}
+    p = dict(zip(raw, holm(list(raw.values())).tolist(), strict=True))
+    return [replace(contrast, p=p[frozenset((contrast.row, contrast.against))]) for contrast in found]
+
+
+def twins(names: Sequence[str]) -> dict[str, str]:
+    """Name of a row -> that of its twin, for those that have theirs beside them; options may come in any order."""
+    parts = {name: _parts(name) for name in names}
+    return {
+        name: other
+        for name in names
+        for other in names
+        if parts[other] == (parts[name][0], parts[name][1] | {TWIN}, parts[name][2]) and TWIN not in parts[name][1]
+    }
+
+
+def _parts(name: str) -> tuple[str, frozenset[str], str]:
+    """Trainer, its options, and the plans and configuration behind them in a row's name."""
+    trainer, _, rest = name.partition(" ")
+    first, *options = trainer.split("_")
+    return first, frozenset(options), rest
 
 
 def metric_rows(table: pd.DataFrame, baseline: str) -> list[MetricRow]:
-    """Metric by metric, a row per trainer that has it."""
+    """Metric by metric other than Dice, every row; contrasts with the baseline, p adjusted within each metric."""
     rows = []
     for metric in (name for name in table["metric"].unique() if name != "Dice"):
-        reference = case_values(table, baseline, metric=metric)
-        for trainer in table.loc[table["metric"] == metric, "trainer"].unique():
-            values = case_values(table, trainer, metric=metric)
-            difference = None if trainer == baseline else mean_interval(case_differences(values, reference))
-            rows.append(MetricRow(metric, trainer, mean_interval(values), difference))
+        by_row = {contrast.row: contrast for contrast in contrasts(table, baseline, metric=metric, with_twins=False)}
+        for name in table.loc[table["metric"] == metric, "row"].unique():
+            rows.append(MetricRow(metric, name, mean_interval(case_values(table, name, metric=metric)),
+                                  by_row.get(name)))  # fmt: skip
     return rows
-
-
-def sentence(row: Row, baseline: str) -> str:
-    """What the interval of the difference allows to say, and no more; empty for the baseline itself."""
-    if row.difference is None or row.p is None:
-        return ""
-    interval = row.difference.interval
-    if np.isnan(interval.low):
-        return f"{row.trainer} and {baseline} cannot be compared: n = {interval.n} is too few cases for an interval."
-    numbers = f"{interval.value:+.3f}, 95 % CI {interval.low:+.3f} to {interval.high:+.3f}"
-    if interval.low <= 0 <= interval.high:
-        return f"{_nothing_shown(row.difference, row.trainer, baseline)} (mean Dice difference {numbers})."
-    word = "higher" if interval.low > 0 else "lower"
-    doubt = "" if row.p < ALPHA else f" The signed-rank test does not confirm it (p = {row.p:.2g} after Holm)."
-    return f"{row.trainer} reached a {word} mean Dice than {baseline} on these {interval.n} cases ({numbers}).{doubt}"
-
-
-def _nothing_shown(difference: PairedDifference, trainer: str, baseline: str) -> str:
-    """Equal as far as it matters, or only not shown to differ: which of the two the cases allow to say."""
-    cases = f"at n = {difference.interval.n} cases"
-    if difference.equivalence < ALPHA:
-        return f"{trainer} and {baseline} are equivalent within {ROPE} Dice {cases} (p = {difference.equivalence:.2g})"
-    return (
-        f"No difference shown between {trainer} and {baseline} {cases}, which could have shown one of "
-        f"{difference.detectable:.3f}; this does not show that they are equal"
-    )

@@ -11,8 +11,11 @@ from rich.console import Console
 from nnunet_skipx.benchmark.atlas import atlas_table
 from nnunet_skipx.benchmark.cell import Cell
 from nnunet_skipx.benchmark.collect import collect
-from nnunet_skipx.benchmark.cost import network_cost
-from nnunet_skipx.benchmark.report import ReportInput, terminal_table, write_report
+from nnunet_skipx.benchmark.comparison import Comparison
+from nnunet_skipx.benchmark.conventions import CONVENTIONS
+from nnunet_skipx.benchmark.provenance import provenance
+from nnunet_skipx.benchmark.report import report_parts, terminal_text, write_report
+from nnunet_skipx.benchmark.row_cost import row_cost
 from nnunet_skipx.benchmark.training_log import read_training_log
 from nnunet_skipx.cluster.bench import outcome
 from nnunet_skipx.cluster.live import LiveView
@@ -57,11 +60,11 @@ def run_demo(
                 Cell(workspace.results, dataset, configuration, fold, name, PLANS) for fold in folds for name in names
             ]
             train(cells)
-            inputs = report_input(workspace, dataset, cells)
-            path = write_report(inputs, workspace.report)
+            comparison = compare(workspace, dataset, cells)
+            path = write_report(f"skipx demo on {dataset}", report_parts([comparison]), workspace.report)
     except Timeout as error:
         raise ValueError(f"another skipx demo is at work in {folder}: wait for it, or name another folder") from error
-    print(f"\n{terminal_table(inputs)}\n\nReport: {path.resolve()}")
+    print(f"\n{terminal_text([comparison])}\n\nReport: {path.resolve()}")
     return 0
 
 
@@ -102,22 +105,24 @@ def check_arguments(trainers: Sequence[str], folds: Sequence[int]) -> None:
         raise ValueError("a trainer or a fold is named twice; name each once")
 
 
-def report_input(workspace: Workspace, dataset: str, cells: Sequence[Cell]) -> ReportInput:
+def compare(workspace: Workspace, dataset: str, cells: Sequence[Cell]) -> Comparison:
     """Everything the report needs, read from the disk."""
     preprocessed = workspace.preprocessed / dataset
     dataset_json = json.loads((preprocessed / "dataset.json").read_text())
-    plans = json.loads((preprocessed / f"{PLANS}.json").read_text())
     splits = json.loads((preprocessed / "splits_final.json").read_text())
     folds = sorted({cell.fold for cell in cells})
     models = {cell.trainer: cell.folder.parent for cell in cells}
     atlas = atlas_table(preprocessed / "gt_segmentations", splits, folds, dataset_json, dataset)
-    return ReportInput(
-        title=f"skipx demo on {dataset}",
+    logs = {name: {fold: read_training_log(path / f"fold_{fold}") for fold in folds} for name, path in models.items()}
+    return Comparison(
+        dataset=dataset,
         table=pd.concat([collect(list(models.values()), folds), atlas], ignore_index=True),
         baseline=cells[0].trainer,
         dataset_json=dataset_json,
-        costs={name: network_cost(name, plans, cells[0].configuration, dataset_json) for name in models},
-        logs={name: {f: read_training_log(path / f"fold_{f}") for f in folds} for name, path in models.items()},
+        convention=CONVENTIONS["nnunet"].words,
+        costs={name: row_cost(path, logs[name]) for name, path in models.items()},
+        logs=logs,
+        provenance={name: provenance(path, folds) for name, path in models.items()},
         model_folders=models,
         images_folder=workspace.raw / dataset / "imagesTr",
         labels_folder=workspace.raw / dataset / "labelsTr",

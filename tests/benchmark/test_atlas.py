@@ -19,7 +19,7 @@ def test_the_table_has_a_row_per_fold_case_and_class(study: Study) -> None:
     table = atlas_table(study.labels, study.splits, FOLDS, DATASET_JSON, DATASET)
     assert tuple(table.columns) == COLUMNS
     assert len(table) == len(CASES) * 2 and set(table["label"]) == {"Anterior", "Posterior"}
-    assert set(table["trainer"]) == {ATLAS}
+    assert set(table["row"]) == {ATLAS}
     assert set(table[table["fold"] == 1]["case"]) == set(study.splits[1]["val"])
 
 

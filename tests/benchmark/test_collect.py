@@ -5,10 +5,12 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from batchgenerators.utilities.file_and_folder_operations import save_json
 
 from nnunet_skipx.benchmark.collect import COLUMNS, collect, collect_fold
+from nnunet_skipx.benchmark.conventions import transunet_dice
 from tests.benchmark.conftest import CASES, DATASET, FOLDS, TRAINERS, Study, label_map, write_summary, write_volume
 
 REGIONS_JSON = {"labels": {"background": 0, "whole": [1, 2], "core": [2], "ignore": 3}, "regions_class_order": [1, 2],
@@ -39,8 +41,19 @@ def test_the_table_is_tidy_and_names_its_model(study: Study) -> None:
     table = collect([study.model_folder(TRAINERS[1])], [2])
     assert tuple(table.columns) == COLUMNS
     assert set(table["case"]) == set(study.splits[2]["val"])
-    assert table.iloc[0][["dataset", "trainer", "plans", "configuration", "fold", "metric"]].tolist() == [
-        DATASET, TRAINERS[1], "nnUNetPlans", "3d_fullres", 2, "Dice"]
+    columns = ["dataset", "row", "trainer", "plans", "configuration", "replicate", "fold", "metric"]
+    model = [TRAINERS[1], "nnUNetPlans", "3d_fullres"]
+    assert table.iloc[0][columns].tolist() == [DATASET, TRAINERS[1], *model, 1, 2, "Dice"]
+    named = collect_fold(study.model_folder(TRAINERS[1]), 2, "A row", 3)
+    assert named.iloc[0][columns].tolist() == [DATASET, "A row", *model, 3, 2, "Dice"]
+
+
+def test_another_rule_for_absent_classes_reads_the_same_summary(study: Study) -> None:
+    stock = collect([study.model_folder(TRAINERS[0])], FOLDS)["value"]
+    parts = [collect_fold(study.model_folder(TRAINERS[0]), fold, dice_rule=transunet_dice) for fold in FOLDS]
+    other = pd.concat(parts, ignore_index=True)["value"]
+    assert other[stock.isna()].tolist() == [0.0]
+    pd.testing.assert_series_equal(other[stock.notna()], stock.dropna())
 
 
 def test_a_class_absent_from_reference_and_prediction_stays_nan(study: Study) -> None:

@@ -11,16 +11,19 @@ import pytest
 from matplotlib.image import imread
 
 from nnunet_skipx.benchmark.collect import collect
-from nnunet_skipx.benchmark.figures import (
-    COLOURS,
-    Panel,
-    curve_panels,
-    data_uri,
-    dice_panels,
-    difference_panels,
-    new_figure,
-    usage_panels,
-)
+from nnunet_skipx.benchmark.figures.cost import cost_panels
+from nnunet_skipx.benchmark.figures.dice import dice_panels
+from nnunet_skipx.benchmark.figures.inspection import inspection_panels
+from nnunet_skipx.benchmark.figures.pairs import difference_panels, slope_panels
+from nnunet_skipx.benchmark.figures.panel import COLOURS, Panel, data_uri, kind_for, new_figure
+from nnunet_skipx.benchmark.figures.ranks import places_panel, significance_panel
+from nnunet_skipx.benchmark.figures.training import balance_panels, curve_panels, usage_panels
+from nnunet_skipx.benchmark.inspection import Inspection
+from nnunet_skipx.benchmark.ranking import rank_models
+from nnunet_skipx.benchmark.row_cost import RowCost
+from nnunet_skipx.benchmark.significance import significance
+from nnunet_skipx.benchmark.statistics import case_values
+from nnunet_skipx.benchmark.summary import Contrast, contrasts, summary_rows
 from nnunet_skipx.benchmark.training_log import TrainingLog, read_training_log
 from tests.benchmark.conftest import FOLDS, TRAINERS, Study
 
@@ -54,10 +57,63 @@ def test_dice_has_a_panel_for_the_mean_and_for_each_class(table: pd.DataFrame) -
     assert all(panel.alt for panel in panels)
 
 
-def test_differences_are_drawn_for_every_trainer_but_the_baseline(table: pd.DataFrame) -> None:
-    panels = difference_panels(table, TRAINERS[0])
-    assert [panel.title for panel in panels] == [f"{TRAINERS[1]} minus {TRAINERS[0]}"]
+@pytest.fixture
+def case_means(table: pd.DataFrame) -> pd.DataFrame:
+    return pd.DataFrame({trainer: case_values(table, trainer) for trainer in TRAINERS})
+
+
+def test_slopes_and_differences_are_drawn_for_every_contrast(table: pd.DataFrame, case_means: pd.DataFrame) -> None:
+    found: list[Contrast] = contrasts(table, TRAINERS[0])
+    for draw in (slope_panels, difference_panels):
+        (panel,) = draw(case_means, found)
+        assert panel.title == f"{TRAINERS[1]} minus {TRAINERS[0]}"
+        content = decode(panel)
+        (worse,) = draw(case_means.assign(**{TRAINERS[1]: case_means[TRAINERS[1]] / 2}), found)
+        assert decode(worse) != content
+
+
+def test_places_and_significance_are_drawn_for_any_number_of_rows(case_means: pd.DataFrame) -> None:
+    many = pd.concat([case_means.add_suffix(f"_{number}") for number in range(10)], axis=1)
+    for values in (case_means, many):
+        assert decode(places_panel(rank_models(values).places))
+        assert decode(significance_panel(significance(values).decided.T))
+
+
+def test_dice_is_drawn_over_each_cost_that_two_rows_have(table: pd.DataFrame) -> None:
+    rows = summary_rows(table)
+    costs = {TRAINERS[0]: RowCost(gflops=1.0, seconds_per_epoch=2.0), TRAINERS[1]: RowCost(gflops=3.0)}
+    panels = cost_panels(rows, costs)
+    assert [panel.title for panel in panels] == ["Dice against GFLOPs"]
     assert decode(panels[0])
+    assert cost_panels(rows, {}) == []
+
+
+def test_an_inspection_shows_losses_and_what_else_the_network_has() -> None:
+    losses = pd.DataFrame(
+        [(0, case, skip, kind, 0.1 * skip) for case in "ab" for skip in (0, 1) for kind in ("zeroed", "mean")],
+        columns=["fold", "case", "skip", "kind", "lost"],
+    )
+    routing = pd.DataFrame(
+        [(0, case, gate, expert, 0.5) for case in "ab" for gate in (0, 1) for expert in (0, 1)],
+        columns=["fold", "case", "gate", "expert", "weight"],
+    )
+    attention = pd.DataFrame(
+        [(stage, attended, 0.5) for stage in (0, 1) for attended in (0, 1)], columns=["stage", "attended", "share"]
+    )
+    intact = pd.DataFrame(columns=["fold", "case", "dice"])
+    plain = Inspection(intact, losses, routing[:0], attention[:0])
+    whole = Inspection(intact, losses, routing, attention)
+    panels = inspection_panels({"Stock": plain, "New": whole})
+    assert [panel.title for panel in panels] == ["Stock", "New", "New: routing per case", "New: attention"]
+    assert all(decode(panel) for panel in panels)
+
+
+def test_many_points_are_drawn_as_pixels() -> None:
+    assert (kind_for(100), kind_for(10_000)) == ("svg", "png")
+
+
+def test_the_balance_loss_is_drawn_where_there_is_one(logs: dict[str, dict[int, TrainingLog]]) -> None:
+    assert [panel.title for panel in balance_panels(logs)] == [f"{TRAINERS[1]}: balance loss"]
 
 
 def test_each_trainer_has_its_curves(logs: dict[str, dict[int, TrainingLog]]) -> None:

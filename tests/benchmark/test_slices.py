@@ -1,4 +1,6 @@
 """slices: the median and the worst case beside the reference."""
+import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -6,7 +8,7 @@ import pandas as pd
 import pytest
 
 from nnunet_skipx.benchmark.collect import collect
-from nnunet_skipx.benchmark.slices import largest_slice, slice_panels
+from nnunet_skipx.benchmark.figures.slices import largest_slice, slice_panels
 from nnunet_skipx.benchmark.statistics import case_values
 from tests.benchmark.conftest import DATASET_JSON, FOLDS, TRAINERS, Study
 
@@ -17,7 +19,8 @@ def table(study: Study) -> pd.DataFrame:
 
 
 def test_each_trainer_shows_its_median_and_its_worst_case(study: Study, table: pd.DataFrame) -> None:
-    panels = slice_panels(table, study.model_folders, study.images, study.labels, DATASET_JSON)
+    panels, remarks = slice_panels(table, study.model_folders, study.images, study.labels, DATASET_JSON)
+    assert not remarks
     assert [panel.title.split(" case ")[0] for panel in panels] == [
         f"{trainer}: {which}" for trainer in TRAINERS for which in ("median", "worst")]
     for trainer, (median, worst) in zip(TRAINERS, (panels[:2], panels[2:]), strict=True):
@@ -37,9 +40,20 @@ def test_the_slice_with_most_labelled_voxels_is_shown() -> None:
 def test_regions_are_shown_by_their_label_values(study: Study, table: pd.DataFrame) -> None:
     dataset_json = {**DATASET_JSON, "labels": {"background": 0, "whole": [1, 2], "core": [2]}}
     folders = {TRAINERS[0]: study.model_folder(TRAINERS[0])}
-    assert len(slice_panels(table, folders, study.images, study.labels, dataset_json)) == 2
+    assert len(slice_panels(table, folders, study.images, study.labels, dataset_json)[0]) == 2
 
 
 def test_a_missing_file_is_named(study: Study, table: pd.DataFrame, tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"case_\d\d_0000\.nii\.gz is missing"):
-        slice_panels(table, study.model_folders, tmp_path, study.labels, DATASET_JSON)
+    panels, remarks = slice_panels(table, study.model_folders, tmp_path, study.labels, DATASET_JSON)
+    assert panels == [] and len(remarks) == 4
+    assert all(re.search(r"Not shown: .* case case_\d\d, .*case_\d\d_0000\.nii\.gz is missing", r) for r in remarks)
+
+
+def test_a_broken_prediction_costs_its_own_picture_only(study: Study, table: pd.DataFrame, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(study.model_folder(TRAINERS[0]), tmp_path / "model"))
+    fold, worst = case_values(table, TRAINERS[0]).idxmin()
+    broken = folder / f"fold_{fold}" / "validation" / f"{worst}.nii.gz"
+    broken.write_bytes(broken.read_bytes()[:40])
+    panels, remarks = slice_panels(table, {TRAINERS[0]: folder}, study.images, study.labels, DATASET_JSON)
+    assert [panel.title.split(" case ")[0] for panel in panels] == [f"{TRAINERS[0]}: median"]
+    assert len(remarks) == 1 and worst in remarks[0]

@@ -114,9 +114,27 @@ def test_fold_means_equal_nnunets_foreground_mean_where_no_class_is_absent(study
 
 
 def test_two_configurations_of_one_trainer_are_not_mixed() -> None:
-    rows = [("D", "T", "P", configuration, 0, "a", "x", "Dice", 0.5) for configuration in ("2d", "3d_fullres")]
+    rows = [("D", "T", "T", "P", configuration, 1, 0, "a", "x", "Dice", 0.5) for configuration in ("2d", "3d_fullres")]
     with pytest.raises(ValueError, match="more than one value per case"):
         case_values(pd.DataFrame(rows, columns=list(COLUMNS)), "T")
+
+
+def test_a_case_counts_with_its_mean_over_replicates() -> None:
+    rows = [("D", "T", "T", "P", "C", replicate, 0, case, "x", "Dice", value)
+            for replicate, case, value in ((1, "a", 0.2), (2, "a", 0.6), (1, "b", 0.5), (2, "b", 0.5))]  # fmt: skip
+    assert case_values(pd.DataFrame(rows, columns=list(COLUMNS)), "T").tolist() == pytest.approx([0.4, 0.5])
+
+
+@given(st.lists(DICE, min_size=2, max_size=12))
+def test_the_sd_is_that_of_the_cases(values: list[float]) -> None:
+    assert mean_interval(by_case(values)).sd == pytest.approx(np.std(values, ddof=1), abs=1e-9)
+
+
+def test_equivalence_is_tested_within_the_rope_that_was_given() -> None:
+    noise = np.random.default_rng(0).normal(0, 0.004, 30)
+    first, second = by_case(list(0.8 + noise)), by_case([0.8] * 30)
+    assert paired_difference(first, second, rope=0.01).equivalence < 0.05
+    assert paired_difference(first, second, rope=0.0005).equivalence > 0.05
 
 
 def test_an_unknown_trainer_is_refused_with_those_that_exist(study: Study) -> None:

@@ -21,7 +21,7 @@ def folders(study: Study, tmp_path: Path) -> list[Path]:
 def test_a_whole_study_is_the_table_without_a_remark(study: Study, folders: list[Path]) -> None:
     checked = read_study(folders, FOLDS, allow_missing=False)
     pd.testing.assert_frame_equal(checked.table, collect(list(study.model_folders.values()), FOLDS))
-    assert (checked.dataset, checked.folds, checked.remarks) == (DATASET, FOLDS, ())
+    assert (checked.dataset, checked.folds, checked.incomplete, checked.remarks) == (DATASET, FOLDS, "", ())
     assert list(checked.models) == list(TRAINERS)
 
 
@@ -32,8 +32,8 @@ def test_a_missing_fold_is_refused_or_left_out_for_all_and_told(folders: list[Pa
     checked = read_study(folders, FOLDS, allow_missing=True)
     assert checked.folds == (0, 2)
     assert set(checked.table["fold"]) == {0, 2}
-    assert checked.remarks == (
-        "Incomplete: compared on fold 0, 2 only, because these are missing: nnUNetTrainerUTANet fold 1.",
+    assert checked.incomplete == (
+        "Incomplete: compared on fold 0, 2 only, because these are missing or unreadable: nnUNetTrainerUTANet fold 1."
     )
     with pytest.raises(FileNotFoundError, match="no fold is validated for every model"):
         read_study(folders, [1], allow_missing=True)
@@ -75,10 +75,45 @@ def test_rows_of_several_plans_carry_them_in_their_names(folders: list[Path]) ->
     other = shutil.copytree(folders[0], folders[0].with_name("nnUNetTrainer__otherPlans__3d_fullres"))
     checked = read_study([folders[0], Path(other)], FOLDS, allow_missing=False)
     names = ["nnUNetTrainer (nnUNetPlans, 3d_fullres)", "nnUNetTrainer (otherPlans, 3d_fullres)"]
-    assert list(checked.models) == checked.table["trainer"].unique().tolist() == names
+    assert list(checked.models) == checked.table["row"].unique().tolist() == names
 
 
-def test_two_data_sets_are_refused(folders: list[Path], tmp_path: Path) -> None:
-    other = shutil.copytree(folders[0], tmp_path / "Dataset005_Other" / folders[0].name)
-    with pytest.raises(ValueError, match="one report compares one data set"):
-        read_study([folders[0], Path(other)], FOLDS, allow_missing=False)
+def replicate(folder: Path, number: int) -> Path:
+    """A copy of a model as that replicate's."""
+    return Path(shutil.copytree(folder, folder.parents[1] / f"replicate_{number}" / DATASET / folder.name))
+
+
+def test_replicates_are_found_beside_their_model_in_the_order_of_their_numbers(folders: list[Path]) -> None:
+    others = [replicate(folders[0], number) for number in (10, 2)]
+    checked = read_study(folders, FOLDS, allow_missing=False)
+    assert checked.models == {TRAINERS[0]: (folders[0], *others[::-1]), TRAINERS[1]: (folders[1],)}
+    numbers = checked.table.groupby("row", sort=False)["replicate"].unique()
+    assert [list(found) for found in numbers] == [[1, 2, 10], [1]]
+
+
+def test_an_incomplete_replicate_is_refused_or_left_out_and_keeps_its_folds_for_the_rest(folders: list[Path]) -> None:
+    other = replicate(folders[0], 2)
+    shutil.rmtree(other / "fold_1")
+    with pytest.raises(FileNotFoundError, match="not validated yet: nnUNetTrainer replicate 2 fold 1"):
+        read_study(folders, FOLDS, allow_missing=False)
+    checked = read_study(folders, FOLDS, allow_missing=True)
+    assert (checked.folds, set(checked.table["replicate"])) == (FOLDS, {1})
+    assert "nnUNetTrainer replicate 2 fold 1" in checked.incomplete
+
+
+def test_a_replicate_on_other_cases_is_refused(folders: list[Path]) -> None:
+    path = replicate(folders[0], 2) / "fold_0" / "validation" / "summary.json"
+    summary = json.loads(path.read_text())
+    summary["metric_per_case"].pop()
+    path.write_text(json.dumps(summary))
+    with pytest.raises(ValueError, match="nnUNetTrainer and nnUNetTrainer replicate 2 were not validated on"):
+        read_study(folders, FOLDS, allow_missing=False)
+
+
+def test_a_broken_summary_is_named_or_counts_as_missing(folders: list[Path]) -> None:
+    path = folders[1] / "fold_1" / "validation" / "summary.json"
+    path.write_text(path.read_text()[:200])
+    with pytest.raises(ValueError, match=r"fold_1.validation.summary.json is not a summary that nnU-Net wrote"):
+        read_study(folders, FOLDS, allow_missing=False)
+    checked = read_study(folders, FOLDS, allow_missing=True)
+    assert checked.folds == (0, 2) and "nnUNetTrainerUTANet fold 1" in checked.incomplete

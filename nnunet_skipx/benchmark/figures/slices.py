@@ -1,4 +1,4 @@
-"""Predicted slices beside the reference: the median and the worst case of each trainer."""
+"""Predicted slices beside the reference: the median and the worst case of each row."""
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,27 +10,30 @@ from nnunetv2.imageio.base_reader_writer import BaseReaderWriter
 from nnunetv2.imageio.reader_writer_registry import determine_reader_writer_from_dataset_json
 
 from nnunet_skipx.benchmark.collect import label_names
-from nnunet_skipx.benchmark.figures import COLOURS, Panel, data_uri, new_figure
+from nnunet_skipx.benchmark.figures.panel import COLOURS, Panel, data_uri, new_figure
 from nnunet_skipx.benchmark.statistics import case_values
 
 
 def slice_panels(table: pd.DataFrame, model_folders: Mapping[str, Path], images_folder: Path, labels_folder: Path,
-                 dataset_json: dict) -> list[Panel]:
-    """Two panels per trainer: the case of median and of lowest mean Dice.
+                 dataset_json: dict) -> tuple[list[Panel], list[str]]:
+    """Two panels per row, the case of median and of lowest mean Dice; and a remark for each that cannot be shown.
 
     Reads imagesTr and labelsTr of nnUNet_raw (or gt_segmentations) and the predictions in fold_X/validation.
-    Raises FileNotFoundError for a file that is missing.
     """
-    panels = []
-    for trainer, model_folder in model_folders.items():
-        ranked = case_values(table, trainer).dropna().sort_values()
+    panels, remarks = [], []
+    for row, model_folder in model_folders.items():
+        ranked = case_values(table, row).dropna().sort_values()
         for name, position in (("median", len(ranked) // 2), ("worst", 0)) if len(ranked) else ():
             fold, case = ranked.index[position]
             prediction = model_folder / f"fold_{fold}" / "validation" / f"{case}{dataset_json['file_ending']}"
-            src = _case_figure(case, prediction, images_folder, labels_folder, dataset_json)
-            title = f"{trainer}: {name} case {case}, Dice {ranked.iloc[position]:.3f}"
-            panels.append(Panel(title, src, f"Slice with the reference and the prediction side by side, {title}"))
-    return panels
+            title = f"{row}: {name} case {case}, Dice {ranked.iloc[position]:.3f}"
+            try:
+                src = _case_figure(case, prediction, images_folder, labels_folder, dataset_json)
+            except (OSError, RuntimeError, ValueError, IndexError) as error:
+                remarks.append(f"Not shown: {title} ({str(error).strip().splitlines()[-1]}).")
+            else:
+                panels.append(Panel(title, src, f"Slice with the reference and the prediction side by side, {title}"))
+    return panels, remarks
 
 
 def _case_figure(case: str, prediction: Path, images_folder: Path, labels_folder: Path, dataset_json: dict) -> str:
@@ -55,8 +58,7 @@ def _case_figure(case: str, prediction: Path, images_folder: Path, labels_folder
 def _require(*paths: Path) -> None:
     for path in paths:
         if not path.is_file():
-            raise FileNotFoundError(f"{path} is missing, so this case cannot be shown. Give the folders of the data "
-                                    "set that was trained on, or make the report without images.")
+            raise FileNotFoundError(f"{path} is missing")
 
 
 def _read_labels(reader: BaseReaderWriter, path: Path) -> np.ndarray:

@@ -1,0 +1,1 @@
+"""Pictures of the report, one idea per file."""

@@ -1,0 +1,46 @@
+"""A picture inside a data URI, white, small enough to stand alone on a phone."""
+import base64
+import io
+from dataclasses import dataclass
+from typing import Literal
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+# Okabe and Ito's palette: told apart with every kind of colour blindness. Yellow is left out: too pale on white.
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
+WIDTH_INCHES = 4.4
+MOST_DRAWN_AS_LINES = 400  # beyond, a picture of points is smaller than their list
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One picture: a title in words, a data URI, and what it shows for those who cannot see it."""
+
+    title: str
+    src: str
+    alt: str
+
+
+def new_figure(height_inches: float, rows: int = 1, columns: int = 1) -> tuple[Figure, list[Axes]]:
+    """A white figure and its axes, row by row; without pyplot, so that nothing is shown or kept."""
+    figure = Figure(figsize=(WIDTH_INCHES, height_inches), layout="constrained", facecolor="white")
+    axes = figure.subplots(rows, columns, sharex=True, squeeze=False).ravel().tolist()
+    for axis in axes:
+        axis.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def data_uri(figure: Figure, kind: Literal["svg", "png"] = "svg") -> str:
+    """The figure as a data URI, equal for equal content: no date, no random ids."""
+    buffer = io.BytesIO()
+    with matplotlib.rc_context({"svg.hashsalt": "skipx"}):
+        figure.savefig(buffer, format=kind, dpi=160, metadata={"Date": None} if kind == "svg" else None)
+    mime = {"svg": "image/svg+xml", "png": "image/png"}[kind]
+    return f"data:{mime};base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def kind_for(points: int) -> Literal["svg", "png"]:
+    """The format in which that many points are small."""
+    return "svg" if points <= MOST_DRAWN_AS_LINES else "png"

@@ -1,0 +1,43 @@
+"""The model folders that a report is about, among all results."""
+from collections.abc import Sequence
+from pathlib import Path
+
+from nnunet_skipx.benchmark.collect import model_name_parts
+
+
+def find_models(
+    results: Path,
+    dataset: str,
+    configurations: Sequence[str],
+    trainers: Sequence[str] | None,
+    plans: Sequence[str] | None,
+) -> list[Path]:
+    """Model folders of a data set, by id or name, in the order of `trainers`, or else the stock ones first.
+
+    Raises:
+        FileNotFoundError: no such data set or no such model among the results; says what there is.
+    """
+    number = f"Dataset{int(dataset):03d}_" if dataset.isdigit() else dataset
+    there = sorted(path for path in results.glob("Dataset*") if path.name == dataset or path.name.startswith(number))
+    if len(there) != 1:
+        known = ", ".join(sorted(path.name for path in results.glob("Dataset*"))) or "none"
+        raise FileNotFoundError(f"data set {dataset!r} has no results in {results}; there are: {known}")
+    models = sorted(there[0].glob("*__*__*"), key=_stock_first)
+    chosen = []
+    for path in models:
+        _, its_plans, configuration = model_name_parts(path)
+        if configuration in configurations and (plans is None or its_plans in plans):
+            chosen.append(path)
+    if trainers is not None:
+        chosen = [path for name in trainers for path in chosen if model_name_parts(path)[0] == name]
+    found = {model_name_parts(path)[0] for path in chosen}
+    if not chosen or (trainers is not None and found != set(trainers)):
+        known = "\n".join(f"  {path.name}" for path in models) or "  none"
+        lacking = ", ".join(sorted(set(trainers or ()) - found)) or "any model"
+        raise FileNotFoundError(f"{there[0]} has no results of {lacking} with these options; there are:\n{known}")
+    return chosen
+
+
+def _stock_first(folder: Path) -> tuple[bool, tuple[str, str, str]]:
+    trainer, plans, configuration = model_name_parts(folder)
+    return trainer.split("_")[0] != "nnUNetTrainer", (trainer, plans, configuration)

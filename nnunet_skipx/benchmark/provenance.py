@@ -1,0 +1,66 @@
+"""Where a row's numbers come from: settings, machine and versions as nnU-Net noted them when it trained."""
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from nnunet_skipx.benchmark.collect import model_name_parts
+
+DIGITS = 12  # of a SHA-256, enough to tell files apart
+
+
+def provenance(folder: Path, folds: Sequence[int]) -> dict[str, str]:
+    """Name -> value for a model folder, of its first fold; what nnU-Net did not note is left out."""
+    trainer, plans, configuration = model_name_parts(folder)
+    path = folder / f"fold_{folds[0]}" / "debug.json"
+    noted = json.loads(path.read_text()) if path.is_file() else {}
+    known = {
+        "epochs x iterations": _joined(noted, " x ", "num_epochs", "num_iterations_per_epoch"),
+        "optimiser": _optimiser(noted),
+        "device": noted.get("gpu_name") or noted.get("device"),
+        "precision": _precision(noted, trainer),
+        "compiled": _compiled(noted),
+        "torch": noted.get("torch_version"),
+        "host": noted.get("hostname"),
+        "plans": file_digest(folder / "plans.json"),
+        "command": f"nnUNetv2_train {folder.parent.name} {configuration} FOLD -tr {trainer} -p {plans}",
+    }
+    return {name: value for name, value in known.items() if value}
+
+
+def splits_digest(table: pd.DataFrame) -> str:
+    """Of which case was validated in which fold: equal for equal splits."""
+    pairs = sorted({(int(fold), str(case)) for fold, case in zip(table["fold"], table["case"], strict=True)})
+    return hashlib.sha256(json.dumps(pairs).encode()).hexdigest()[:DIGITS]
+
+
+def file_digest(path: Path) -> str:
+    """Of a file's bytes; empty where there is none."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:DIGITS] if path.is_file() else ""
+
+
+def _joined(noted: dict[str, str], between: str, *names: str) -> str:
+    return between.join(noted[name] for name in names) if all(name in noted for name in names) else ""
+
+
+def _optimiser(noted: dict[str, str]) -> str:
+    if "optimizer" not in noted:
+        return ""
+    name = re.match(r"\w+", noted["optimizer"])
+    return f"{name[0] if name else noted['optimizer']}, {noted['initial_lr']}"
+
+
+def _precision(noted: dict[str, str], trainer: str) -> str:
+    if "grad_scaler" not in noted:
+        return ""
+    if noted["grad_scaler"] != "None":
+        return "float16 autocast"
+    half = "bf16" in trainer.split("_") and noted.get("device", "").startswith("cuda")
+    return "bfloat16 autocast" if half else "float32"
+
+
+def _compiled(noted: dict[str, str]) -> str:
+    return ("yes" if noted["network"] == "OptimizedModule" else "no") if "network" in noted else ""

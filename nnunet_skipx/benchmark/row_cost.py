@@ -1,0 +1,91 @@
+"""What a row of a report cost: counted from its plans, read from its logs, measured by `skipx profile`."""
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nnunet_skipx.benchmark.collect import model_name_parts
+from nnunet_skipx.benchmark.cost import network_cost
+from nnunet_skipx.benchmark.training_log import TrainingLog
+
+SECONDS_PER_HOUR = 3600
+
+
+@dataclass(frozen=True)
+class RowCost:
+    """Each None where it is not known.
+
+    parameters, gflops: see `cost.Cost`. seconds_per_epoch: median over epochs and folds, on the machine that trained.
+    hours_per_fold: all epochs of a fold, mean over folds. seconds_per_case: to predict a validation case.
+    training_mb, inference_mb: peak memory of a step, of `skipx profile`.
+    """
+
+    parameters: int | None = None
+    gflops: float | None = None
+    seconds_per_epoch: float | None = None
+    hours_per_fold: float | None = None
+    seconds_per_case: float | None = None
+    training_mb: float | None = None
+    inference_mb: float | None = None
+
+
+def row_cost(
+    folder: Path, logs: Mapping[int, TrainingLog], profiles: Sequence[Mapping[str, Any]] = ()
+) -> RowCost:
+    """The cost of a model folder.
+
+    logs: by fold. profiles: contents of `skipx profile --json`; the first that has this data set, plans, configuration
+    and trainer counts.
+    """
+    memory = profiled(folder, profiles)
+    parameters, gflops = counted(folder)
+    trained = [log.epochs["seconds"] for log in logs.values() if not log.epochs.empty]
+    predicted = [log.seconds_per_case for log in logs.values() if log.seconds_per_case is not None]
+    return RowCost(
+        parameters=parameters,
+        gflops=gflops,
+        seconds_per_epoch=float(np.median(np.concatenate(trained))) if trained else None,
+        hours_per_fold=float(np.mean([seconds.sum() for seconds in trained])) / SECONDS_PER_HOUR if trained else None,
+        seconds_per_case=float(np.median(predicted)) if predicted else None,
+        training_mb=memory.get("training_memory_mb"),
+        inference_mb=memory.get("inference_memory_mb"),
+    )
+
+
+def counted(folder: Path) -> tuple[int | None, float | None]:
+    """Parameters and GFLOPs, or None where the trainer or its plans are not here."""
+    trainer, _, configuration = model_name_parts(folder)
+    plans = folder / "plans.json"
+    if not plans.is_file():
+        return None, None
+    dataset_json = json.loads((folder / "dataset.json").read_text())
+    try:
+        cost = network_cost(trainer, json.loads(plans.read_text()), configuration, dataset_json)
+    except ValueError:
+        return None, None  # a trainer of somebody else's environment
+    return cost.parameters, cost.gflops
+
+
+def profiled(folder: Path, profiles: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The row of the profiles that is about this model; empty without one."""
+    trainer, plans, configuration = model_name_parts(folder)
+    wanted = {"dataset": folder.parent.name, "plans": plans, "configuration": configuration}
+    for profile in profiles:
+        if wanted.items() <= profile["header"].items():
+            for row in profile["trainers"]:
+                if row["trainer"] == trainer:
+                    return row
+    return {}
+
+
+def read_profile(path: Path) -> dict[str, Any]:
+    """What `skipx profile --json` printed into a file; ValueError for anything else."""
+    try:
+        content = json.loads(path.read_text())
+        _ = content["header"]["dataset"], content["trainers"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is no profile: write one with skipx profile … --json > {path.name}") from error
+    return content

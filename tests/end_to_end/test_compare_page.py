@@ -1,0 +1,66 @@
+"""docs/compare.md does what it says: a trainer of one's own becomes a row, beside its twin, and is inspected."""
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.conftest import DATASET, PLANS, environment
+
+pytestmark = pytest.mark.slow
+PAGE = Path(__file__).parents[2] / "docs" / "compare.md"
+NAME = "nnUNetTrainerGatedSkips"
+SHORT = """
+        self.num_epochs, self.num_iterations_per_epoch, self.num_val_iterations_per_epoch = 1, 3, 1
+"""
+TWIN = f"""
+
+class {NAME}_twin({NAME}):
+    build_network_architecture = staticmethod(nnUNetTrainer.build_network_architecture)
+"""
+
+
+@pytest.fixture(scope="module")
+def own_environment(workplace: Path, planned: Path) -> dict[str, str]:
+    """The page's trainer with a schedule of seconds, and a twin, where nnU-Net looks for trainers."""
+    (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    assert code.count("        self.num_epochs = 100\n") == 1
+    folder = workplace / "my_trainers"
+    folder.mkdir()
+    short = code.replace("        self.num_epochs = 100\n", SHORT)
+    (folder / f"{NAME}.py").write_text(short)
+    (folder / f"{NAME}_twin.py").write_text(short + TWIN)
+    return {**environment(workplace), "nnUNet_extTrainer": str(folder)}
+
+
+def skipx(env: dict[str, str], *arguments: object) -> str:
+    command = [sys.executable, "-m", "nnunet_skipx.cli", *map(str, arguments)]
+    result = subprocess.run(command, capture_output=True, text=True, env=env, check=False)
+    assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-4000:]
+    return result.stdout
+
+
+def test_from_a_file_to_a_report(own_environment: dict[str, str], workplace: Path) -> None:
+    cells = ["-d", 99, "-c", "2d", "-p", PLANS, "-f", 0, 1]
+    rows = ["-tr", "nnUNetTrainer_demo_1epochs", NAME, f"{NAME}_twin"]
+    assert "6 of 6 cells are done" in skipx(own_environment, "bench", *cells, *rows, "-device", "cpu")
+    model = workplace / "nnUNet_results" / DATASET / f"{NAME}__{PLANS}__2d"
+    assert "Dice" in skipx(own_environment, "inspect", model, "-device", "cpu")
+
+    out = workplace / "report"
+    skipx(own_environment, "report", *cells, *rows, "--nsd-mm", 1, "--lesions", "-o", out)
+    (content,) = json.loads((out / "report.json").read_text())["comparisons"]
+    assert [row["name"] for row in content["rows"]] == rows[1:]
+    assert [(c["row"], c["kind"]) for c in content["contrasts"]] == [
+        (NAME, "baseline"), (f"{NAME}_twin", "baseline"), (NAME, "twin"),
+    ]  # fmt: skip
+    more = content["costs"][NAME]["parameters"] - content["costs"][f"{NAME}_twin"]["parameters"]
+    arguments = json.loads((model / "plans.json").read_text())["configurations"]["2d"]["architecture"]["arch_kwargs"]
+    assert more == sum(arguments["features_per_stage"][:-1]), "one gate per channel of each skip"
+    assert {line["metric"] for line in content["other_metrics"]} >= {"NSD", "HD95", "lesion F1"}
+    page = (out / "report.html").read_text()
+    assert "What the skips did" in page and "Slices" in page
+    assert os.path.getsize(out / "report.html") < 5_000_000
