@@ -29,6 +29,7 @@ setup(
         "numpy",
         "scipy>=1.15",
         "matplotlib>=3.10",
+        "pillow",
         "monai>=1.4",
         "filelock",
         "jinja2",

@@ -16,7 +16,7 @@ def provenance(folder: Path, folds: Sequence[int]) -> dict[str, str]:
     """Name -> value for a model folder, of its first fold; what nnU-Net did not note is left out."""
     trainer, plans, configuration = model_name_parts(folder)
     path = folder / f"fold_{folds[0]}" / "debug.json"
-    noted = json.loads(path.read_text()) if path.is_file() else {}
+    noted, broken = _noted(path)
     known = {
         "epochs x iterations": _joined(noted, " x ", "num_epochs", "num_iterations_per_epoch"),
         "optimiser": _optimiser(noted),
@@ -26,6 +26,7 @@ def provenance(folder: Path, folds: Sequence[int]) -> dict[str, str]:
         "torch": noted.get("torch_version"),
         "host": noted.get("hostname"),
         "plans": file_digest(folder / "plans.json"),
+        "remark": broken,
         "command": f"nnUNetv2_train {folder.parent.name} {configuration} FOLD -tr {trainer} -p {plans}",
     }
     return {name: value for name, value in known.items() if value}
@@ -40,6 +41,16 @@ def splits_digest(table: pd.DataFrame) -> str:
 def file_digest(path: Path) -> str:
     """Of a file's bytes; empty where there is none."""
     return hashlib.sha256(path.read_bytes()).hexdigest()[:DIGITS] if path.is_file() else ""
+
+
+def _noted(path: Path) -> tuple[dict[str, str], str]:
+    """The content of a debug.json, and what is wrong with it; nnU-Net does not write it in one step."""
+    if not path.is_file():
+        return {}, ""
+    try:
+        return json.loads(path.read_text()), ""
+    except json.JSONDecodeError as error:
+        return {}, f"{path.parent.name}/{path.name} is broken ({error})"
 
 
 def _joined(noted: dict[str, str], between: str, *names: str) -> str:
@@ -58,9 +69,13 @@ def _precision(noted: dict[str, str], trainer: str) -> str:
         return ""
     if noted["grad_scaler"] != "None":
         return "float16 autocast"
-    half = "bf16" in trainer.split("_") and noted.get("device", "").startswith("cuda")
-    return "bfloat16 autocast" if half else "float32"
+    if not noted.get("device", "").startswith("cuda"):
+        return "float32"  # nnU-Net autocasts on GPUs only
+    return "bfloat16 autocast" if "bf16" in trainer.split("_") else "autocast without gradient scaler"
 
 
 def _compiled(noted: dict[str, str]) -> str:
-    return ("yes" if noted["network"] == "OptimizedModule" else "no") if "network" in noted else ""
+    network = noted.get("network", "")
+    if network == "DistributedDataParallel":
+        return ""  # the name hides what is inside
+    return ("yes" if network == "OptimizedModule" else "no") if network else ""

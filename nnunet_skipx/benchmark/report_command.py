@@ -91,6 +91,7 @@ def compare(
     stock = next((name for name in names if re.split(r"[_ ]", name)[0] == STOCK), names[0])
     models = {name: replicates[0] for name, replicates in study.models.items()}
     logs = {name: training_logs(folder, study.folds) for name, folder in models.items()}
+    costs = {name: row_cost(folder, logs[name], options.profiles) for name, folder in models.items()}
     found = {name: read_inspection(folder, study.folds) for name, folder in models.items()}
     return Comparison(
         dataset=study.dataset,
@@ -100,7 +101,7 @@ def compare(
         rope=options.rope,
         incomplete=study.incomplete,
         convention=convention.words,
-        costs={name: row_cost(folder, logs[name], options.profiles) for name, folder in models.items()},
+        costs=costs,
         logs={name: by_fold for name, by_fold in logs.items() if by_fold},
         provenance={name: provenance(folder, study.folds) for name, folder in models.items()},
         inspections={name: inspection for name, inspection in found.items() if inspection is not None},
@@ -111,7 +112,7 @@ def compare(
             "splits (SHA-256 of case and fold)": splits_digest(study.table),
             **({"report made with": options.command} if options.command else {}),
         },
-        notes=study.remarks,
+        notes=(*study.remarks, *(cost.remark for cost in costs.values() if cost.remark)),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nnunet_skipx.benchmark.collect import model_name_parts
-from nnunet_skipx.benchmark.cost import network_cost
+from nnunet_skipx.benchmark.cost import Cost, network_cost
 from nnunet_skipx.benchmark.training_log import TrainingLog
 
 SECONDS_PER_HOUR = 3600
@@ -20,7 +20,7 @@ class RowCost:
 
     parameters, gflops: see `cost.Cost`. seconds_per_epoch: median over epochs and folds, on the machine that trained.
     hours_per_fold: all epochs of a fold, mean over folds. seconds_per_case: to predict a validation case.
-    training_mb, inference_mb: peak memory of a step, of `skipx profile`.
+    training_mb, inference_mb: peak memory of a step, of `skipx profile`. remark: why something could not be counted.
     """
 
     parameters: int | None = None
@@ -30,6 +30,7 @@ class RowCost:
     seconds_per_case: float | None = None
     training_mb: float | None = None
     inference_mb: float | None = None
+    remark: str = ""
 
 
 def row_cost(
@@ -41,32 +42,33 @@ def row_cost(
     and trainer counts.
     """
     memory = profiled(folder, profiles)
-    parameters, gflops = counted(folder)
+    cost = counted(folder)
+    known = cost if isinstance(cost, Cost) else None
     trained = [log.epochs["seconds"] for log in logs.values() if not log.epochs.empty]
     predicted = [log.seconds_per_case for log in logs.values() if log.seconds_per_case is not None]
     return RowCost(
-        parameters=parameters,
-        gflops=gflops,
+        parameters=known.parameters if known else None,
+        gflops=known.gflops if known else None,
         seconds_per_epoch=float(np.median(np.concatenate(trained))) if trained else None,
         hours_per_fold=float(np.mean([seconds.sum() for seconds in trained])) / SECONDS_PER_HOUR if trained else None,
         seconds_per_case=float(np.median(predicted)) if predicted else None,
         training_mb=memory.get("training_memory_mb"),
         inference_mb=memory.get("inference_memory_mb"),
+        remark=cost if isinstance(cost, str) else "",
     )
 
 
-def counted(folder: Path) -> tuple[int | None, float | None]:
-    """Parameters and GFLOPs, or None where the trainer or its plans are not here."""
+def counted(folder: Path) -> Cost | str:
+    """Parameters and operations of a model's network, or a sentence that says why they cannot be counted here."""
     trainer, _, configuration = model_name_parts(folder)
     plans = folder / "plans.json"
     if not plans.is_file():
-        return None, None
+        return f"The network of {folder.name} is not counted: it has no plans.json."
     dataset_json = json.loads((folder / "dataset.json").read_text())
     try:
-        cost = network_cost(trainer, json.loads(plans.read_text()), configuration, dataset_json)
-    except ValueError:
-        return None, None  # a trainer of somebody else's environment
-    return cost.parameters, cost.gflops
+        return network_cost(trainer, json.loads(plans.read_text()), configuration, dataset_json)
+    except (ValueError, ImportError, RuntimeError) as error:  # mostly of another environment
+        return f"The network of {folder.name} is not counted: {error}"
 
 
 def profiled(folder: Path, profiles: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
@@ -85,7 +87,7 @@ def read_profile(path: Path) -> dict[str, Any]:
     """What `skipx profile --json` printed into a file; ValueError for anything else."""
     try:
         content = json.loads(path.read_text())
-        _ = content["header"]["dataset"], content["trainers"]
+        _ = content["header"]["dataset"], [row["trainer"] for row in content["trainers"]]
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is no profile: write one with skipx profile … --json > {path.name}") from error
     return content

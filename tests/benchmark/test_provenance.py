@@ -103,7 +103,7 @@ def test_a_scaler_and_a_compiled_network_are_recognised_as_nnunet_notes_them(fol
         ("nnUNetTrainerUTANet_bf16", "None", "cpu", "float32"),  # nnU-Net does not autocast there
         ("nnUNetTrainer_bf16", "None", "mps", "float32"),
         ("nnUNetTrainer", "None", "cpu", "float32"),
-        ("nnUNetTrainerNotbf16", "None", "cuda:0", "float32"),  # no option, part of a name
+        ("nnUNetTrainerNotbf16", "None", "cuda:0", "autocast without gradient scaler"),  # no option, part of a name
     ],
 )
 def test_precision_follows_from_scaler_option_and_device(
@@ -112,9 +112,20 @@ def test_precision_follows_from_scaler_option_and_device(
     assert changed(tmp_path, trainer, grad_scaler=scaler, device=device)["precision"] == expected
 
 
-@pytest.mark.parametrize(("network", "expected"), [("OptimizedModule", "yes"), ("PlainConvUNet", "no")])
-def test_compiled_is_what_torch_calls_a_compiled_network(tmp_path: Path, network: str, expected: str) -> None:
-    assert changed(tmp_path, network=network)["compiled"] == expected
+@pytest.mark.parametrize(
+    ("network", "expected"), [("OptimizedModule", "yes"), ("PlainConvUNet", "no"), ("DistributedDataParallel", None)]
+)
+def test_compiled_is_what_torch_calls_a_compiled_network(tmp_path: Path, network: str, expected: str | None) -> None:
+    assert changed(tmp_path, network=network).get("compiled") == expected
+
+
+def test_a_broken_file_is_named_and_the_rest_remains(tmp_path: Path) -> None:
+    folder = model_folder(tmp_path, NOTED)
+    path = folder / "fold_0" / "debug.json"
+    path.write_text(path.read_text()[:50])
+    found = provenance(folder, [0])
+    assert set(found) == {"plans", "command", "remark"}
+    assert found["remark"].startswith("fold_0/debug.json is broken")
 
 
 def test_the_name_of_the_gpu_is_preferred_over_the_device(tmp_path: Path) -> None:

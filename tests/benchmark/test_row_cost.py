@@ -41,22 +41,33 @@ def log(seconds: list[float], seconds_per_case: float | None = None) -> Training
 @pytest.mark.parametrize("trainer", [TRAINER, "nnUNetTrainer"])
 def test_parameters_and_operations_are_those_of_the_plans_in_the_folder(tmp_path: Path, trainer: str) -> None:
     cost = network_cost(trainer, plans(SMALL), "test", dataset_json())
-    assert counted(model_folder(tmp_path, trainer)) == (cost.parameters, cost.gflops)
+    assert counted(model_folder(tmp_path, trainer)) == cost
     assert cost.parameters > 0 and cost.gflops > 0
 
 
 def test_without_plans_nothing_is_counted(tmp_path: Path) -> None:
-    assert counted(model_folder(tmp_path, with_plans=False)) == (None, None)
+    assert str(counted(model_folder(tmp_path, with_plans=False))).endswith("it has no plans.json.")
 
 
 def test_a_trainer_of_another_environment_is_not_counted_but_its_times_are(tmp_path: Path) -> None:
     folder = model_folder(tmp_path, "nnUNetTrainerNobody")
-    assert counted(folder) == (None, None)
+    assert "nnU-Net finds no trainer 'nnUNetTrainerNobody'" in str(counted(folder))
     assert row_cost(folder, {0: log([3.0])}).seconds_per_epoch == 3
+    assert row_cost(folder, {}).remark == counted(folder)
+
+
+def test_a_network_of_another_environment_is_not_counted(tmp_path: Path) -> None:
+    folder = model_folder(tmp_path, "nnUNetTrainer")
+    content = (folder / "plans.json").read_text()
+    name = "dynamic_network_architectures.architectures.unet.PlainConvUNet"
+    assert name in content
+    (folder / "plans.json").write_text(content.replace(name, "somebodys_package.Network"))
+    assert "is not counted" in str(counted(folder))
 
 
 def test_what_is_not_known_is_none(tmp_path: Path) -> None:
-    assert row_cost(model_folder(tmp_path, with_plans=False), {}) == RowCost()
+    folder = model_folder(tmp_path, with_plans=False)
+    assert row_cost(folder, {}) == RowCost(remark=str(counted(folder)))
 
 
 def test_everything_known_is_told(tmp_path: Path) -> None:
@@ -94,7 +105,7 @@ def test_a_fold_that_only_validated_counts_for_the_cases_and_not_for_the_epochs(
 
 def test_logs_without_a_finished_epoch_give_no_times(tmp_path: Path) -> None:
     found = row_cost(model_folder(tmp_path, with_plans=False), {0: log([]), 1: log([])})
-    assert found == RowCost()
+    assert found == RowCost(remark=found.remark)
 
 
 def a_profile(trainer: str = TRAINER, training: float | None = 200.0, **header: Any) -> dict[str, Any]:
@@ -118,7 +129,7 @@ def test_the_row_of_a_profile_is_that_of_the_trainer(tmp_path: Path) -> None:
 def test_a_profile_of_something_else_is_not_taken(tmp_path: Path, other: dict[str, Any]) -> None:
     folder = model_folder(tmp_path, with_plans=False)
     assert profiled(folder, [a_profile(**other)]) == {}
-    assert row_cost(folder, {}, [a_profile(**other)]) == RowCost()
+    assert row_cost(folder, {}, [a_profile(**other)]) == RowCost(remark=str(counted(folder)))
     assert profiled(folder, [a_profile(**other), a_profile(training=300.0)])["training_memory_mb"] == 300
 
 

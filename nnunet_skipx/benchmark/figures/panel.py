@@ -7,10 +7,12 @@ from typing import Literal
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from PIL import Image
 
 # Okabe and Ito's palette: told apart with every kind of colour blindness. Yellow is left out: too pale on white.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
 WIDTH_INCHES = 4.4
+COLOURS_IN_PIXELS = 96
 MOST_DRAWN_AS_LINES = 400  # beyond, a picture of points is smaller than their list
 
 
@@ -37,8 +39,17 @@ def data_uri(figure: Figure, kind: Literal["svg", "png"] = "svg") -> str:
     buffer = io.BytesIO()
     with matplotlib.rc_context({"svg.hashsalt": "skipx"}):
         figure.savefig(buffer, format=kind, dpi=160, metadata={"Date": None} if kind == "svg" else None)
+    if kind == "png":
+        buffer = _with_fewer_colours(buffer)
     mime = {"svg": "image/svg+xml", "png": "image/png"}[kind]
     return f"data:{mime};base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def _with_fewer_colours(png: io.BytesIO) -> io.BytesIO:
+    """The same picture with a palette, a third as large: a page of many must be small enough to mail."""
+    smaller = io.BytesIO()
+    Image.open(png).convert("RGB").quantize(COLOURS_IN_PIXELS).save(smaller, "png", optimize=True)
+    return smaller
 
 
 def kind_for(points: int) -> Literal["svg", "png"]:
