@@ -9,9 +9,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from nnunet_skipx.benchmark import sections as sections_module
 from nnunet_skipx.benchmark.atlas import ATLAS, atlas_table
 from nnunet_skipx.benchmark.collect import collect
 from nnunet_skipx.benchmark.comparison import Comparison
+from nnunet_skipx.benchmark.figures.panel import Panel
 from nnunet_skipx.benchmark.report import report_parts, terminal_text, write_report
 from nnunet_skipx.benchmark.row_cost import RowCost
 from nnunet_skipx.benchmark.sections import MOST_ROWS_DRAWN, sections
@@ -79,7 +81,8 @@ def many_rows(comparison: Comparison, count: int) -> Comparison:
     """The first model under many names, a little worse each time."""
     first = comparison.table[comparison.table["row"] == TRAINERS[0]]
     rows = [first.assign(row=f"row_{number}", value=first["value"] - number / 1000) for number in range(count)]
-    return dataclasses.replace(comparison, table=pd.concat(rows, ignore_index=True), baseline=f"row_{count - 1}")
+    table = pd.concat(rows, ignore_index=True)
+    return dataclasses.replace(comparison, table=table, baseline=f"row_{count - 1}", model_folders={})
 
 
 def test_the_file_is_named_report_html_and_nothing_else_is_left(comparison: Comparison, tmp_path: Path) -> None:
@@ -185,6 +188,15 @@ def test_of_many_rows_all_are_in_the_tables_and_the_best_are_drawn(comparison: C
     assert len(drawn) == 2 * (MOST_ROWS_DRAWN - 1)
     assert {title.split(" ")[0] for title in drawn} == {f"row_{number}" for number in range(MOST_ROWS_DRAWN - 1)}
     assert "Drawn are the baseline and the 9 rows of the best places." in made["Dice per case"].reading
+
+
+def test_the_matrix_has_a_plus_in_the_line_of_the_better_row(
+    comparison: Comparison, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[pd.DataFrame] = []
+    monkeypatch.setattr(sections_module, "significance_panel", lambda signs: seen.append(signs) or Panel("", "", ""))
+    sections(many_rows(comparison, 3))
+    assert seen[0].loc["row_0", "row_2"] == 1 and seen[0].loc["row_2", "row_0"] == -1
 
 
 def browse(path: Path, *options: str) -> str:
