@@ -39,8 +39,9 @@ def test_a_missing_fold_is_refused_or_left_out_for_all_and_told(folders: list[Pa
         read_study(folders, [1], allow_missing=True)
 
 
-def test_other_cases_are_refused_and_one_is_named(folders: list[Path]) -> None:
-    path = folders[1] / "fold_0" / "validation" / "summary.json"
+@pytest.mark.parametrize("shorter", [0, 1])
+def test_other_cases_are_refused_and_one_is_named(folders: list[Path], shorter: int) -> None:
+    path = folders[shorter] / "fold_0" / "validation" / "summary.json"
     summary = json.loads(path.read_text())
     gone = Path(summary["metric_per_case"].pop()["prediction_file"]).name.removesuffix(".nii.gz")
     path.write_text(json.dumps(summary))

@@ -85,6 +85,8 @@ def test_other_metrics_are_compared_and_adjusted_within_themselves(table: pd.Dat
     assert rows[0].contrast is None
     assert rows[1].mean == mean_interval(case_values(whole, TRAINERS[1], metric="NSD"))
     found = [row.contrast for row in rows if row.contrast is not None]
+    nsd = [case_values(whole, name, metric="NSD") for name in (*TRAINERS, "third")]
+    assert [c.difference for c in found] == [paired_difference(nsd[1], nsd[0]), paired_difference(nsd[2], nsd[0])]
     assert [c.p for c in found] == pytest.approx(holm([c.difference.signed_rank for c in found]).tolist())
 
 
