@@ -45,7 +45,7 @@ class Comparison:
     model_folders: Mapping[str, Path] = field(default_factory=dict)
     images_folder: Path | None = None
     labels_folder: Path | None = None
-    settings: Mapping[str, str] = field(default_factory=dict)
+    settings: dict[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
 
     @functools.cached_property

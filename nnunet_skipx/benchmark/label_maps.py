@@ -2,6 +2,7 @@
 import hashlib
 import json
 import os
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
@@ -128,9 +129,15 @@ def _measured(
 ) -> Iterator[tuple[Job, dict[str, float] | str]]:
     """What `measure` gives for each job, side by side."""
     processes = min(os.cpu_count() or 1, MOST_PROCESSES, max(1, len(jobs)))
-    with ProcessPoolExecutor(processes, get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,)) as pool:
+    with ProcessPoolExecutor(processes, get_context("spawn"), initializer=_one_thread) as pool:
         measured = pool.map(measure, jobs, [dataset_json] * len(jobs), [wanted] * len(jobs), chunksize=4)
         yield from zip(jobs, tqdm(measured, desc="label maps", total=len(jobs), disable=not jobs), strict=True)
+
+
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+    # MONAI warns of its own call of an argument of its own, once per process.
+    warnings.filterwarnings("ignore", category=FutureWarning, module="monai")
 
 
 def measure(job: Job, dataset_json: dict[str, Any], wanted: Wanted) -> dict[str, float] | str:

@@ -123,8 +123,9 @@ def ranking_section(comparison: Comparison) -> Section:
     return Section(
         "Ranking",
         f"Rows are ranked in each of {found.n} cases ({found.dropped} without a value of every row are left out), then "
-        "ranks are (1 best); interval the share of resamples that give the same place are of the same bootstrap. The "
-        "matrix holds every pair's Wilcoxon test, Holm-adjusted over all pairs; empty is undecided, not equal.",
+        "the ranks are averaged (1 is best). The interval, and the share of resamples that give the same place, are of "
+        "the same bootstrap as above. The matrix holds every pair's Wilcoxon test, Holm-adjusted over all pairs; empty "
+        "is undecided, not equal.",
         tables.ranking_table(comparison),
         [places_panel(found.places.loc[found.table.sort_values("mean_rank").index]),
          significance_panel(comparison.significance.decided.T)],
@@ -238,8 +239,9 @@ def provenance_section(comparison: Comparison) -> Section:
 
 def settings_section(comparison: Comparison) -> Section:
     """What holds for all rows."""
-    lines = [{"Setting": name, "Value": value} for name, value in comparison.settings.items()]
-    return Section("Settings and versions", "", pd.DataFrame(lines))
+    commands = {f"command of {row}": facts["command"] for row, facts in comparison.provenance.items()}
+    lines = [{"Setting": name, "Value": value} for name, value in (comparison.settings | commands).items()]
+    return Section("Settings and commands", "", pd.DataFrame(lines))
 
 
 TABLES: tuple[Callable[[Comparison], Section], ...] = (

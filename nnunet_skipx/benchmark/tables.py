@@ -167,8 +167,8 @@ def _last(folds: Mapping[int, TrainingLog], column: str) -> str:
 
 
 def provenance_table(comparison: Comparison) -> pd.DataFrame:
-    """Settings, machine and versions of each row."""
-    columns = dict.fromkeys(name for facts in comparison.provenance.values() for name in facts)
+    """Settings, machine and versions of each row; commands, which are long, stand elsewhere."""
+    columns = dict.fromkeys(name for facts in comparison.provenance.values() for name in facts if name != "command")
     return pd.DataFrame(
         [
             {"Row": row, **{name.capitalize(): facts.get(name, NONE) for name in columns}}

@@ -76,6 +76,16 @@ def test_what_was_measured_is_not_measured_again(
     assert 0 < len(known) <= 24, "equal pairs of files share an entry"
 
 
+def test_another_tolerance_is_measured_anew(study: Study, checked: CheckedStudy, tmp_path: Path) -> None:
+    nsd = []
+    for wanted in (Wanted(nsd_mm=0.5), Wanted(nsd_mm=2.0)):
+        found, _ = label_map_metrics(
+            checked.models, checked.table, study.labels, DATASET_JSON, wanted, tmp_path / "c.json"
+        )
+        nsd.append(found.loc[found["metric"] == "NSD", "value"].mean())
+    assert nsd[0] < nsd[1]
+
+
 def test_what_was_measured_before_an_interruption_is_kept(
     study: Study, checked: CheckedStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,9 +22,9 @@ from tests.benchmark.conftest import DATASET, DATASET_JSON, FOLDS, TRAINERS, Stu
 
 SECTIONS = [
     "Result", "Comparisons", "Ranking", "Cost", "Folds and replicates", "Training health", "Dice per case",
-    "Case by case", "Slices", "Training", "Expert usage", "Provenance", "Settings and versions",
+    "Case by case", "Slices", "Training", "Expert usage", "Provenance", "Settings and commands",
 ]  # fmt: skip
-OPTIONAL = ("Cost", "Training health", "Slices", "Training", "Expert usage", "Provenance", "Settings and versions")
+OPTIONAL = ("Cost", "Training health", "Slices", "Training", "Expert usage", "Provenance", "Settings and commands")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 needs_chromium = pytest.mark.skipif(
     CHROMIUM is None, reason="needs Chromium to lay out the page (Debian: apt-get install chromium)"
@@ -58,8 +58,9 @@ def comparison(study: Study) -> Comparison:
     return Comparison(
         dataset=DATASET, table=pd.concat([table, atlas], ignore_index=True), baseline=TRAINERS[0],
         dataset_json=DATASET_JSON, costs={TRAINERS[0]: RowCost(parameters=1_234_567, gflops=12.345)}, logs=logs,
-        provenance={TRAINERS[0]: {"torch": "2.0"}}, model_folders=study.model_folders, images_folder=study.images,
-        labels_folder=study.labels, settings={"Epochs": "3"}, notes=["Shortened: 3 epochs."],
+        provenance={TRAINERS[0]: {"torch": "2.0", "command": "nnUNetv2_train"}}, model_folders=study.model_folders,
+        images_folder=study.images, labels_folder=study.labels, settings={"Epochs": "3"},
+        notes=["Shortened: 3 epochs."],
     )  # fmt: skip
 
 
@@ -135,7 +136,7 @@ def test_everything_from_outside_is_escaped(comparison: Comparison, tmp_path: Pa
     table = comparison.table.replace({"row": {TRAINERS[1]: evil}, "label": {"Anterior": evil}})
     poisoned = dataclasses.replace(
         comparison, dataset=evil, table=table, logs={evil: comparison.logs[TRAINERS[1]]}, notes=[evil], incomplete=evil,
-        settings={evil: evil}, provenance={evil: {evil: evil}}, convention=evil,
+        settings={evil: evil}, provenance={evil: {evil: evil, "command": evil}}, convention=evil,
         model_folders={evil: comparison.model_folders[TRAINERS[1]]},
     )  # fmt: skip
     html = write_report(evil, report_parts([poisoned]), tmp_path).read_text()

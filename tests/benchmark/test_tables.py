@@ -96,7 +96,7 @@ def test_ranks_are_sorted_from_the_best(comparison: Comparison) -> None:
 
 
 def test_what_is_noted_of_any_row_has_a_column(comparison: Comparison) -> None:
-    noted = {TRAINERS[0]: {"torch": "2.0"}, TRAINERS[1]: {"host": "a"}}
+    noted = {TRAINERS[0]: {"torch": "2.0", "command": "c"}, TRAINERS[1]: {"host": "a", "command": "d"}}
     made = tables.provenance_table(dataclasses.replace(comparison, provenance=noted))
     assert made.to_numpy().tolist() == [[TRAINERS[0], "2.0", "–"], [TRAINERS[1], "–", "a"]]
 

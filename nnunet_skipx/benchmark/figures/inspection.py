@@ -32,7 +32,7 @@ def _lost(losses: pd.DataFrame) -> str:
         axis.bar(skips + 0.4 * number - 0.2, mean[kind], width=0.38, color=COLOURS[number], label=WORDS[kind])
     axis.axhline(0, color="black", linewidth=0.8)
     axis.set(xlabel="skip (0 = full resolution)", ylabel="Dice lost", xticks=skips)
-    axis.legend(frameon=False, fontsize=9)
+    figure.legend(loc="outside upper center", ncols=len(KINDS), frameon=False, fontsize=9)
     return data_uri(figure)
 
 
