@@ -44,6 +44,12 @@ def test_signed_rank_is_that_of_scipy_up_to_rounding_of_ties() -> None:
     assert signed_rank_p(ties) == signed_rank_p([0.3, 0.3, -0.3, 0.5, 0.7])
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_few_cases_with_ties_and_zeros_have_the_p_of_scipy(seed: int) -> None:
+    differences = np.random.default_rng(seed).integers(-3, 5, 4 + 2 * (seed % 4)) / 10
+    assert signed_rank_p(differences) == pytest.approx(wilcoxon(differences).pvalue, rel=1e-12)
+
+
 @pytest.mark.parametrize("n", [3, 6, 10])
 def test_p_is_the_share_of_sign_patterns_at_least_as_extreme(n: int) -> None:
     differences = np.random.default_rng(n).normal(0.05, 0.1, n)
