@@ -25,6 +25,8 @@ def bench(workplace: Path, results: str, *options: str) -> subprocess.Popen:
         [sys.executable, "-m", "nnunet_skipx.cli", "bench", *MATRIX, *options],
         env={**environment(workplace), "nnUNet_results": str(workplace / results)},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        # A shell's background jobs, of which these tests may be one, ignore Ctrl-C, and so would their children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
 
 
