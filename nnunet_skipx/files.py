@@ -1,4 +1,4 @@
-"""Text files: written so that an interruption or a full disk never leaves half of one, read from the end."""
+"""Files: written so that an interruption or a full disk never leaves half of one, read from the end."""
 import json
 import math
 import os
@@ -7,14 +7,21 @@ from pathlib import Path
 from typing import Any
 
 
-def write_text(path: Path, text: str) -> None:
-    """Replace `path` by a file with `text` in one step; OSError if it cannot be written."""
+def write_bytes(path: Path, content: bytes) -> None:
+    """Replace `path` by a file with `content` in one step; OSError if it cannot be written."""
     draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
     try:
-        draft.write_text(text, encoding="utf-8", newline="\n")
+        draft.write_bytes(content)
         draft.replace(path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error  # a full disk does not say where
     finally:
         draft.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace `path` by a file with `text` in one step; OSError if it cannot be written."""
+    write_bytes(path, text.encode())
 
 
 def write_json(path: Path, content: object) -> None:

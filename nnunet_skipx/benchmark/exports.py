@@ -9,7 +9,7 @@ import pandas as pd
 
 from nnunet_skipx.benchmark.comparison import Comparison
 from nnunet_skipx.benchmark.report import consensus_of, remarks, result_tables
-from nnunet_skipx.files import finite, write_text
+from nnunet_skipx.files import finite, write_bytes, write_text
 
 
 def write_exports(comparisons: Sequence[Comparison], folder: Path) -> list[Path]:
@@ -29,7 +29,7 @@ def write_exports(comparisons: Sequence[Comparison], folder: Path) -> list[Path]
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in contents.items():
         write_text(folder / name, text)
-    table.to_parquet(folder / "cases.parquet", index=False)
+    write_bytes(folder / "cases.parquet", table.to_parquet(index=False))
     return [folder / name for name in (*contents, "cases.parquet")]
 
 
