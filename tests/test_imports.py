@@ -13,6 +13,7 @@ MAY_IMPORT = {
     "benchmark": {"benchmark"},
     "cluster": {"benchmark", "cluster", "discovery"},
     "datasets": {"datasets"},
+    "universal": {"skips", "architectures", "universal"},
     "discovery": {"discovery", "training"},
     "environment": {"discovery", "environment", "trainers"},
     "demo": {"benchmark", "cluster", "datasets", "demo", "discovery", "training"},
