@@ -6,9 +6,9 @@ from pathlib import Path
 from benchmarks.tables import replace_block
 from nnunet_skipx.benchmark.cell import Cell
 from nnunet_skipx.benchmark.measure import describe_machine
-from nnunet_skipx.benchmark.report import terminal_table
+from nnunet_skipx.benchmark.report import terminal_text
 from nnunet_skipx.demo.prepare import PLANS
-from nnunet_skipx.demo.run import report_input
+from nnunet_skipx.demo.run import compare
 from nnunet_skipx.demo.workspace import Workspace
 
 README = Path(__file__).parents[1] / "README.md"
@@ -20,7 +20,7 @@ def main() -> None:
     workspace = Workspace(parser.parse_args().folder)
     workspace.create()
     dataset, cells = finished_cells(workspace)
-    table = terminal_table(report_input(workspace, dataset, cells))
+    table = terminal_text([compare(workspace, dataset, cells)])
     replace_block(README, "demo", f"```text\n{table}\n```\n\nMachine: {describe_machine()}.")
 
 

@@ -125,6 +125,15 @@ def test_other_conventions_are_named_and_change_the_numbers(study: Study, tmp_pa
     assert means["udtransnet"]["value"] > means["nnunet"]["value"]
 
 
+def test_the_rope_and_the_command_of_the_options_are_those_of_the_report(study: Study, tmp_path: Path) -> None:
+    options = ReportOptions(rope=0.123, command="skipx report of mine")
+    report([list(study.model_folders.values())], FOLDS, tmp_path, options)
+    content = json.loads((tmp_path / "report.json").read_text())["comparisons"][0]
+    assert content["rope"] == 0.123
+    page = (tmp_path / "report.html").read_text()
+    assert "two one-sided t-tests within 0.123" in page and "skipx report of mine" in page
+
+
 def test_wrong_options_are_refused_with_the_cure(two: list[list[Path]], tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="--rope -1 is no region"):
         ReportOptions(rope=-1)
