@@ -44,14 +44,14 @@ def bca_intervals(values: ArrayLike, strata: tuple[Hashable, ...]) -> np.ndarray
     table = np.asarray(values, dtype=float)
     ends = np.full((2, table.shape[1]), np.nan)
     strata = usable_strata(strata)
-    counts, names = resampling_counts(strata), _numbered(strata)
-    deviations, scaled = _deviations(table, names)
+    counts = resampling_counts(strata)
+    plain, scaled = deviations(table, strata)
     known = ~np.isnan(table)
     with np.errstate(invalid="ignore"):
         drawn = (counts @ scaled) / (counts @ known)  # around 0; NaN where a resample has no known case
     for column in np.flatnonzero(known.sum(0) > 1):
         kept = table[known[:, column], column]
-        interval = _bca_ends(drawn[~np.isnan(drawn[:, column]), column], deviations[:, column])
+        interval = _bca_ends(drawn[~np.isnan(drawn[:, column]), column], plain[:, column])
         ends[:, column] = np.clip(kept.mean() + interval, kept.min(), kept.max())
     return ends
 
@@ -67,8 +67,9 @@ def _numbered(strata: tuple[Hashable, ...]) -> np.ndarray:
     return np.array([numbers[name] for name in strata])
 
 
-def _deviations(table: np.ndarray, names: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Values minus the mean of their stratum, as they are and scaled by sqrt(k / (k - 1)); 0 for NaN."""
+def deviations(table: np.ndarray, strata: tuple[Hashable, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Values `(n, columns)` minus the mean of their stratum, as they are and scaled by sqrt(k / (k - 1)); 0 for NaN."""
+    names = _numbered(strata)
     plain, scaled = np.zeros_like(table), np.zeros_like(table)
     for stratum in np.unique(names):
         part = table[names == stratum]

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.stats import rankdata
 
-from nnunet_skipx.benchmark.bootstrap import COVERAGE, RESAMPLES, resampling_counts, usable_strata
+from nnunet_skipx.benchmark.bootstrap import COVERAGE, RESAMPLES, deviations, resampling_counts, usable_strata
 from nnunet_skipx.benchmark.paired import ROUNDING
 
 
@@ -75,9 +75,7 @@ def consensus(places: Mapping[str, Mapping[str, float]]) -> Consensus:
 
 def _mean_rank_ends(ranks: np.ndarray, strata: tuple[Hashable, ...]) -> np.ndarray:
     """Percentile ends `(2, models)`; deviations in folds of k are scaled by sqrt(k / (k - 1)) as in `bca_intervals`."""
-    by_fold = pd.DataFrame(ranks).groupby(np.array(strata))
-    k = by_fold.transform("size").to_numpy()[:, None]
-    scaled = (ranks - by_fold.transform("mean").to_numpy()) * np.sqrt(k / np.maximum(k - 1, 1))
+    _, scaled = deviations(ranks, strata)
     ends = np.quantile(_resampled_means(scaled, strata), [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2], axis=0)
     return np.clip(ranks.sum(0) / max(len(ranks), 1) + ends, 1, ranks.shape[1])
 
