@@ -12,19 +12,17 @@ from nnunet_skipx.skips.separable import Separable
 def naive_separable(
     module: Separable,
     x: torch.Tensor,
-    domain: int = 0,
     skip: torch.Tensor | None = None,
     factor: Sequence[int] | None = None,
     activated: bool = False,
 ) -> torch.Tensor:
-    """`module(x, domain, skip, factor, activated)` the long way; maps are `(B, C, *spatial)`."""
-    adapter = module.adapters[domain]
+    """`module(x, skip, factor, activated)` the long way; maps are `(B, C, *spatial)`."""
     if factor is not None:
         x = enlarge(x, factor)
     if skip is not None:
         x = torch.cat([x, skip], 1)
-    z = module.nonlin(adapter.norm(adapter.depthwise(x)))
-    y = adapter.out_norm(module.pointwise(z))
+    z = module.nonlin(module.norm(module.depthwise(x)))
+    y = module.out_norm(module.pointwise(z))
     return module.nonlin(y) if activated else y
 
 

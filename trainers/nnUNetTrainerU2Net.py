@@ -11,6 +11,6 @@ class nnUNetTrainerU2Net(SkipTrainer):
     """
 
     architecture = U2Net
-    twin_kwargs = {"convolutions": "full"}
+    twin_kwargs = {"convolutions": "full", "narrowed": True}
     own_options = {"source": {"strided": "source"}}
     demo_learning_rate = 1.2e-2  # at 6e-3 a network this small may not find the second class in 200 iterations

@@ -1,5 +1,4 @@
 """3D U2-Net (MICCAI 2019) on nnU-Net's plans: separable residual encoder and decoder with per-domain adapters."""
-import functools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -9,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from nnunet_skipx.architectures.u2net_parts import Decoder, Domain, Encoder, Style
+from nnunet_skipx.architectures.u2net_parts import UNITS, Convolutions, Decoder, Encoder, Style
 from nnunet_skipx.architectures.unet import refuse_two_stages
 from nnunet_skipx.skips.blocks import BlockOps
 
@@ -18,9 +17,9 @@ class U2Net(nn.Module):
     """3D U2-Net for one data set, in 2D and 3D (MICCAI 2019; the source's separable network with one task).
 
     Units are separable convolutions: a depthwise kernel and two norms that belong to the domain, and a pointwise
-    convolution that a universal run shares. Logits leave as nnU-Net's do, one map per decoder stage with deep
-    supervision; the source adds its side outputs up instead. All convolutions start Kaiming-normal (fan in, gain
-    sqrt 2) with biases 0, norms at 1 and 0, as in the source.
+    convolution that the networks of a universal run share. Logits leave as nnU-Net's do, one map per decoder stage
+    with deep supervision; the source adds its side outputs up instead. All convolutions start Kaiming-normal (fan in,
+    gain sqrt 2) with biases 0, norms at 1 and 0, as in the source.
 
     Args:
         input_channels: channels of the image.
@@ -30,8 +29,10 @@ class U2Net(nn.Module):
             n_conv_per_stage_decoder, conv_bias, norm_op, norm_op_kwargs, nonlin, nonlin_kwargs: as in the plans.
             Two convolutions of a plain plan are one residual block; residual plans count blocks.
         dropout_op, dropout_op_kwargs: must be None, as in nnU-Net's plans; the source has no dropout.
-        convolutions: "full" for the twin: full convolutions, the network narrowed to the same number of parameters.
+        convolutions: what units are made of: "separable"; "full" convolutions; full ones with residual adapters in
+            "series" or "parallel".
         strided: "source" for full strided convolutions, padded as in the source.
+        narrowed: narrow the network to the number of parameters that it has with separable convolutions (the twin).
 
     Raises:
         ValueError: the plans have dropout, an even kernel, or two stages with deep supervision.
@@ -39,8 +40,8 @@ class U2Net(nn.Module):
 
     plan_arguments: ClassVar[tuple[str, ...]] = ()
     key_to_encoder = "encoder"
-    key_to_stem = "encoder.stems.0"
-    keys_to_in_proj = ("encoder.stems.0.conv",)
+    key_to_stem = "encoder.stem"
+    keys_to_in_proj = ("encoder.stem.conv",)
 
     def __init__(
         self,
@@ -63,14 +64,14 @@ class U2Net(nn.Module):
         dropout_op_kwargs: dict[str, Any] | None = None,
         nonlin: type[nn.Module] | None = None,
         nonlin_kwargs: dict[str, Any] | None = None,
-        convolutions: Literal["separable", "full"] = "separable",
+        convolutions: Convolutions = "separable",
         strided: Literal["separable", "source"] = "separable",
+        narrowed: bool = False,
     ) -> None:
         super().__init__()
         refuse_two_stages(n_stages, deep_supervision)
         refuse_options(convolutions, strided, dropout_op)
         ops = BlockOps(conv_op, norm_op, norm_op_kwargs, nonlin, nonlin_kwargs)
-        domains = [Domain(input_channels, num_classes, kernel_sizes, strides)]
         if n_blocks_per_stage is not None:
             blocks = per_stage(n_blocks_per_stage, n_stages)
         else:
@@ -78,14 +79,17 @@ class U2Net(nn.Module):
             blocks = [math.ceil(convs / 2) for convs in per_stage(n_conv_per_stage, n_stages)]
         convs = per_stage(n_conv_per_stage_decoder, n_stages - 1)
 
-        build = functools.partial(encoder_and_decoder, domains=domains, blocks=blocks, convs=convs)
-        style = Style(ops, conv_bias, convolutions, strided)
+        def build(style: Style, features: Sequence[int]) -> tuple[Encoder, Decoder]:
+            encoder = Encoder(style, input_channels, features, blocks)
+            return encoder, Decoder(style, num_classes, features, convs)
+
+        style = Style(ops, conv_bias, convolutions, strided, kernel_sizes, strides)
         features = per_stage(features_per_stage, n_stages)
-        if convolutions == "full":
+        if narrowed:
             separable = replace(style, convolutions="separable")
-            budget = count_parameters(lambda: build(style=separable, features=features))
-            features = narrow(features, lambda widths: count_parameters(lambda: build(style, features=widths)), budget)
-        self.encoder, self.decoder = build(style, features=features)
+            budget = count_parameters(lambda: build(separable, features))
+            features = narrow(features, lambda widths: count_parameters(lambda: build(style, widths)), budget)
+        self.encoder, self.decoder = build(style, features)
         self.decoder.deep_supervision = deep_supervision
 
     def forward(self, x: torch.Tensor) -> torch.Tensor | list[torch.Tensor]:
@@ -99,13 +103,6 @@ class U2Net(nn.Module):
         """
         sizes = self.encoder.map_sizes(input_size)
         return np.int64(self.encoder.kept_elements(sizes) + self.decoder.kept_elements(sizes))
-
-
-def encoder_and_decoder(
-    style: Style, domains: Sequence[Domain], features: Sequence[int], blocks: Sequence[int], convs: Sequence[int]
-) -> tuple[Encoder, Decoder]:
-    """Both halves; `features` and `blocks` per stage, `convs` per decoder stage, coarse to fine."""
-    return Encoder(style, domains, features, blocks), Decoder(style, domains, features, convs)
 
 
 def count_parameters(build: Callable[[], Sequence[nn.Module]]) -> int:
@@ -135,8 +132,8 @@ def per_stage(value: int | Sequence[int], stages: int) -> list[int]:
 
 def refuse_options(convolutions: str, strided: str, dropout_op: type[nn.Module] | None) -> None:
     """Raise ValueError for what the network cannot be built with."""
-    if convolutions not in ("separable", "full"):
-        raise ValueError(f'convolutions must be "separable" or "full", got {convolutions!r}')
+    if convolutions not in UNITS:
+        raise ValueError(f"convolutions must be one of {', '.join(UNITS)}, got {convolutions!r}")
     if strided not in ("separable", "source"):
         raise ValueError(f'strided must be "separable" or "source", got {strided!r}')
     if dropout_op is not None:

@@ -1,4 +1,4 @@
-"""Encoder and decoder of 3D U2-Net for one or more domains: what each has of its own lies in lists, one per domain."""
+"""Encoder and decoder of 3D U2-Net."""
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,51 +10,45 @@ from torch.nn import functional as F
 
 from nnunet_skipx.skips.blocks import BlockOps
 from nnunet_skipx.skips.full_unit import FullUnit
+from nnunet_skipx.skips.residual_adapters import ParallelUnit, SeriesUnit
 from nnunet_skipx.skips.separable import Separable, kaiming_normal, norm_and_activate
 
-
-@dataclass
-class Domain:
-    """What a data set's plan says about the network, per stage and axis where it is a list of lists."""
-
-    input_channels: int
-    num_classes: int
-    kernel_sizes: Sequence[Sequence[int]]
-    strides: Sequence[Sequence[int]]
+UNITS = {"separable": Separable, "full": FullUnit, "series": SeriesUnit, "parallel": ParallelUnit}
+Convolutions = Literal["separable", "full", "series", "parallel"]
 
 
 @dataclass
 class Style:
-    """What all units of a network are made of."""
+    """What all units of a network are made of; kernel sizes and strides per stage and axis."""
 
     ops: BlockOps
     bias: bool
-    convolutions: Literal["separable", "full"]
+    convolutions: Convolutions
     strided: Literal["separable", "source"]
+    kernel_sizes: Sequence[Sequence[int]]
+    strides: Sequence[Sequence[int]]
 
-    def unit(self, channels_in: int, channels_out: int, domains: Sequence[Domain], stage: int) -> nn.Module:
-        """A unit that keeps the size, with the kernels of a stage."""
-        kernels = [d.kernel_sizes[stage] for d in domains]
-        unit = Separable if self.convolutions == "separable" else FullUnit
-        return unit(self.ops, channels_in, channels_out, kernels, [[1] * len(k) for k in kernels], self.bias)
+    def unit(self, channels_in: int, channels_out: int, stage: int) -> nn.Module:
+        """A unit that keeps the size, with the kernel of a stage."""
+        kernel = self.kernel_sizes[stage]
+        return UNITS[self.convolutions](self.ops, channels_in, channels_out, kernel, [1] * len(kernel), self.bias)
 
-    def down(self, channels_in: int, channels_out: int, domains: Sequence[Domain], stage: int) -> nn.Module:
+    def down(self, channels_in: int, channels_out: int, stage: int) -> nn.Module:
         """A unit with the strides that lead into a stage."""
-        kernels, strides = [d.kernel_sizes[stage] for d in domains], [d.strides[stage] for d in domains]
+        kernel, stride = self.kernel_sizes[stage], self.strides[stage]
         if self.strided == "source":
-            return FullUnit(self.ops, channels_in, channels_out, kernels, strides, self.bias, pad_behind=True)
-        unit = Separable if self.convolutions == "separable" else FullUnit
-        return unit(self.ops, channels_in, channels_out, kernels, strides, self.bias)
+            return FullUnit(self.ops, channels_in, channels_out, kernel, stride, self.bias, pad_behind=True)
+        return UNITS[self.convolutions](self.ops, channels_in, channels_out, kernel, stride, self.bias)
 
 
 class Stem(nn.Module):
     """A domain's own first layer: convolution, norm, activation; channels last behind it."""
 
-    def __init__(self, style: Style, domain: Domain, channels: int) -> None:
+    def __init__(self, style: Style, input_channels: int, channels: int) -> None:
         super().__init__()
-        kernel, stride = tuple(domain.kernel_sizes[0]), tuple(domain.strides[0])
+        kernel, stride = tuple(style.kernel_sizes[0]), tuple(style.strides[0])
         padding = [k // 2 for k in kernel]
-        self.conv = style.ops.conv_op(domain.input_channels, channels, kernel, stride, padding, bias=style.bias)
+        self.conv = style.ops.conv_op(input_channels, channels, kernel, stride, padding, bias=style.bias)
         self.norm = style.ops.norm(channels)
         self.nonlin = style.ops.nonlin()
         self.apply(kaiming_normal)
@@ -67,53 +61,51 @@ class Stem(nn.Module):
 class ResidualBlock(nn.Module):
     """`act(x + Sep(act(Sep(x))))`."""
 
-    def __init__(self, style: Style, channels: int, domains: Sequence[Domain], stage: int) -> None:
+    def __init__(self, style: Style, channels: int, stage: int) -> None:
         super().__init__()
-        self.first = style.unit(channels, channels, domains, stage)
-        self.second = style.unit(channels, channels, domains, stage)
+        self.first = style.unit(channels, channels, stage)
+        self.second = style.unit(channels, channels, stage)
         self.nonlin = style.ops.nonlin()
 
-    def forward(self, x: torch.Tensor, domain: int) -> torch.Tensor:
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Same shape as x, `(B, channels, *spatial)`."""
-        y = self.second(self.first(x, domain, activated=True), domain)
+        y = self.second(self.first(x, activated=True))
         y += x
         return self.nonlin(y)
 
 
 class Encoder(nn.Module):
-    """Per domain a stem; then per stage residual blocks, and between stages a strided unit."""
+    """A stem; then per stage residual blocks, and between stages a strided unit."""
 
-    def __init__(
-        self, style: Style, domains: Sequence[Domain], features: Sequence[int], blocks: Sequence[int]
-    ) -> None:
+    def __init__(self, style: Style, input_channels: int, features: Sequence[int], blocks: Sequence[int]) -> None:
         super().__init__()
-        self.stems = nn.ModuleList(Stem(style, domain, features[0]) for domain in domains)
+        self.stem = Stem(style, input_channels, features[0])
         self.stages = nn.ModuleList(
-            nn.ModuleList(ResidualBlock(style, channels, domains, stage) for _ in range(blocks[stage]))
+            nn.ModuleList(ResidualBlock(style, channels, stage) for _ in range(blocks[stage]))
             for stage, channels in enumerate(features)
         )
         self.downs = nn.ModuleList(
-            style.down(features[stage - 1], features[stage], domains, stage) for stage in range(1, len(features))
+            style.down(features[stage - 1], features[stage], stage) for stage in range(1, len(features))
         )
         self.output_channels = list(features)
-        self.domains = list(domains)
+        self.strides = [list(stride) for stride in style.strides]
 
-    def forward(self, image: torch.Tensor, domain: int = 0) -> list[torch.Tensor]:
+    def forward(self, image: torch.Tensor) -> list[torch.Tensor]:
         """The stages' maps, `(B, C, *spatial)`, full resolution first, of an image `(B, input_channels, *spatial)`."""
-        x, maps = self.stems[domain](image), []
+        x, maps = self.stem(image), []
         stages: Any = self.stages
         for stage, blocks in enumerate(stages):
             if stage > 0:
-                x = self.downs[stage - 1](x, domain, activated=True)
+                x = self.downs[stage - 1](x, activated=True)
             for block in blocks:
-                x = block(x, domain)
+                x = block(x)
             maps.append(x)
         return maps
 
-    def map_sizes(self, input_size: Sequence[int], domain: int = 0) -> list[list[int]]:
+    def map_sizes(self, input_size: Sequence[int]) -> list[list[int]]:
         """Spatial sizes of the stages' maps in voxels for an image of `input_size` voxels."""
         sizes, size = [], list(input_size)
-        for stride in self.domains[domain].strides:
+        for stride in self.strides:
             size = [-(-n // s) for n, s in zip(size, stride, strict=True)]
             sizes.append(size)
         return sizes
@@ -126,44 +118,38 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Per stage, coarse to fine: enlarge, unit, concatenate the skip, units; per domain a 1x1 head for every stage."""
+    """Per stage, coarse to fine: enlarge, unit, concatenate the skip, units; a 1x1 head for every stage."""
 
-    def __init__(
-        self, style: Style, domains: Sequence[Domain], features: Sequence[int], convs: Sequence[int]
-    ) -> None:
+    def __init__(self, style: Style, num_classes: int, features: Sequence[int], convs: Sequence[int]) -> None:
         super().__init__()
         self.deep_supervision = False  # nnU-Net toggles it
         fine = list(range(len(features) - 2, -1, -1))
-        self.ups = nn.ModuleList(style.unit(features[s + 1], features[s], domains, s) for s in fine)
+        self.ups = nn.ModuleList(style.unit(features[s + 1], features[s], s) for s in fine)
         self.stages = nn.ModuleList(
-            nn.ModuleList(style.unit((1 + (n == 0)) * features[s], features[s], domains, s) for n in range(count))
+            nn.ModuleList(style.unit((1 + (n == 0)) * features[s], features[s], s) for n in range(count))
             for s, count in zip(fine, convs, strict=True)
         )
-        self.seg_layers = nn.ModuleList(
-            nn.ModuleList(style.ops.conv1x1(features[s], domain.num_classes) for s in fine) for domain in domains
-        )
+        self.seg_layers = nn.ModuleList(style.ops.conv1x1(features[s], num_classes) for s in fine)
         self.seg_layers.apply(kaiming_normal)
-        self.domains = list(domains)
+        self.strides = [list(stride) for stride in style.strides]
 
-    def forward(self, maps: Sequence[torch.Tensor], domain: int = 0) -> torch.Tensor | list[torch.Tensor]:
+    def forward(self, maps: Sequence[torch.Tensor]) -> torch.Tensor | list[torch.Tensor]:
         """Logits of the encoder's maps: a list, full resolution first, with deep supervision; else one tensor."""
         *skips, x = maps
         logits: list[torch.Tensor] = []
         stages: Any = self.stages
-        heads: Any = self.seg_layers[domain]
-        for position, (up, stage, head) in enumerate(zip(self.ups, stages, heads, strict=True)):
-            factor = self.domains[domain].strides[-1 - position]
-            x = up(x, domain, factor=factor, activated=True)
+        for position, (up, stage, head) in enumerate(zip(self.ups, stages, self.seg_layers, strict=True)):
+            x = up(x, factor=self.strides[-1 - position], activated=True)
             for n, unit in enumerate(stage):
-                x = unit(x, domain, skip=skips[-1 - position] if n == 0 else None, activated=True)
+                x = unit(x, skip=skips[-1 - position] if n == 0 else None, activated=True)
             if self.deep_supervision or position == len(self.ups) - 1:
                 logits.append(head_of(x, head))
         return logits[::-1] if self.deep_supervision else logits[0]
 
-    def kept_elements(self, sizes: Sequence[Sequence[int]], domain: int = 0) -> int:
+    def kept_elements(self, sizes: Sequence[Sequence[int]]) -> int:
         """Elements that units and heads put out for one sample, given the sizes of the encoder's maps."""
         stages: Any = self.stages
-        heads: Any = self.seg_layers[domain]
+        heads: Any = self.seg_layers
         total = 0
         for position, (stage, head) in enumerate(zip(stages, heads, strict=True)):
             kept = (1 + len(stage)) * head.in_channels

@@ -1,4 +1,4 @@
-"""A full convolution with a norm per domain: the down step of 3D U2-Net as released, and the unit of its twin."""
+"""A full convolution and a norm: the down step of 3D U2-Net as released, and the unit of its twin."""
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,38 +12,33 @@ from nnunet_skipx.skips.separable_norm import join
 
 
 class FullUnit(nn.Module):
-    """`norm_t(conv(x))`, the convolution shared by all domains; called like `Separable` (3D U2-Net, "down step").
+    """`norm(conv(x))`; the domains of a universal run share `conv` (3D U2-Net, "down step"). Called like `Separable`.
 
     Starts like `Separable`.
 
     Args:
-        ops, channels_in, channels_out, kernel_sizes, strides, bias: see `Separable`; the domains' kernel sizes agree.
+        ops, channels_in, channels_out, kernel_size, stride, bias: see `Separable`.
         pad_behind: on axes with a stride pad only behind, as the source does: output j is centred on input 2j + 1
             instead of 2j.
     """
 
+    shared = "conv"
+
     def __init__(
-        self, ops: BlockOps, channels_in: int, channels_out: int, kernel_sizes: Sequence[Sequence[int]],
-        strides: Sequence[Sequence[int]], bias: bool = True, pad_behind: bool = False,
+        self, ops: BlockOps, channels_in: int, channels_out: int, kernel_size: Sequence[int], stride: Sequence[int],
+        bias: bool = True, pad_behind: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
-        kernel = tuple(kernel_sizes[0])
-        if any(tuple(other) != kernel for other in kernel_sizes):
-            raise ValueError(
-                f"domains share a full convolution, but their kernel sizes differ: {[tuple(k) for k in kernel_sizes]}; "
-                "use separable convolutions, which have a kernel per domain"
-            )
-        self.conv: Any = ops.conv_op(channels_in, channels_out, kernel, bias=bias)
-        self.norms = nn.ModuleList(ops.norm(channels_out) for _ in strides)
+        self.conv: Any = ops.conv_op(channels_in, channels_out, tuple(kernel_size), bias=bias)
+        self.norm = ops.norm(channels_out)
         self.nonlin = ops.nonlin()
-        self.strides = [tuple(stride) for stride in strides]
-        self.margins = [margins(kernel, stride, pad_behind) for stride in self.strides]
+        self.margins = margins(kernel_size, stride, pad_behind)
+        self.stride = tuple(stride)
         self.apply(kaiming_normal)
 
     def forward(
         self,
         x: torch.Tensor,
-        domain: int = 0,
         skip: torch.Tensor | None = None,
         factor: Sequence[int] | None = None,
         activated: bool = False,
@@ -51,15 +46,20 @@ class FullUnit(nn.Module):
         """`(B, channels_out, *spatial)`; the arguments are those of `Separable.forward`."""
         if skip is not None or factor is not None:
             x = join(x, skip, None if factor is None else tuple(factor))
-        convolution = (F.conv2d, F.conv3d)[x.ndim - 4]
-        before, after = self.margins[domain]
+        y = self.convolve(x)
+        return norm_and_activate(y, self.norm, self.nonlin) if activated else self.norm(y)
+
+    def convolve(self, x: torch.Tensor) -> torch.Tensor:
+        """The convolution alone, padded as stated. Stride is the unit's: domains may share `conv` at other strides."""
+        before, after = self.margins
         if before != after:
             pairs = [margin for pair in zip(before[::-1], after[::-1], strict=True) for margin in pair]
             x, before = F.pad(x, pairs), [0] * len(before)
-        y = convolution(x, self.conv.weight, self.conv.bias, self.strides[domain], before)
-        if activated:
-            return norm_and_activate(y, self.norms[domain], self.nonlin)
-        return self.norms[domain](y)
+        return (F.conv2d, F.conv3d)[x.ndim - 4](x, self.kernel(), self.conv.bias, self.stride, before)
+
+    def kernel(self) -> torch.Tensor:
+        """`(channels_out, channels_in, *kernel_size)`."""
+        return self.conv.weight
 
 
 def margins(kernel: Sequence[int], stride: Sequence[int], pad_behind: bool) -> tuple[list[int], list[int]]:

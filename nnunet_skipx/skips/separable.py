@@ -1,4 +1,4 @@
-"""The separable unit of 3D U2-Net (MICCAI 2019): per-domain adapters around a shared pointwise convolution."""
+"""The separable unit of 3D U2-Net (MICCAI 2019): a domain's own adapter around a pointwise convolution to share."""
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,8 +13,23 @@ from nnunet_skipx.skips.pointwise import conv1x1
 from nnunet_skipx.skips.separable_norm import SeparableNorm, UnitOptions, join
 
 
-class Adapter(nn.Module):
-    """What a domain has of its own in a separable unit: depthwise kernel, its norm, and the norm of the output."""
+class Separable(nn.Module):
+    """`norm'(W act(norm(dw(x))))` (3D U2-Net, "separable unit").
+
+    The domains of a universal run share W, `pointwise`. Depthwise kernel and norms are a domain's own: its adapter.
+    Convolutions start Kaiming-normal (fan in, gain sqrt 2) with biases 0, norms at 1 and 0, as in the source.
+
+    Args:
+        ops: op types of the plans; the source's own are instance norm and leaky ReLU.
+        channels_in, channels_out: channels of the input and of the output.
+        kernel_size, stride: of the depthwise convolution, per axis.
+        bias: whether the convolutions have one.
+
+    Raises:
+        ValueError: an even kernel.
+    """
+
+    shared = "pointwise"
 
     def __init__(
         self, ops: BlockOps, channels_in: int, channels_out: int, kernel_size: Sequence[int], stride: Sequence[int],
@@ -28,38 +43,14 @@ class Adapter(nn.Module):
             channels_in, channels_in, tuple(kernel_size), tuple(stride), padding, groups=channels_in, bias=bias
         )
         self.norm: Any = ops.norm(channels_in)
-        self.out_norm: Any = ops.norm(channels_out)
-
-
-class Separable(nn.Module):
-    """`norm'_t(W act(norm_t(dw_t(x))))`, t the domain, W shared by all (3D U2-Net, "separable unit").
-
-    Convolutions start Kaiming-normal (fan in, gain sqrt 2) with biases 0, norms at 1 and 0, as in the source.
-
-    Args:
-        ops: op types of the plans; the source's own are instance norm and leaky ReLU.
-        channels_in, channels_out: channels of the input and of the output.
-        kernel_sizes, strides: of the depthwise convolution, per domain and axis.
-        bias: whether the convolutions have one.
-    """
-
-    def __init__(
-        self, ops: BlockOps, channels_in: int, channels_out: int, kernel_sizes: Sequence[Sequence[int]],
-        strides: Sequence[Sequence[int]], bias: bool = True,
-    ) -> None:  # fmt: skip
-        super().__init__()
-        self.adapters = nn.ModuleList(
-            Adapter(ops, channels_in, channels_out, kernel_size, stride, bias)
-            for kernel_size, stride in zip(kernel_sizes, strides, strict=True)
-        )
         self.pointwise: Any = ops.conv_op(channels_in, channels_out, 1, bias=bias)
+        self.out_norm: Any = ops.norm(channels_out)
         self.nonlin: Any = ops.nonlin()
         self.apply(kaiming_normal)
 
     def forward(
         self,
         x: torch.Tensor,
-        domain: int = 0,
         skip: torch.Tensor | None = None,
         factor: Sequence[int] | None = None,
         activated: bool = False,
@@ -68,28 +59,26 @@ class Separable(nn.Module):
 
         Args:
             x: `(B, C, *spatial)`.
-            domain: whose adapter.
             skip: `(B, channels_in - C, *spatial)`, concatenated behind x.
             factor: per axis; x is enlarged by it first, by nearest neighbours. Not together with a skip.
             activated: put the activation behind the unit, too.
         """
         assert skip is None or factor is None, "the source enlarges and concatenates in two steps"
-        adapter: Any = self.adapters[domain]
-        conv, point, factor = adapter.depthwise, self.pointwise, None if factor is None else tuple(factor)
-        if not self.fits_one_function(adapter):
-            y = self.nonlin(adapter.norm(depthwise(join(x, skip, factor), conv.weight, conv.bias, conv.stride)))
-            y = adapter.out_norm(conv1x1(y, point.weight.flatten(1), point.bias))
+        conv, point, factor = self.depthwise, self.pointwise, None if factor is None else tuple(factor)
+        if not self.fits_one_function():
+            y = self.nonlin(self.norm(depthwise(join(x, skip, factor), conv.weight, conv.bias, conv.stride)))
+            y = self.out_norm(conv1x1(y, point.weight.flatten(1), point.bias))
             return self.nonlin(y) if activated else y
         slope = getattr(self.nonlin, "negative_slope", 0.0)
-        options = UnitOptions(tuple(conv.stride), factor, slope, activated, adapter.norm.eps, adapter.out_norm.eps)
+        options = UnitOptions(tuple(conv.stride), factor, slope, activated, self.norm.eps, self.out_norm.eps)
         return SeparableNorm.apply(
-            x, skip, conv.weight, conv.bias, adapter.norm.weight, adapter.norm.bias, point.weight, point.bias,
-            adapter.out_norm.weight, adapter.out_norm.bias, options,
+            x, skip, conv.weight, conv.bias, self.norm.weight, self.norm.bias, point.weight, point.bias,
+            self.out_norm.weight, self.out_norm.bias, options,
         )  # fmt: skip
 
-    def fits_one_function(self, adapter: Any) -> bool:
+    def fits_one_function(self) -> bool:
         """Whether `SeparableNorm` covers the norms and the activation."""
-        return all(are_instance_norm_and_leaky_relu(n, self.nonlin) for n in (adapter.norm, adapter.out_norm))
+        return all(are_instance_norm_and_leaky_relu(n, self.nonlin) for n in (self.norm, self.out_norm))
 
 
 def norm_and_activate(x: torch.Tensor, norm: Any, nonlin: nn.Module) -> torch.Tensor:

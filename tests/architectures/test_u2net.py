@@ -7,8 +7,6 @@ from dynamic_network_architectures.architectures.unet import PlainConvUNet
 from torch import nn
 
 from nnunet_skipx.architectures import U2Net
-from nnunet_skipx.architectures.u2net_parts import Decoder, Domain, Encoder, Style
-from nnunet_skipx.skips.blocks import BlockOps
 from nnunet_skipx.skips.full_unit import FullUnit
 from nnunet_skipx.skips.separable import Separable
 from tests.contract import SMALL, SMALL_2D, NetworkContract
@@ -19,23 +17,26 @@ def count(network: nn.Module) -> int:
     return sum(p.numel() for p in network.parameters())
 
 
+TWIN = {"convolutions": "full", "narrowed": True}
+
+
 class U2NetContract(NetworkContract):
     network = U2Net
 
     def test_a_stock_checkpoint_lacks_only_the_mechanism(self) -> None:
-        """Here no part is nnU-Net's, so a checkpoint has no key in common but for the heads' prefix."""
+        """Here no part is nnU-Net's but the heads, which nnU-Net leaves out of pretrained weights."""
         stock = PlainConvUNet(input_channels=1, num_classes=3, deep_supervision=True, **SMALL.architecture())
         ours = self.build(SMALL).state_dict().keys()
-        assert not ours & stock.state_dict().keys()
-        heads = [key for key in ours if ".seg_layers." in key]  # what nnU-Net leaves out of pretrained weights
-        assert len(heads) == 2 * (SMALL.stages - 1)
+        common = ours & stock.state_dict().keys()
+        assert common == {key for key in ours if ".seg_layers." in key}
+        assert len(common) == 2 * (SMALL.stages - 1)
 
     def test_the_planners_estimate_counts_more_than_the_stock_network(self) -> None:
         """Here: what stem, units and heads put out, and nothing else, for that is what stays in memory."""
         network = self.build(SMALL)
         sizes: list[int] = []
         for module in network.modules():
-            if isinstance(module, (Separable, FullUnit)) or module is network.encoder.stems[0]:
+            if isinstance(module, (Separable, FullUnit)) or module is network.encoder.stem:
                 module.register_forward_hook(lambda m, i, o: sizes.append(o[0].numel()))
         logits = network(torch.randn(1, 1, *SMALL.patch))
         assert network.compute_conv_feature_map_size(SMALL.patch) == sum(sizes) + sum(x.numel() for x in logits)
@@ -46,7 +47,20 @@ class TestU2Net(U2NetContract):
 
 
 class TestU2NetTwin(U2NetContract):
-    options = {"convolutions": "full"}
+    options = TWIN
+
+
+class TestU2NetSeries(U2NetContract):
+    options = {"convolutions": "series"}
+
+    def may_have_zero_gradient(self) -> set[str]:
+        """The adapters' norms, as long as the adapters are zero, as they are at the start."""
+        network = self.build(SMALL)
+        return {name for name, _ in network.named_parameters() if ".adapter_norm." in name}
+
+
+class TestU2NetParallel(U2NetContract):
+    options = {"convolutions": "parallel"}
 
 
 class TestU2NetSource(U2NetContract):
@@ -74,61 +88,10 @@ def test_has_few_parameters_at_nnunets_widths(features: tuple[int, ...], kwargs:
     assert count(ours) <= limit * count(stock)
 
 
-def two_domains(strided: str = "separable") -> tuple[nn.Module, nn.Module]:
-    """Encoder and decoder for an anisotropic CT with 2 labels and an isotropic MRI with 2 channels and 3 labels."""
-    torch.manual_seed(0)
-    ops = BlockOps(nn.Conv3d, nn.InstanceNorm3d, {"affine": True}, nn.LeakyReLU, {"inplace": True})
-    domains = [
-        Domain(1, 2, [[1, 3, 3], [3, 3, 3], [3, 3, 3]], [[1, 1, 1], [1, 2, 2], [2, 2, 2]]),
-        Domain(2, 3, [[3, 3, 3]] * 3, [[1, 1, 1], [2, 2, 2], [2, 2, 2]]),
-    ]
-    style = Style(ops, True, "separable", strided)
-    return Encoder(style, domains, [4, 8, 8], [1, 1, 1]), Decoder(style, domains, [4, 8, 8], [2, 2])
-
-
-def test_each_domain_has_its_channels_labels_kernels_and_strides() -> None:
-    encoder, decoder = two_domains()
-    decoder.deep_supervision = True
-    maps = encoder(torch.randn(1, 1, 8, 16, 16), 0)
-    assert [tuple(x.shape[1:]) for x in maps] == [(4, 8, 16, 16), (8, 8, 8, 8), (8, 4, 4, 4)]
-    assert [tuple(x.shape[1:]) for x in decoder(maps, 0)] == [(2, 8, 16, 16), (2, 8, 8, 8)]
-    logits = decoder(encoder(torch.randn(1, 2, 16, 16, 16), 1), 1)
-    assert [tuple(x.shape[1:]) for x in logits] == [(3, 16, 16, 16), (3, 8, 8, 8)]
-
-
-def test_what_belongs_to_another_domain_changes_no_bit() -> None:
-    encoder, decoder = two_domains()
-    image = torch.randn(1, 1, 8, 16, 16)
-    before = decoder(encoder(image, 0), 0)
-    before.sum().backward()
-    used = {id(p) for part in (encoder, decoder) for p in part.parameters() if p.grad is not None}
-    for part in (encoder, decoder):
-        for parameter in part.parameters():
-            if id(parameter) not in used:
-                nn.init.normal_(parameter)
-    assert torch.equal(decoder(encoder(image, 0), 0), before)
-
-
-@pytest.mark.parametrize(("strided", "shared"), [("separable", {"pointwise"}), ("source", {"pointwise", "conv"})])
-def test_domains_share_exactly_the_pointwise_and_the_sources_strided_convolutions(strided: str, shared: set) -> None:
-    encoder, decoder = two_domains(strided)
-    used = []
-    for domain, channels in ((0, 1), (1, 2)):
-        for part in (encoder, decoder):
-            part.zero_grad(set_to_none=True)
-        decoder.deep_supervision = True
-        logits = decoder(encoder(torch.randn(1, channels, 16, 16, 16), domain), domain)
-        sum(x.sum() for x in logits).backward()
-        named = [*encoder.named_parameters(prefix="encoder"), *decoder.named_parameters(prefix="decoder")]
-        used.append({name for name, p in named if p.grad is not None})
-    assert {name.split(".")[-2] for name in used[0] & used[1]} == shared
-    assert used[0] | used[1] == {name for name, _ in named}
-
-
 def test_the_source_option_makes_the_strided_convolutions_full_and_pads_behind() -> None:
     network = U2Net(1, 3, strided="source", **SMALL.architecture())
     assert all(isinstance(down, FullUnit) for down in network.encoder.downs)
-    assert network.encoder.downs[0].margins == [([0, 0, 0], [1, 1, 1])]
+    assert network.encoder.downs[0].margins == ([0, 0, 0], [1, 1, 1])
     assert isinstance(network.encoder.stages[0][0].first, Separable)
 
 
@@ -139,19 +102,19 @@ def test_the_twin_is_full_and_as_large_in_2d_and_3d(dim: int, residual: bool, st
     plan = PlanShape((64,) * dim, (1,) * dim, 5).architecture(residual=residual)
     plan |= {"features_per_stage": [32, 64, 128, 256, 320]}
     with torch.device("meta"):
-        ours, twin = (U2Net(1, 3, strided=strided, convolutions=kind, **plan) for kind in ("separable", "full"))
+        ours, twin = (U2Net(1, 3, strided=strided, **kwargs, **plan) for kwargs in ({}, TWIN))
     assert abs(count(twin) - count(ours)) < 0.05 * count(ours)
     assert not any(isinstance(module, Separable) for module in twin.modules())
 
 
 @pytest.mark.parametrize("features", [[1, 1, 1], [2, 4, 8]])
 def test_the_twin_of_a_tiny_network_has_a_channel_per_stage_at_least(features: list[int]) -> None:
-    twin = U2Net(1, 3, convolutions="full", **(SMALL_2D.architecture() | {"features_per_stage": features}))
+    twin = U2Net(1, 3, **TWIN, **(SMALL_2D.architecture() | {"features_per_stage": features}))
     assert min(twin.encoder.output_channels) >= 1
     assert twin(torch.randn(1, 1, *SMALL_2D.patch)).isfinite().all()
 
 
-@pytest.mark.parametrize("convolutions", ["separable", "full"])
+@pytest.mark.parametrize("convolutions", ["separable", "full", "series", "parallel"])
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
 def test_without_deep_supervision_only_the_auxiliary_heads_get_no_gradient(
     shape: PlanShape, convolutions: str
@@ -161,7 +124,7 @@ def test_without_deep_supervision_only_the_auxiliary_heads_get_no_gradient(
     network = U2Net(1, 3, convolutions=convolutions, **shape.architecture())
     network(torch.randn(1, 1, *shape.patch)).square().mean().backward()
     without = {name for name, p in network.named_parameters() if p.grad is None}
-    heads = {f"decoder.seg_layers.0.{n}.{key}" for n in range(shape.stages - 2) for key in ("weight", "bias")}
+    heads = {f"decoder.seg_layers.{n}.{key}" for n in range(shape.stages - 2) for key in ("weight", "bias")}
     assert without == heads
 
 
@@ -195,7 +158,7 @@ def test_what_it_cannot_build_is_refused_by_name(plan: dict[str, Any], message: 
 def test_starts_as_the_source_does() -> None:
     network = U2Net(1, 3, True, **SMALL.architecture())
     assert all(not p.any() for name, p in network.named_parameters() if name.endswith("bias"))
-    head = network.decoder.seg_layers[0][0].weight
+    head = network.decoder.seg_layers[0].weight
     assert head.std().item() == pytest.approx((2 / head.shape[1]) ** 0.5, rel=0.5)
 
 

@@ -10,11 +10,12 @@ import torch
 from torch import nn
 
 from benchmarks.naive_separable import enlarge
-from nnunet_skipx.architectures.u2net_parts import Decoder, Domain, Encoder, Style
+from nnunet_skipx.architectures import U2Net
 from nnunet_skipx.skips.blocks import BlockOps
 from nnunet_skipx.skips.depthwise import depthwise
 from nnunet_skipx.skips.full_unit import FullUnit
 from nnunet_skipx.skips.separable import Separable
+from nnunet_skipx.universal.sharing import share
 
 if TYPE_CHECKING:
     from tests.parity import Reference
@@ -23,6 +24,10 @@ SIDE_OUTPUT_LEVELS = (2, 1)
 OPS = BlockOps(
     nn.Conv3d, nn.InstanceNorm3d, {"affine": True}, nn.LeakyReLU, {"negative_slope": 0.01, "inplace": True}
 )
+PLAN_OPS = {
+    "conv_op": OPS.conv_op, "norm_op": OPS.norm_op, "norm_op_kwargs": OPS.norm_op_kwargs, "nonlin": OPS.nonlin_op,
+    "nonlin_kwargs": OPS.nonlin_kwargs,
+}  # fmt: skip
 Named = Iterator[tuple[str, nn.Module]]
 
 
@@ -37,117 +42,116 @@ def copy_parameters(named: Named, reference: "Reference") -> None:
             ours[name].copy_(value)
 
 
-def layers_of_unit(unit: Any, prefix: str = "") -> Named:
-    """The layers of a unit under the reference's names."""
-    for t, adapter in enumerate(unit.adapters):
-        yield f"{prefix}adapOps.{t}.conv1", adapter.depthwise
-        yield f"{prefix}adapOps.{t}.op1.0", adapter.norm
-        yield f"{prefix}op.{t}", adapter.out_norm
+def layers_of_unit(unit: Any, task: int, prefix: str = "") -> Named:
+    """The layers of a task's unit under the reference's names; the tasks' networks share the last."""
+    yield f"{prefix}adapOps.{task}.conv1", unit.depthwise
+    yield f"{prefix}adapOps.{task}.op1.0", unit.norm
+    yield f"{prefix}op.{task}", unit.out_norm
     yield f"{prefix}pwise.conv1", unit.pointwise
 
 
 def evaluate_unit(reference: "Reference") -> dict[str, torch.Tensor]:
     """One separable unit on one input, per task."""
     config, x = reference.meta["config"], reference.values["in/x"]
-    tasks = config["nb_tasks"]
     stride = config["stride"] if isinstance(config["stride"], list) else [config["stride"]] * 3
-    unit = Separable(OPS, config["in_channels"], config["out_channels"], [[3] * 3] * tasks, [stride] * tasks).double()
-    copy_parameters(layers_of_unit(unit), reference)
+    tasks = [
+        Separable(OPS, config["in_channels"], config["out_channels"], [3] * 3, stride).double()
+        for _ in range(config["nb_tasks"])
+    ]
+    for unit in tasks[1:]:
+        unit.pointwise = tasks[0].pointwise
+    copy_parameters((named for t, unit in enumerate(tasks) for named in layers_of_unit(unit, t)), reference)
     values = {}
-    for t in range(tasks):
-        adapter: Any = unit.adapters[t]
-        conv = adapter.depthwise
-        z = unit.nonlin(adapter.norm(depthwise(x, conv.weight, conv.bias, conv.stride)))
+    for t, unit in enumerate(tasks):
+        conv = unit.depthwise
+        z = unit.nonlin(unit.norm(depthwise(x, conv.weight, conv.bias, conv.stride)))
         values |= {f"mid/task{t}_depthwise": z, f"mid/task{t}_pointwise": unit.pointwise(z)}
-        values[f"out64/task{t}"] = unit(x, t)
+        values[f"out64/task{t}"] = unit(x)
     return values
 
 
 class SourceNetwork(nn.Module):
-    """Our encoder and decoder for the tasks of a file, and the source's side outputs."""
+    """Our network for one task of a file, and the source's side outputs."""
 
-    def __init__(self, reference: "Reference") -> None:
+    def __init__(self, reference: "Reference", task: int) -> None:
         super().__init__()
         config = reference.meta["config"]
         if not (config["residual"] and config["instance_norm"]):
             raise ValueError("our units are the source's residual ones with instance norm; the file has others")
         pools = config["num_pool_per_axis"]
         depth = max(pools)
-        strides = [[1] * 3] + [[2 if i < pool else 1 for pool in pools] for i in range(depth)]
-        channels = zip(config["in_channels_list"], config["num_class_list"], strict=True)
-        domains = [Domain(image, classes, [[3] * 3] * (depth + 1), strides) for image, classes in channels]
+        self.task = task
+        self.strides = [[1] * 3] + [[2 if i < pool else 1 for pool in pools] for i in range(depth)]
         features = [config["base_out_channels"] * 2**level for level in range(depth + 1)]
-        style = Style(OPS, True, "separable", "source")
-        self.encoder = Encoder(style, domains, features, [1] * (depth + 1))
-        self.decoder = Decoder(style, domains, features, [2] * depth)
+        classes = config["num_class_list"][task]
+        self.network: Any = U2Net(
+            config["in_channels_list"][task], classes, n_stages=depth + 1, features_per_stage=features,
+            kernel_sizes=[[3] * 3] * (depth + 1), strides=self.strides, n_conv_per_stage=2, n_conv_per_stage_decoder=2,
+            conv_bias=True, strided="source", **PLAN_OPS,
+        )  # fmt: skip
         indices = sorted({int(name.split(".")[1]) for name in reference.group("param") if name.startswith("dSupers")})
         levels = [level for level in SIDE_OUTPUT_LEVELS if level < depth]
         self.side_levels = dict(zip(levels, indices, strict=bool(indices)))
         self.sides = nn.ModuleDict(
             {
-                f"{level}_{t}": nn.Sequential(
-                    nn.Conv3d(features[level], domain.num_classes, 1), OPS.norm(domain.num_classes), OPS.nonlin()
-                )
+                str(level): nn.Sequential(nn.Conv3d(features[level], classes, 1), OPS.norm(classes), OPS.nonlin())
                 for level in self.side_levels
-                for t, domain in enumerate(domains)
             }
         )
 
     def named_layers(self) -> Named:
         """All layers under the reference's names."""
-        encoder: Any = self.encoder
-        decoder: Any = self.decoder
-        for t, stem in enumerate(encoder.stems):
-            yield f"in_tr_list.{t}.op1.0", stem.conv
-            yield f"in_tr_list.{t}.op1.1.0", stem.norm
-            yield f"out_tr_list.{t}.conv1", decoder.seg_layers[t][-1]
+        encoder, decoder, t = self.network.encoder, self.network.decoder, self.task
+        yield f"in_tr_list.{t}.op1.0", encoder.stem.conv
+        yield f"in_tr_list.{t}.op1.1.0", encoder.stem.norm
+        yield f"out_tr_list.{t}.conv1", decoder.seg_layers[-1]
         for level, (block,) in enumerate(encoder.stages):
-            yield from layers_of_unit(block.first, f"down_blocks.{level}.op1.")
-            yield from layers_of_unit(block.second, f"down_blocks.{level}.op2.")
+            yield from layers_of_unit(block.first, t, f"down_blocks.{level}.op1.")
+            yield from layers_of_unit(block.second, t, f"down_blocks.{level}.op2.")
         for level, down in enumerate(encoder.downs):
             assert isinstance(down, FullUnit)
             yield f"down_samps.{level}.op1.conv", down.conv
-            yield from ((f"down_samps.{level}.op1.op.{t}", norm) for t, norm in enumerate(down.norms))
+            yield f"down_samps.{level}.op1.op.{t}", down.norm
         for position, (up, (first, second)) in enumerate(zip(decoder.ups, decoder.stages, strict=True)):
             level = len(decoder.ups) - 1 - position
-            yield from layers_of_unit(up, f"up_samps.{level}.op.")
-            yield from layers_of_unit(first, f"up_blocks.{level}.op1.")
-            yield from layers_of_unit(second, f"up_blocks.{level}.op2.")
-        for name, side in self.sides.items():
-            level, t = name.split("_")
+            yield from layers_of_unit(up, t, f"up_samps.{level}.op.")
+            yield from layers_of_unit(first, t, f"up_blocks.{level}.op1.")
+            yield from layers_of_unit(second, t, f"up_blocks.{level}.op2.")
+        for level, side in self.sides.items():
             yield f"dSupers.{self.side_levels[int(level)]}.{t}.op1.0", side[0]
             yield f"dSupers.{self.side_levels[int(level)]}.{t}.op1.1.0", side[1]
 
-    def forward(self, image: torch.Tensor, task: int) -> dict[str, torch.Tensor]:
+    def forward(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
         """Intermediate maps and `out` by the reference's names."""
-        maps = self.encoder(image, task)
+        encoder, decoder = self.network.encoder, self.network.decoder
+        maps = encoder(image)
         values = {f"down{level}": x for level, x in enumerate(maps)}
-        for level, (down, x) in enumerate(zip(self.encoder.downs, maps[:-1], strict=True)):
-            values[f"downsample{level}"] = down(x, task, activated=True)
-        decoder: Any = self.decoder
+        for level, (down, x) in enumerate(zip(encoder.downs, maps[:-1], strict=True)):
+            values[f"downsample{level}"] = down(x, activated=True)
         x, side = maps[-1], None
         for position, (up, stage) in enumerate(zip(decoder.ups, decoder.stages, strict=True)):
             level = len(decoder.ups) - 1 - position
-            strides = decoder.domains[task].strides
-            x = up(x, task, factor=strides[level + 1], activated=True)
+            x = up(x, factor=self.strides[level + 1], activated=True)
             values[f"upsample{level}"] = x
-            x = stage[1](stage[0](x, task, skip=maps[level], activated=True), task, activated=True)
+            x = stage[1](stage[0](x, skip=maps[level], activated=True), activated=True)
             values[f"up{level}"] = x
             if level in self.side_levels:
-                y = self.sides[f"{level}_{task}"](x)
-                side = enlarge(y if side is None else y + side, strides[level])
+                y = self.sides[str(level)](x)
+                side = enlarge(y if side is None else y + side, self.strides[level])
                 values[f"ds{self.side_levels[level]}"] = side
-        out = decoder.seg_layers[task][-1](x)
+        out = decoder.seg_layers[-1](x)
         return values | {"out": out if side is None else out + side}
 
 
 def evaluate_network(reference: "Reference") -> dict[str, torch.Tensor]:
-    """The whole network on every task's input."""
-    network = SourceNetwork(reference).double()
-    copy_parameters(network.named_layers(), reference)
+    """The whole network on every task's input: one network per task, shared as in a universal run."""
+    tasks = [SourceNetwork(reference, t).double() for t in range(len(reference.meta["config"]["in_channels_list"]))]
+    for task in tasks[1:]:
+        share(task.network, tasks[0].network)
+    copy_parameters((named for task in tasks for named in task.named_layers()), reference)
     values = {}
-    for t in range(len(reference.meta["config"]["in_channels_list"])):
-        result = network(reference.values[f"in/x_task{t}"], t)
+    for t, task in enumerate(tasks):
+        result = task(reference.values[f"in/x_task{t}"])
         values[f"out64/task{t}"] = result.pop("out")
         values |= {f"mid/task{t}_{name}": value for name, value in result.items()}
     return values

@@ -40,22 +40,22 @@ def op_types(dim: int = 3, norm: str | None = "instance", nonlin: type[nn.Module
 def setup(
     kernel: str, call: str, ops: BlockOps | None = None, dtype: torch.dtype = torch.float64
 ) -> tuple[Separable, list[torch.Tensor], dict[str, Any]]:
-    """A unit for two domains with random parameters, its leaf tensors for domain 1, and how to call it."""
+    """A unit with random parameters, its leaf tensors, and how to call it."""
     torch.manual_seed(0)
     dim, size, stride = KERNELS[kernel]
     skip_channels, options = CALLS[call]
-    unit = Separable(ops or op_types(dim), 5 + skip_channels, 6, [size] * 2, [stride] * 2).to(dtype)
+    unit = Separable(ops or op_types(dim), 5 + skip_channels, 6, size, stride).to(dtype)
     for parameter in unit.parameters():
         nn.init.normal_(parameter)
     x = torch.randn(2, 5, *SIZES[dim], dtype=dtype, requires_grad=True)
-    leaves, options = [x], options | {"x": x, "domain": 1}
+    leaves, options = [x], options | {"x": x}
     if "factor" in options:
         factor = options["factor"]
         options["factor"] = (factor,) * dim if isinstance(factor, int) else factor[-dim:]
     if skip_channels:
         options["skip"] = torch.randn(2, skip_channels, *SIZES[dim], dtype=dtype, requires_grad=True)
         leaves.append(options["skip"])
-    return unit, [*leaves, *unit.adapters[1].parameters(), *unit.pointwise.parameters()], options
+    return unit, [*leaves, *unit.parameters()], options
 
 
 def assert_equals_naive(unit: Separable, leaves: list[torch.Tensor], options: dict[str, Any], limit: float) -> None:
@@ -96,10 +96,10 @@ def test_constant_channels_and_large_means_stay_accurate() -> None:
     with torch.no_grad():
         options["x"][:, 0] = 3.0
         options["x"] += 100
-        unit.adapters[1].norm.bias += 10
+        unit.norm.bias += 10
     reference, _, _ = setup("3d", "activated")
     reference.load_state_dict(unit.state_dict())
-    exact = naive_separable(reference, options["x"].double(), 1, activated=True)
+    exact = naive_separable(reference, options["x"].double(), activated=True)
     naive_error = (naive_separable(unit, **options) - exact).abs().max()
     assert (unit(**options) - exact).abs().max() < 4 * naive_error + 1e-5
 
@@ -118,37 +118,11 @@ def test_keeps_only_its_input_and_output_for_the_backward(call: str) -> None:
     assert maps <= allowed
 
 
-def test_domains_share_the_pointwise_convolution_and_nothing_else() -> None:
-    unit, _, options = setup("3d", "activated")
-    before = unit(**options)
-    first = unit(options["x"], 0, activated=True)
-    for parameter in unit.adapters[0].parameters():
-        nn.init.normal_(parameter)
-    assert torch.equal(unit(**options), before)
-    assert not torch.allclose(unit(options["x"], 0, activated=True), first)
-    nn.init.normal_(unit.pointwise.weight)
-    assert not torch.allclose(unit(**options), before)
-
-
-def test_a_further_domain_costs_its_adapter_only() -> None:
-    one, two = (Separable(op_types(), 4, 6, [[3] * 3] * n, [[1] * 3] * n) for n in (1, 2))
-    added = sum(p.numel() for p in two.parameters()) - sum(p.numel() for p in one.parameters())
-    assert added == 4 * 27 + 4 + 2 * 4 + 2 * 6
-    assert {name.split(".")[0] for name, _ in one.named_parameters()} == {"adapters", "pointwise"}
-
-
-def test_domains_have_kernels_and_strides_of_their_own() -> None:
-    unit = Separable(op_types(), 4, 6, [(3, 3, 3), (1, 3, 3)], [(2, 2, 2), (1, 2, 2)])
-    x = torch.randn(1, 4, 8, 8, 8)
-    assert unit(x, 0).shape == (1, 6, 4, 4, 4)
-    assert unit(x, 1).shape == (1, 6, 8, 4, 4)
-
-
-def test_gradients_reach_the_adapter_in_use_and_no_other() -> None:
-    unit, _, options = setup("3d", "activated")
-    unit(**options).sum().backward()
-    assert all(p.grad is not None for p in unit.adapters[1].parameters())
-    assert all(p.grad is None for p in unit.adapters[0].parameters())
+def test_all_but_the_pointwise_convolution_is_a_domains_own() -> None:
+    unit = Separable(op_types(), 4, 6, [3] * 3, [1] * 3)
+    shared = {id(p) for p in getattr(unit, unit.shared).parameters()}
+    assert sum(p.numel() for p in unit.parameters() if id(p) not in shared) == 4 * 27 + 4 + 2 * 4 + 2 * 6
+    assert len(shared) == 2
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
@@ -163,7 +137,7 @@ def test_half_precision_stays_finite_and_close(call: str, dtype: torch.dtype) ->
     assert half.dtype == dtype
     assert (half.float() - full).abs().mean() < 0.05 * full.abs().mean()
     half.float().square().mean().backward()
-    assert all(leaf.grad.isfinite().all() for leaf in unit.adapters[1].parameters())
+    assert all(leaf.grad.isfinite().all() for leaf in unit.parameters())
     assert unit.pointwise.weight.grad.dtype == torch.float32
 
 
@@ -171,7 +145,7 @@ def test_statistics_of_large_half_precision_maps_do_not_overflow() -> None:
     unit, _, options = setup("3d", "as-it-is", dtype=torch.float32)
     full = unit(**options)
     with torch.autocast("cpu", dtype=torch.float16):
-        half = unit((options["x"] * 2000).half(), 1)
+        half = unit((options["x"] * 2000).half())
     assert half.isfinite().all()
     assert (half.float() - full).abs().mean() < 0.05 * full.abs().mean()
 
@@ -187,34 +161,28 @@ def test_is_one_graph_forward_and_backward(call: str) -> None:
 
 def test_starts_as_the_source_does() -> None:
     torch.manual_seed(0)
-    unit = Separable(op_types(), 64, 64, [(3, 3, 3)], [(1, 1, 1)])
-    adapter = unit.adapters[0]
-    assert adapter.depthwise.weight.std().item() == pytest.approx((2 / 27) ** 0.5, rel=0.1)
+    unit = Separable(op_types(), 64, 64, (3, 3, 3), (1, 1, 1))
+    assert unit.depthwise.weight.std().item() == pytest.approx((2 / 27) ** 0.5, rel=0.1)
     assert unit.pointwise.weight.std().item() == pytest.approx((2 / 64) ** 0.5, rel=0.1)
-    assert not adapter.depthwise.bias.any()
+    assert not unit.depthwise.bias.any()
     assert not unit.pointwise.bias.any()
-    assert (adapter.norm.weight == 1).all()
-    assert not adapter.out_norm.bias.any()
+    assert (unit.norm.weight == 1).all()
+    assert not unit.out_norm.bias.any()
 
 
 def test_even_kernels_are_refused() -> None:
     with pytest.raises(ValueError, match="odd kernel sizes"):
-        Separable(op_types(), 4, 4, [(2, 3, 3)], [(1, 1, 1)])
+        Separable(op_types(), 4, 4, (2, 3, 3), (1, 1, 1))
 
 
 @pytest.mark.parametrize("pad_behind", [True, False])
 def test_a_full_unit_is_convolution_and_norm_with_the_stated_padding(pad_behind: bool) -> None:
-    unit = FullUnit(op_types(), 4, 6, [(3, 3, 3)], [(1, 2, 2)], pad_behind=pad_behind)
+    unit = FullUnit(op_types(), 4, 6, (3, 3, 3), (1, 2, 2), pad_behind=pad_behind)
     x = torch.randn(2, 4, 4, 8, 6)
     padded = F.pad(x, (0, 1, 0, 1, 1, 1) if pad_behind else (1,) * 6)
     y = F.instance_norm(F.conv3d(padded, unit.conv.weight, unit.conv.bias, (1, 2, 2)))
     torch.testing.assert_close(unit(x), y)
     torch.testing.assert_close(unit(x, activated=True), F.leaky_relu(y))
-
-
-def test_domains_with_other_kernels_cannot_share_a_full_convolution() -> None:
-    with pytest.raises(ValueError, match="kernel sizes differ"):
-        FullUnit(op_types(), 4, 6, [(3, 3, 3), (1, 3, 3)], [(1, 1, 1)] * 2)
 
 
 @pytest.mark.parametrize("nonlin", [nn.LeakyReLU, nn.ReLU])

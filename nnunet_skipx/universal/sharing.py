@@ -1,0 +1,50 @@
+"""What the networks of a universal run share: the units' mixing convolutions, stage by stage."""
+from typing import Any
+
+from torch import nn
+
+from nnunet_skipx.architectures import U2Net
+from nnunet_skipx.architectures.u2net_parts import Decoder, Encoder
+
+
+def units(encoder: Encoder, decoder: Decoder) -> dict[str, Any]:
+    """The units of a network by names that count stages from the full resolution, so that other depths fit."""
+    found: dict[str, Any] = {}
+    stages: Any = encoder.stages
+    for stage, blocks in enumerate(stages):
+        for number, block in enumerate(blocks):
+            found[f"encoder.{stage}.{number}.first"] = block.first
+            found[f"encoder.{stage}.{number}.second"] = block.second
+    found |= {f"down.{stage}": unit for stage, unit in enumerate(encoder.downs)}
+    coarse_to_fine: Any = decoder.stages
+    for position, convs in enumerate(coarse_to_fine):
+        stage = len(coarse_to_fine) - 1 - position
+        found[f"up.{stage}"] = decoder.ups[position]
+        found |= {f"decoder.{stage}.{number}": unit for number, unit in enumerate(convs)}
+    return found
+
+
+def share(network: U2Net, deepest: U2Net) -> None:
+    """Give `network` the mixing convolutions of `deepest`, the modules themselves, wherever both have the stage.
+
+    What the two have of their own afterwards are stem, depthwise kernels, norms, residual adapters and heads.
+
+    Raises:
+        ValueError: convolutions of other shapes, or a stage that `deepest` lacks; names it.
+    """
+    theirs = units(deepest.encoder, deepest.decoder)
+    for name, unit in units(network.encoder, network.decoder).items():
+        if name not in theirs:
+            raise ValueError(f"a universal run's deepest network has no {name}, which this network has: its plans have "
+                             "more stages or more convolutions per stage")  # fmt: skip
+        old, new = getattr(unit, unit.shared), getattr(theirs[name], unit.shared)
+        if old.weight.shape != new.weight.shape:
+            raise ValueError(f"{name} has weights of the shape {tuple(old.weight.shape)} here and "
+                             f"{tuple(new.weight.shape)} in the universal run, so it cannot be shared")  # fmt: skip
+        setattr(unit, unit.shared, new)
+
+
+def shared_parameters(network: U2Net) -> list[nn.Parameter]:
+    """The parameters that `share` shares."""
+    found = units(network.encoder, network.decoder).values()
+    return [p for unit in found for p in getattr(unit, unit.shared).parameters()]
