@@ -5,6 +5,9 @@ from typing import Any
 
 from nnunetv2.paths import nnUNet_preprocessed
 from nnunetv2.utilities.dataset_name_id_conversion import maybe_convert_to_dataset_name
+from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+
+DOMAINS_FILE = "domains.json"  # beside the plans of a universal run, whose cases are those of other data sets
 
 
 def plans_file(dataset: str, plans: str) -> Path:
@@ -45,3 +48,28 @@ def read_planned(dataset: str, plans: str) -> tuple[dict[str, Any], dict[str, An
     if not beside.is_file():
         raise FileNotFoundError(f"{beside} does not exist: run nnUNetv2_plan_and_preprocess -d {dataset} again")
     return json.loads(path.read_text()), json.loads(beside.read_text())
+
+
+def preprocessed_folder(dataset: str, plans: str, configuration: str) -> Path:
+    """The folder of a configuration's preprocessed cases; of a universal run, which has none, that of its plans.
+
+    Raises:
+        ValueError: the plans have no such configuration; says what there is.
+        FileNotFoundError: nothing is preprocessed, or as `plans_file` raises it.
+    """
+    path = plans_file(dataset, plans)
+    content = json.loads(path.read_text())
+    if configuration not in content["configurations"]:
+        raise ValueError(
+            f"{plans} of {path.parent.name} have no configuration {configuration!r}; they have: "
+            f"{', '.join(content['configurations'])}"
+        )
+    if path.with_name(DOMAINS_FILE).is_file():
+        return path.parent
+    folder = path.parent / PlansManager(content).get_configuration(configuration).data_identifier
+    if not any(folder.glob("*.pkl")):
+        raise FileNotFoundError(
+            f"{folder} holds no preprocessed case: run nnUNetv2_preprocess -d {dataset} -plans_name {plans} "
+            f"-c {configuration}"
+        )
+    return folder

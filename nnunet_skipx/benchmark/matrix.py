@@ -8,7 +8,7 @@ from typing import Any
 
 from nnunet_skipx.benchmark.cell import Cell
 from nnunet_skipx.benchmark.cost import find_trainer
-from nnunet_skipx.planned import plans_file
+from nnunet_skipx.planned import plans_file, preprocessed_folder
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -127,26 +127,10 @@ def _planned(dataset: str, plans: str, matrix: Matrix) -> tuple[str, str]:
     """The data set's full name, and the plans, once nnU-Net could train on them."""
     path = plans_file(dataset, plans)
     name = path.parent.name
-    configurations = json.loads(path.read_text())["configurations"]
     for configuration in matrix.configurations:
-        if configuration not in configurations:
-            raise ValueError(
-                f"{plans} of {name} have no configuration {configuration!r}; they have: {', '.join(configurations)}"
-            )
-        folder = path.parent / _data_identifier(configurations, configuration)
-        if not any(folder.glob("*.pkl")):
-            raise FileNotFoundError(
-                f"{folder} holds no preprocessed case: run nnUNetv2_preprocess -d {dataset} -plans_name {plans} "
-                f"-c {configuration}"
-            )
+        preprocessed_folder(dataset, plans, configuration)
     splits = path.with_name("splits_final.json")
     count = len(json.loads(splits.read_text())) if splits.is_file() else 5  # nnU-Net makes five where there are none
     if wrong := [fold for fold in matrix.folds if fold not in range(count)]:
         raise ValueError(f"{name} has no fold {wrong[0]}: it has the folds 0 to {count - 1}")
     return name, plans
-
-
-def _data_identifier(configurations: dict[str, Any], configuration: str) -> str:
-    """The folder of a configuration's preprocessed cases, which it may inherit."""
-    content = configurations[configuration]
-    return content.get("data_identifier") or _data_identifier(configurations, content["inherits_from"])

@@ -1,6 +1,5 @@
 """Full convolutions with residual adapters, the alternatives that 3D U2-Net (MICCAI 2019) is compared with."""
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import nn
@@ -22,8 +21,8 @@ class SeriesUnit(FullUnit):
     ) -> None:  # fmt: skip
         super().__init__(ops, channels_in, channels_out, kernel_size, stride, bias)
         self.adapter_norm = ops.norm(channels_out)
-        self.adapter: Any = ops.conv_op(channels_out, channels_out, 1, bias=False)
-        nn.init.zeros_(self.adapter.weight)
+        self.adapter = ops.conv_op(channels_out, channels_out, 1, bias=False)
+        nn.init.zeros_(self.get_parameter("adapter.weight"))
 
     def convolve(self, x: torch.Tensor) -> torch.Tensor:
         """`(B, channels_out, *spatial)`, ahead of the unit's norm."""
@@ -45,11 +44,11 @@ class ParallelUnit(FullUnit):
         super().__init__(ops, channels_in, channels_out, kernel_size, stride, bias)
         if any(k % 2 == 0 for k in kernel_size):
             raise ValueError(f"a parallel adapter needs odd kernel sizes, got {tuple(kernel_size)}: change the plans")
-        self.adapter: Any = ops.conv_op(channels_in, channels_out, 1, bias=False)
-        nn.init.zeros_(self.adapter.weight)
+        self.adapter = ops.conv_op(channels_in, channels_out, 1, bias=False)
+        nn.init.zeros_(self.get_parameter("adapter.weight"))
 
     def kernel(self) -> torch.Tensor:
         """`(channels_out, channels_in, *kernel_size)`, the adapter included."""
         weight = self.conv.weight
         margins = [k // 2 for k in reversed(weight.shape[2:]) for _ in range(2)]
-        return weight + F.pad(self.adapter.weight, margins)
+        return weight + F.pad(self.get_parameter("adapter.weight"), margins)

@@ -21,13 +21,15 @@ class SkipTrainer(nnUNetTrainer):
     claims to add, at the same number of parameters (the `_twin` variant); in `demo_kwargs` those that fit it to the
     demo's narrow U-Net and short schedule (the `_demo` variant), with `demo_learning_rate` where the demo's own does
     not suit it; and in `own_options` what further parts of a name mean to it: arguments of the network by option, such
-    as `{"attn": {"attention": True}}`.
+    as `{"attn": {"attention": True}}`. `own_mixins` are classes that options with a number stand for, `{"from{N}": X}`;
+    they find it in `number`. Without `twin_kwargs` there is no twin.
     """
 
     architecture: ClassVar[type[SkipUNet] | type[U2Net]]
     own_options: ClassVar[dict[str, dict[str, Any]]] = {}
+    own_mixins: ClassVar[dict[str, type]] = {}
     architecture_kwargs: ClassVar[dict[str, Any]] = {}
-    twin_kwargs: ClassVar[dict[str, Any]]
+    twin_kwargs: ClassVar[dict[str, Any]] = {}
     demo_kwargs: ClassVar[dict[str, Any]] = {}
     demo_learning_rate: ClassVar[float | None] = None
 

@@ -7,6 +7,7 @@ import functools
 import importlib
 import pkgutil
 import re
+from string import ascii_lowercase
 from typing import Any
 
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
@@ -20,6 +21,7 @@ from nnunet_skipx.training.trainer import SkipTrainer
 
 BASELINE = "nnUNetTrainer"
 EPOCHS = re.compile(r"([1-9][0-9]*)epochs?")
+NUMBERED = re.compile(r"([a-z]+)([1-9][0-9]*)")  # a trainer's own option with a number, such as from500
 OPTIONS = {
     "{N}epochs": "train for N epochs instead of 1000",
     "twin": "the network's twin: as many parameters, the claimed ingredient neutralised (not on nnUNetTrainer)",
@@ -54,8 +56,11 @@ def trainer_class(name: str) -> type[nnUNetTrainer]:
 
 
 def kind(option: str) -> str:
-    """What an option is called in a list: `{N}epochs` for every number of epochs, else itself."""
-    return "{N}epochs" if EPOCHS.fullmatch(option) else option
+    """What an option is called in a list: `{N}epochs`, `from{N}` for every number, else itself."""
+    if EPOCHS.fullmatch(option):
+        return "{N}epochs"
+    numbered = NUMBERED.fullmatch(option)
+    return f"{numbered[1]}{{N}}" if numbered and option not in OPTIONS else option
 
 
 def options_of(base: type[nnUNetTrainer]) -> dict[str, str]:
@@ -65,11 +70,15 @@ def options_of(base: type[nnUNetTrainer]) -> dict[str, str]:
     general = dict(OPTIONS)
     if not issubclass(base.architecture, SkipUNet):
         del general["stage2"]  # there is no stock U-Net in it to freeze
+    if not base.twin_kwargs:
+        del general["twin"]
     own = {
         option: "the network with " + ", ".join(f"{key}={value!r}" for key, value in kwargs.items())
         for option, kwargs in base.own_options.items()
     }
-    return own | general
+    numbered = {option: (mixin.__doc__ or "").partition(": ")[2].partition("\n")[0] for option, mixin in
+                base.own_mixins.items()}  # fmt: skip
+    return own | numbered | general
 
 
 @functools.cache
@@ -86,6 +95,11 @@ def _variant(name: str, base_name: str, options: tuple[str, ...]) -> type[nnUNet
     if epochs:  # first, so that it has the last word on the number of epochs
         namespace["epochs"] = epochs[0]
         mixins.append(EpochsOption)
+    if issubclass(base, SkipTrainer):  # ahead of the general ones, whose optimisers they narrow down
+        for option in options:
+            if kind(option) in base.own_mixins:
+                mixins.append(base.own_mixins[kind(option)])
+                namespace["number"] = int(option.lstrip(ascii_lowercase))
     mixins += [mixin for option, mixin in MIXINS.items() if option in options]
     if issubclass(base, SkipTrainer):
         meanings = {**base.own_options, "demo": base.demo_kwargs, "twin": base.twin_kwargs}
@@ -108,6 +122,9 @@ def _check_options(name: str, base: type[nnUNetTrainer], options: tuple[str, ...
             f"{name!r}: {problem}. A name is {base.__name__} followed by options of this list, each at most once:\n"
             f"{known}\nTrainers: {', '.join([BASELINE, *trainer_names()])}"
         )
+    numbered = base.own_mixins if issubclass(base, SkipTrainer) else {}
+    if sum(which in numbered for which in kinds) > 1:
+        raise ValueError(f"{name!r}: of {', '.join(f'_{option}' for option in numbered)} a name has one at most")
     if len(set(kinds)) < len(kinds):
         raise ValueError(f"{name!r} gives an option twice; each may stand once")
 

@@ -1,4 +1,5 @@
 """The domains of a universal run: data sets that nnU-Net has planned and preprocessed, each with a plan of its own."""
+import copy
 import hashlib
 import json
 from collections.abc import Sequence
@@ -9,11 +10,12 @@ from typing import Any
 from nnunetv2.utilities.label_handling.label_handling import determine_num_input_channels
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 
-from nnunet_skipx.planned import plans_file, read_planned
+from nnunet_skipx.planned import preprocessed_folder, read_planned
 
 # What a plan says about the network and all domains must share, since their pointwise weights do.
 SHARED_OPS = ("conv_op", "norm_op", "norm_op_kwargs", "nonlin", "nonlin_kwargs", "conv_bias")
 PER_STAGE = ("features_per_stage", "n_conv_per_stage", "n_blocks_per_stage", "n_conv_per_stage_decoder")
+BLOCK = 2**16  # bytes; of a file's content its beginning, middle and end are compared
 
 
 @dataclass(frozen=True)
@@ -46,11 +48,35 @@ class PlannedDomain:
         """The architecture arguments of the plan."""
         return self.manager.network_arch_init_kwargs
 
-    def fingerprint(self) -> str:
-        """SHA-256 of the plans, of dataset.json, and of the names and sizes of the preprocessed files."""
-        files = sorted((path.name, path.stat().st_size) for path in self.folder.iterdir())
-        content = [self.plans, self.dataset_json, self.configuration, files]
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    def fingerprint(self) -> dict[str, str]:
+        """SHA-256 of the plans, of dataset.json, and of the preprocessed files (names, sizes, blocks of each)."""
+        files = hashlib.sha256()
+        for path in sorted(self.folder.iterdir()):
+            if path.suffix != ".npy":  # nnU-Net unpacks such files while it trains
+                files.update(f"{path.name} {path.stat().st_size} ".encode())
+                files.update(_blocks(path))
+        return {
+            "plans": _digest([self.plans, self.configuration]),
+            "dataset.json": _digest(self.dataset_json),
+            "preprocessed cases": files.hexdigest(),
+        }
+
+
+def _digest(content: object) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _blocks(path: Path) -> bytes:
+    """Beginning, middle and end of a file, all of a small one."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        if size <= 3 * BLOCK:
+            return file.read()
+        content = b""
+        for start in (0, (size - BLOCK) // 2, size - BLOCK):
+            file.seek(start)
+            content += file.read(BLOCK)
+        return content
 
 
 def read_domain(dataset: str, plans: str, configuration: str) -> PlannedDomain:
@@ -61,21 +87,12 @@ def read_domain(dataset: str, plans: str, configuration: str) -> PlannedDomain:
         ValueError: the plans have no such configuration, or it continues from another's predictions.
     """
     content, dataset_json = read_planned(dataset, plans)
-    path = plans_file(dataset, plans)
-    if configuration not in content["configurations"]:
-        raise ValueError(
-            f"{plans} of {path.parent.name} have no configuration {configuration!r}; they have: "
-            f"{', '.join(content['configurations'])}"
-        )
+    folder = preprocessed_folder(dataset, plans, configuration)
     manager = PlansManager(content).get_configuration(configuration)
     if manager.previous_stage_name is not None:
         raise ValueError(f"{configuration} continues from the predictions of {manager.previous_stage_name}, which a "
                          "universal run does not have: choose 2d, 3d_lowres or 3d_fullres")  # fmt: skip
-    folder = path.parent / manager.data_identifier
-    if not any(folder.glob("*.pkl")):
-        raise FileNotFoundError(f"{folder} holds no preprocessed case: run nnUNetv2_preprocess -d {dataset} "
-                                f"-plans_name {plans} -c {configuration}")  # fmt: skip
-    return PlannedDomain(path.parent.name, content, dataset_json, configuration, folder)
+    return PlannedDomain(folder.parent.name, content, dataset_json, configuration, folder)
 
 
 def shared_architecture(domains: Sequence[PlannedDomain]) -> dict[str, Any]:
@@ -95,7 +112,41 @@ def shared_architecture(domains: Sequence[PlannedDomain]) -> dict[str, Any]:
                 f"{domain.dataset} and {deepest.dataset} cannot share weights: their plans differ in {different}. "
                 "Plan them with the same planner, or leave one out"
             )
-    return {key: deepest.architecture[key] for key in (*SHARED_OPS, *PER_STAGE) if key in deepest.architecture}
+    kernels = [
+        [max(axis) for axis in zip(*sizes, strict=True)]
+        for sizes in per_position([domain.architecture["kernel_sizes"] for domain in domains])
+    ]
+    shared = {key: deepest.architecture[key] for key in (*SHARED_OPS, *PER_STAGE) if key in deepest.architecture}
+    return {"n_stages": deepest.architecture["n_stages"], "kernel_sizes": kernels, **shared}
+
+
+def fitted_plans(plans: dict[str, Any], configuration: str, shared: dict[str, Any], kernels: bool) -> dict[str, Any]:
+    """Plans whose configuration has the widths of a universal run, whose architecture is `shared`.
+
+    kernels: take the kernel sizes from the run too, because full convolutions are shared.
+
+    Raises:
+        ValueError: the plans have more stages or other stages than the run; names the entry.
+    """
+    fitted = copy.deepcopy(plans)
+    architecture = copy.deepcopy(PlansManager(plans).get_configuration(configuration).configuration["architecture"])
+    arguments, stages = architecture["arch_kwargs"], architecture["arch_kwargs"]["n_stages"]
+    if stages > shared["n_stages"]:
+        raise ValueError(f"{plans['dataset_name']} has {stages} stages, the universal run {shared['n_stages']}: "
+                         "create the run again with this data set among its domains")  # fmt: skip
+    arguments["features_per_stage"] = shared["features_per_stage"][:stages]
+    if kernels:
+        arguments["kernel_sizes"] = shared["kernel_sizes"][:stages]
+    if different := _difference(arguments, shared):
+        raise ValueError(f"{plans['dataset_name']} cannot share weights with the universal run: the plans differ in "
+                         f"{different}. Plan it with the planner of the run's domains")  # fmt: skip
+    fitted["configurations"][configuration]["architecture"] = architecture
+    return fitted
+
+
+def per_position(lists: Sequence[Sequence[Any]]) -> list[list[Any]]:
+    """Per position the values of those lists that are long enough."""
+    return [[values[n] for values in lists if n < len(values)] for n in range(max(map(len, lists)))]
 
 
 def _difference(one: dict[str, Any], deepest: dict[str, Any]) -> str:

@@ -48,3 +48,8 @@ def shared_parameters(network: U2Net) -> list[nn.Parameter]:
     """The parameters that `share` shares."""
     found = units(network.encoder, network.decoder).values()
     return [p for unit in found for p in getattr(unit, unit.shared).parameters()]
+
+
+def shares_kernels(architecture_kwargs: dict[str, Any]) -> bool:
+    """Whether the domains of such networks share full convolutions, and with them the size of kernels."""
+    return architecture_kwargs.get("convolutions", "separable") != "separable" or "strided" in architecture_kwargs

@@ -1,0 +1,99 @@
+"""`skipx universal adapt`: train a new domain on a finished universal run, and add it to the run's checkpoint."""
+from pathlib import Path
+from typing import Any
+
+import torch
+from nnunetv2.run.run_training import run_training
+
+from nnunet_skipx.planned import preprocessed_folder
+from nnunet_skipx.universal.checkpoint import (
+    ADAPTED,
+    FINAL,
+    UNIVERSAL,
+    deepest,
+    domain_network,
+    load,
+    model_folders,
+    save,
+)
+from nnunet_skipx.universal.run import key
+from nnunet_skipx.universal.sharing import share
+
+
+def adapt(
+    number: int, dataset: str, fold: int | str, configuration: str, plans: str, trainer: str | None, device: str
+) -> Path:
+    """Train data set `dataset` on the shared weights of run `number`; returns the run's checkpoint that has it too.
+
+    Goes on where an interruption left off. The same training without the last step is nnU-Net's own command with the
+    trainer nnUNetTrainerU2Net_adapt{number}.
+
+    Args:
+        number: the run's data set id.
+        dataset: id or name, planned and preprocessed.
+        fold: of the run and of the data set.
+        configuration, plans: as for nnUNetv2_train.
+        trainer: the run's, if it was trained with several.
+        device: cuda or cpu.
+
+    Raises:
+        FileNotFoundError: the run's fold is not trained to its end, or the data set is not ready.
+        ValueError: several trainings to choose from, or the data set is a domain of the run already.
+    """
+    models = [m for m in model_folders(number, plans, configuration) if trainer in (None, m.name.split("__")[0])]
+    if len(models) != 1:
+        known = ", ".join(m.name.split("__")[0] for m in model_folders(number, plans, configuration))
+        raise ValueError(f"universal run {number} was trained by {known}: name one of them with -tr")
+    run = models[0] / f"fold_{fold}" / FINAL
+    if not run.is_file():
+        raise FileNotFoundError(f"{run} does not exist: train this fold of the run to its end first")
+    name = preprocessed_folder(dataset, plans, configuration).parent.name
+    if name in load(run)["init_args"]["domains"]:
+        raise ValueError(f"{name} is a domain of the universal run {number} already: `skipx universal extract` has it")
+    variant = models[0].name.split("__")[0].removeprefix(UNIVERSAL)
+    adapted = f"nnUNetTrainerU2Net{variant}_adapt{number}"
+    run_training(name, configuration, fold, adapted, plans, continue_training=True, device=torch.device(device))
+    folder = models[0].parents[1] / name / f"{adapted}__{plans}__{configuration}" / f"fold_{fold}"
+    return add_domain(run, folder / FINAL)
+
+
+def add_domain(run: Path, adapted: Path) -> Path:
+    """Write `checkpoint_adapted.pth` beside the run's final checkpoint: that, domains added before, and this one.
+
+    Raises:
+        ValueError: the adapted model's shared weights are not the run's, as after the run was trained again.
+    """
+    target = run.with_name(ADAPTED)
+    content, new = load(target if target.is_file() else run), load(adapted)
+    arguments = new["init_args"]
+    dataset = arguments["plans"]["dataset_name"]
+    domains = content["init_args"]["domains"]
+    domains[dataset] = {key: arguments[key] for key in ("plans", "dataset_json")} | {"trainer": new["trainer_name"]}
+    content["network_weights"] |= shared_storage(content, new["network_weights"], dataset)
+    content["logging"]["domains"][key(dataset)] = new["logging"]
+    content["inference_allowed_mirroring_axes"][key(dataset)] = new["inference_allowed_mirroring_axes"]
+    save(content, target)
+    return target
+
+
+def shared_storage(run: dict[str, Any], weights: dict[str, torch.Tensor], dataset: str) -> dict[str, torch.Tensor]:
+    """A new domain's weights under its key; those that are shared are the run's own tensors, stored only once."""
+    host = deepest({**run, "init_args": {**run["init_args"], "domains": others(run, dataset)}})
+    hosting = domain_network(run, host)
+    run["network_weights"] |= (own := {f"{key(dataset)}.{name}": value for name, value in weights.items()})
+    network = domain_network(run, dataset)
+    share(network, hosting)
+    by_address = {value.data_ptr(): f"{key(host)}.{name}" for name, value in hosting.state_dict().items()}
+    for name, value in network.state_dict().items():
+        if value.data_ptr() in by_address:
+            of_run = run["network_weights"][by_address[value.data_ptr()]]
+            if not torch.equal(of_run, weights[name]):
+                raise ValueError(f"{name} of {dataset} is not the run's: the run was trained again after this domain; "
+                                 "remove the domain's results and adapt again")  # fmt: skip
+            own[f"{key(dataset)}.{name}"] = of_run
+    return own
+
+
+def others(run: dict[str, Any], dataset: str) -> dict[str, Any]:
+    """The run's domains but one."""
+    return {name: domain for name, domain in run["init_args"]["domains"].items() if name != dataset}

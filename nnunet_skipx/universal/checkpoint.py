@@ -1,0 +1,106 @@
+"""Checkpoints of universal runs: which there are, and the domains' networks in them."""
+import io
+from pathlib import Path
+from typing import Any
+
+import torch
+from nnunetv2.paths import nnUNet_results
+from nnunetv2.utilities.label_handling.label_handling import determine_num_input_channels
+from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+
+from nnunet_skipx.architectures import U2Net
+from nnunet_skipx.files import write_bytes
+from nnunet_skipx.training.trainer import SkipTrainer, unwrap
+from nnunet_skipx.training.variants import trainer_class
+from nnunet_skipx.universal.run import key
+
+UNIVERSAL = "nnUNetTrainerU2NetUniversal"
+FINAL = "checkpoint_final.pth"
+ADAPTED = "checkpoint_adapted.pth"  # the final one and the domains that were added since
+
+
+def model_folders(number: int, plans: str = "*", configuration: str = "*") -> list[Path]:
+    """The universal run's model folders among the results.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    pattern = f"Dataset{number:03d}_*/{UNIVERSAL}*__{plans}__{configuration}"
+    folders = sorted(Path(str(nnUNet_results)).glob(pattern))
+    if not folders:
+        raise FileNotFoundError(
+            f"no results {pattern} in {nnUNet_results}: train the run first, nnUNetv2_train {number} CONFIGURATION "
+            f"FOLD -tr {UNIVERSAL}"
+        )
+    return folders
+
+
+def find_checkpoint(trainer: type[SkipTrainer], number: int, plans: str, configuration: str, fold: int | str) -> Path:
+    """The run's final checkpoint whose networks are like those of `trainer`, a variant of nnUNetTrainerU2Net.
+
+    Raises:
+        FileNotFoundError: no fold like this has finished.
+        ValueError: several have; names them.
+    """
+    found = []
+    for folder in model_folders(number, plans, configuration):
+        path = folder / f"fold_{fold}" / FINAL
+        variant = trainer_class(folder.name.split("__")[0])
+        if path.is_file() and vars(variant).get("architecture_kwargs", {}) == trainer.architecture_kwargs:
+            found.append(path)
+    if not found:
+        raise FileNotFoundError(f"fold {fold} of universal run {number} ({plans}, {configuration}) has not finished "
+                                f"with networks as {trainer.__name__} has: train it first")  # fmt: skip
+    if len(found) > 1:
+        own = [f"_{o}" for o in trainer.__name__.split("_")[1:] if not o.startswith("adapt")]
+        found = [path for path in found if path.parts[-3].split("__")[0] == UNIVERSAL + "".join(own)] or found
+    if len(found) > 1:
+        paths = "\n".join(f"  {path}" for path in found)
+        raise ValueError(f"{trainer.__name__} could continue several trainings of universal run {number}; move the "
+                         f"others out of nnUNet_results:\n{paths}")  # fmt: skip
+    return found[0]
+
+
+def load(path: Path) -> dict[str, Any]:
+    """A checkpoint on the CPU."""
+    return torch.load(path, map_location="cpu", weights_only=False)
+
+
+def domain_weights(checkpoint: dict[str, Any], dataset: str) -> dict[str, torch.Tensor]:
+    """The weights of a domain's network, as an ordinary checkpoint has them."""
+    prefix = f"{key(dataset)}."
+    weights = checkpoint["network_weights"]
+    return {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
+
+
+def domain_network(checkpoint: dict[str, Any], dataset: str) -> U2Net:
+    """A domain's network with its weights, as nnU-Net builds it for prediction."""
+    domain, configuration = checkpoint["init_args"]["domains"][dataset], checkpoint["init_args"]["configuration"]
+    plans = PlansManager(domain["plans"])
+    manager = plans.get_configuration(configuration)
+    network: Any = trainer_class(domain["trainer"]).build_network_architecture(
+        plans, manager, determine_num_input_channels(plans, manager, domain["dataset_json"]),
+        plans.get_label_manager(domain["dataset_json"]).num_segmentation_heads, enable_deep_supervision=False,
+    )  # fmt: skip
+    network.load_state_dict(domain_weights(checkpoint, dataset))
+    assert isinstance(unwrap(network), U2Net)
+    return network
+
+
+def deepest(checkpoint: dict[str, Any]) -> str:
+    """The data set whose network has the most stages: it holds all shared weights."""
+    domains, configuration = checkpoint["init_args"]["domains"], checkpoint["init_args"]["configuration"]
+
+    def stages(dataset: str) -> int:
+        return PlansManager(domains[dataset]["plans"]).get_configuration(configuration).network_arch_init_kwargs[
+            "n_stages"
+        ]
+
+    return max(domains, key=stages)
+
+
+def save(checkpoint: dict[str, Any], path: Path) -> None:
+    """Write a checkpoint in one step; OSError if it cannot be written."""
+    content = io.BytesIO()
+    torch.save(checkpoint, content)
+    write_bytes(path, content.getvalue())

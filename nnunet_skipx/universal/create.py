@@ -1,0 +1,120 @@
+"""`skipx universal create`: several planned data sets become one that nnU-Net's commands can train."""
+import os
+import re
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from nnunetv2.paths import nnUNet_preprocessed, nnUNet_raw, nnUNet_results
+
+from nnunet_skipx.files import write_json
+from nnunet_skipx.planned import DOMAINS_FILE
+from nnunet_skipx.text_table import text_table
+from nnunet_skipx.universal.domains import PlannedDomain, read_domain, shared_architecture
+from nnunet_skipx.universal.run import UniversalRun
+from nnunet_skipx.universal.sampling import Sampling
+
+NETWORK = "nnunet_skipx.architectures.U2Net"
+
+
+def create_run(
+    datasets: Sequence[str],
+    number: int,
+    name: str = "Universal",
+    configurations: Sequence[str] = ("3d_fullres",),
+    plans: str = "nnUNetPlans",
+    sampling: Sampling = "round_robin",
+    feature_scale: float = 1.0,
+) -> Path:
+    """Write `DatasetNNN_name` into nnUNet_preprocessed: plans, dataset.json and domains.json; returns its folder.
+
+    Args:
+        datasets: ids or names, planned and preprocessed.
+        number, name: of the new data set.
+        configurations: that take part, of every data set.
+        plans: the data sets' plans, whose name the new plans have too.
+        sampling: how often each domain comes.
+        feature_scale: of the widths that the plans have.
+
+    Raises:
+        FileNotFoundError, ValueError: what is not ready, taken, or does not fit; says which and why.
+    """
+    dataset = _free_name(number, name)
+    if not feature_scale > 0:
+        raise ValueError(f"--feature-scale {feature_scale}: the widths of a network are positive")
+    domains = {c: [read_domain(d, plans, c) for d in datasets] for c in configurations}
+    run = UniversalRun(dataset, plans, sampling, feature_scale, fingerprints={})
+    for configuration, members in domains.items():
+        for domain in members:
+            run.fingerprints.setdefault(domain.dataset, {})[configuration] = domain.fingerprint()
+    content = {
+        # nnU-Net asks every configuration for the folder of its cases; a run has none
+        c: {"data_identifier": f"{plans}_{c}", "architecture": _architecture(members, feature_scale)}
+        for c, members in domains.items()
+    }
+    preprocessed = Path(str(nnUNet_preprocessed))
+    with tempfile.TemporaryDirectory(dir=preprocessed, prefix=f".{dataset}_") as staging:
+        folder = Path(staging) / dataset
+        folder.mkdir()
+        write_json(folder / f"{plans}.json", _plans(dataset, plans, content))
+        write_json(folder / "dataset.json", _dataset_json(next(iter(domains.values()))))
+        write_json(folder / DOMAINS_FILE, run.to_json())
+        os.rename(folder, preprocessed / dataset)
+    for configuration, members in domains.items():
+        print(f"{configuration}:\n{domain_table(members)}\n")
+    return preprocessed / dataset
+
+
+def domain_table(domains: Sequence[PlannedDomain]) -> str:
+    """What each domain brings along, for the terminal."""
+    return text_table(
+        [
+            {
+                "domain": domain.dataset,
+                "patch": "x".join(map(str, domain.manager.patch_size)),
+                "batch": str(domain.manager.batch_size),
+                "spacing (mm)": " x ".join(f"{length:g}" for length in domain.manager.spacing),
+                "stages": str(domain.architecture["n_stages"]),
+                "channels": str(domain.input_channels),
+                "logits": str(domain.heads),
+                "cases": str(len(list(domain.folder.glob("*.pkl")))),
+            }
+            for domain in domains
+        ]
+    )
+
+
+def _free_name(number: int, name: str) -> str:
+    """The new data set's name, if nothing has its id yet."""
+    if not 0 < number < 1000 or not re.fullmatch(r"[A-Za-z0-9_-]+", name):
+        raise ValueError(f"--id {number} --name {name!r}: an id is 1 to 999, a name letters, digits, - and _")
+    for folder in (nnUNet_raw, nnUNet_preprocessed, nnUNet_results):
+        taken = sorted(Path(str(folder)).glob(f"Dataset{number:03d}_*")) if folder.is_set() else []
+        if taken:
+            raise ValueError(f"the id {number} is taken by {taken[0]}: choose another, or remove that folder")
+    return f"Dataset{number:03d}_{name}"
+
+
+def _architecture(domains: Sequence[PlannedDomain], feature_scale: float) -> dict[str, Any]:
+    shared = shared_architecture(domains)
+    shared["features_per_stage"] = [max(1, round(width * feature_scale)) for width in shared["features_per_stage"]]
+    required = domains[0].manager.network_arch_init_kwargs_req_import
+    return {"network_class_name": NETWORK, "arch_kwargs": shared, "_kw_requires_import": list(required)}
+
+
+def _plans(dataset: str, plans: str, configurations: dict[str, Any]) -> dict[str, Any]:
+    """Plans that hold what the domains share; everything else stays in the domains' own."""
+    return {"dataset_name": dataset, "plans_name": plans, "experiment_planner_used": "skipx universal create",
+            "label_manager": "LabelManager", "configurations": configurations}  # fmt: skip
+
+
+def _dataset_json(domains: Sequence[PlannedDomain]) -> dict[str, Any]:
+    """As much of a dataset.json as nnU-Net's commands ask for; labels and channels are the domains'."""
+    return {
+        "channel_names": {"0": "of each domain"},
+        "labels": {"background": 0},
+        "numTraining": sum(domain.dataset_json.get("numTraining", 0) for domain in domains),
+        "file_ending": domains[0].dataset_json["file_ending"],
+        "description": f"universal run over {', '.join(domain.dataset for domain in domains)}",
+    }

@@ -1,0 +1,76 @@
+"""`skipx universal extract`: every domain of a universal run as an ordinary model of its own data set."""
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from nnunetv2.paths import nnUNet_preprocessed, nnUNet_results
+
+from nnunet_skipx.files import write_json
+from nnunet_skipx.universal.checkpoint import ADAPTED, FINAL, UNIVERSAL, domain_network, load, model_folders, save
+
+
+def extract(number: int, folds: Sequence[int | str] | None = None, trainer: str | None = None) -> list[Path]:
+    """Write `DATASET/nnUNetTrainerU2Net_from{number}__PLANS__CONFIGURATION/fold_X` for every domain and trained fold.
+
+    Args:
+        number: the run's data set id.
+        folds: None for all that are trained.
+        trainer: only this universal trainer's models; None for all.
+
+    Raises:
+        FileNotFoundError: nothing is trained, or a fold of those named is not.
+    """
+    written = []
+    for model in model_folders(number):
+        if trainer not in (None, model.name.split("__")[0]):
+            continue
+        trained = sorted(path.parent for path in model.glob(f"fold_*/{FINAL}"))
+        wanted = trained if folds is None else [model / f"fold_{fold}" for fold in folds]
+        if missing := [fold for fold in wanted if fold not in trained]:
+            raise FileNotFoundError(f"{missing[0]} has no {FINAL}: this fold is not trained to its end")
+        for fold in wanted:
+            written += extract_fold(fold)
+    if not written:
+        models = ", ".join(model.name for model in model_folders(number))
+        raise FileNotFoundError(f"universal run {number} has no fold trained by {trainer or UNIVERSAL}, but: {models}")
+    return written
+
+
+def extract_fold(fold: Path) -> list[Path]:
+    """Write the domains of one trained fold; returns their fold folders."""
+    path = fold / ADAPTED if (fold / ADAPTED).is_file() else fold / FINAL
+    checkpoint = load(path)
+    plans, configuration = fold.parent.name.split("__")[1:]
+    written = []
+    for dataset, domain in checkpoint["init_args"]["domains"].items():
+        model = Path(str(nnUNet_results)) / dataset / f"{domain['trainer']}__{plans}__{configuration}"
+        target = model / fold.name
+        target.mkdir(parents=True, exist_ok=True)
+        write_json(model / "plans.json", domain["plans"])
+        write_json(model / "dataset.json", domain["dataset_json"])
+        fingerprint = Path(str(nnUNet_preprocessed)) / dataset / "dataset_fingerprint.json"
+        if fingerprint.is_file():
+            shutil.copyfile(fingerprint, model / fingerprint.name)
+        save(domain_checkpoint(checkpoint, dataset), target / FINAL)
+        written.append(target)
+    return written
+
+
+def domain_checkpoint(checkpoint: dict[str, Any], dataset: str) -> dict[str, Any]:
+    """A domain's part of a universal checkpoint, as nnU-Net's trainer would have saved it (with a new optimiser)."""
+    arguments, domain = checkpoint["init_args"], checkpoint["init_args"]["domains"][dataset]
+    network = domain_network(checkpoint, dataset)
+    return {
+        **checkpoint,
+        "network_weights": network.state_dict(),
+        "optimizer_state": torch.optim.SGD(network.parameters(), 1e-2).state_dict(),
+        "logging": checkpoint["logging"]["domains"][dataset[:10]],
+        "init_args": {
+            "plans": domain["plans"], "configuration": arguments["configuration"], "fold": arguments["fold"],
+            "dataset_json": domain["dataset_json"], "device": arguments["device"],
+        },
+        "trainer_name": domain["trainer"],
+        "inference_allowed_mirroring_axes": checkpoint["inference_allowed_mirroring_axes"][dataset[:10]],
+    }  # fmt: skip

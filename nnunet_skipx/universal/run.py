@@ -1,0 +1,73 @@
+"""A universal run on the disk: a data set of its own, whose `domains.json` says which data sets take part."""
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from nnunetv2.paths import nnUNet_preprocessed
+
+from nnunet_skipx.planned import DOMAINS_FILE
+from nnunet_skipx.universal.domains import PlannedDomain, read_domain
+from nnunet_skipx.universal.sampling import Sampling
+
+
+@dataclass(frozen=True)
+class UniversalRun:
+    """What was settled when the run was created.
+
+    dataset: the run's own, `Dataset500_Universal`. fingerprints: by domain and configuration, of what was prepared.
+    """
+
+    dataset: str
+    plans: str
+    sampling: Sampling
+    feature_scale: float
+    fingerprints: dict[str, dict[str, dict[str, str]]]
+
+    @property
+    def number(self) -> int:
+        """The run's data set id."""
+        return int(self.dataset[7:10])
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of `domains.json`."""
+        return asdict(self)
+
+    def domains(self, configuration: str) -> list[PlannedDomain]:
+        """The domains as they lie in nnUNet_preprocessed, in the order in which they were named.
+
+        Raises:
+            FileNotFoundError, ValueError: a domain is not there any more, or was changed since; says what changed.
+        """
+        domains = []
+        for name, prints in self.fingerprints.items():
+            domain = read_domain(name, self.plans, configuration)
+            now = domain.fingerprint()
+            if changed := [part for part, value in prints[configuration].items() if now[part] != value]:
+                raise ValueError(
+                    f"{' and '.join(changed)} of {name} ({domain.folder}) changed since {self.dataset} was created "
+                    "with it, so its training would not be the same any more: bring the old state back, or create "
+                    "another run under a new id with `skipx universal create`"
+                )
+            domains.append(domain)
+        return domains
+
+
+def read_run(dataset: str) -> UniversalRun:
+    """The universal run with this full name.
+
+    Raises:
+        ValueError: the data set is no universal run.
+    """
+    path = Path(str(nnUNet_preprocessed)) / dataset / DOMAINS_FILE
+    if not path.is_file():
+        raise ValueError(
+            f"{dataset} is an ordinary data set, and a universal trainer needs several: put them together with "
+            "`skipx universal create -d 4 5 --id 500`, then train data set 500"
+        )
+    return UniversalRun(**json.loads(path.read_text()))
+
+
+def key(dataset: str) -> str:
+    """What a domain is called in a checkpoint: `Dataset004`."""
+    return dataset[:10]
