@@ -51,5 +51,5 @@ class AdamWOption(nnUNetTrainer):
             torch.nn.utils.clip_grad_norm_(parameters, self.largest_gradient_norm)
 
         optimizer.register_step_pre_hook(clip)
-        warm_up = max(1, self.num_epochs // 20)
+        warm_up = min(max(1, self.num_epochs // 20), self.num_epochs - 1)
         return optimizer, WarmUpPolyLR(optimizer, self.initial_lr, self.num_epochs, warm_up)
