@@ -78,7 +78,7 @@ class SeparableNorm(torch.autograd.Function):
             y = depthwise_forward(join(x, skip, options.factor), kernel.to(x.dtype), options.stride)
             mean, r = mean_and_scale(rows(y), options.eps)
             centre, covariance = activate_and_centre_(rows(y), gamma * r, beta - mean * gamma * r, options.slope)
-            w = weight.flatten(1).to(gamma.dtype)
+            w = weight.detach().flatten(1).to(gamma.dtype)  # torch rounds products otherwise if w requires a gradient
             out_r = torch.rsqrt(((w @ covariance) * w).sum(2) + options.out_eps)[:, None]
             matrix = (w.mT * (out_gamma * out_r)).to(x.dtype)
             out = empty_channels_last(y, (len(y), len(weight), *y.shape[2:]))

@@ -156,7 +156,6 @@ class UniversalTrainer(SkipTrainer):
     def _plan_epoch(self) -> None:
         """As many iterations as nnU-Net gives a data set, per domain on average, and batches in that order."""
         cases = [len(part.do_split()[0]) for part in self.parts]
-        each: int = self.num_iterations_per_epoch
         iterations = iterations_per_domain(cases, self.run.sampling, self.num_iterations_per_epoch)
         self.num_iterations_per_epoch = sum(iterations)
         self.num_val_iterations_per_epoch *= len(self.parts)

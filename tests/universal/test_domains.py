@@ -30,17 +30,35 @@ def test_a_domain_tells_what_its_plan_and_its_data_set_say(make_domain: Make) ->
 
 def test_the_fingerprint_changes_with_plan_labels_and_files_and_with_nothing_else(make_domain: Make) -> None:
     folder = make_domain(11)
-    prints = [read(11).fingerprint(), read(11).fingerprint()]
-    assert prints[0] == prints[1]
+    cases = folder / "nnUNetPlans_test"
+
+    def changed() -> set[str]:
+        now, before = read(11).fingerprint(), prints.copy()
+        prints.update(now)
+        return {part for part in now if now[part] != before[part]}
+
+    prints = read(11).fingerprint()
+    (cases / "a.npy").write_bytes(b"unpacked by nnU-Net")
+    assert changed() == set()
     edit(folder / "nnUNetPlans.json", {"plans_name": "other"})
-    prints.append(read(11).fingerprint())
+    assert changed() == {"plans"}
     edit(folder / "dataset.json", {"labels": {"background": 0, "x": 1}})
-    prints.append(read(11).fingerprint())
-    (folder / "nnUNetPlans_test" / "a.pkl").write_bytes(b"longer than before")
-    prints.append(read(11).fingerprint())
-    (folder / "nnUNetPlans_test" / "b.pkl").unlink()
-    prints.append(read(11).fingerprint())
-    assert len(set(prints[1:])) == len(prints[1:])
+    assert changed() == {"dataset.json"}
+    (cases / "a.pkl").write_bytes(b"longer than before")
+    assert changed() == {"preprocessed cases"}
+    (cases / "b.pkl").unlink()
+    assert changed() == {"preprocessed cases"}
+
+
+@pytest.mark.parametrize("place", [0, 150_000, 299_999])
+def test_the_fingerprint_of_a_large_file_sees_its_beginning_middle_and_end(make_domain: Make, place: int) -> None:
+    case = make_domain(11) / "nnUNetPlans_test" / "a.b2nd"
+    content = bytearray(300_000)
+    case.write_bytes(content)
+    before = read(11).fingerprint()
+    content[place] = 1
+    case.write_bytes(content)
+    assert read(11).fingerprint() != before
 
 
 def test_what_is_not_ready_is_refused_with_the_cure(make_domain: Make) -> None:
@@ -49,14 +67,14 @@ def test_what_is_not_ready_is_refused_with_the_cure(make_domain: Make) -> None:
         read_domain("11", "nnUNetPlans", "2d")
     with pytest.raises(FileNotFoundError, match="'12' was not found"):
         read(12)
-    for path in (folder / "nnUNetPlans_test").iterdir():
-        path.unlink()
-    with pytest.raises(FileNotFoundError, match="holds no preprocessed case: run nnUNetv2_preprocess -d 11"):
-        read(11)
     content = json.loads((folder / "nnUNetPlans.json").read_text())
     content["configurations"]["test"]["previous_stage"] = "3d_lowres"
     (folder / "nnUNetPlans.json").write_text(json.dumps(content))
     with pytest.raises(ValueError, match="test continues from the predictions of 3d_lowres"):
+        read(11)
+    for path in (folder / "nnUNetPlans_test").iterdir():
+        path.unlink()
+    with pytest.raises(FileNotFoundError, match="holds no preprocessed case: run nnUNetv2_preprocess -d 11"):
         read(11)
 
 
@@ -68,7 +86,8 @@ def test_domains_of_other_depths_share_the_stages_that_both_have(make_domain: Ma
         shared = shared_architecture([read(number) for number in order])
         assert shared["features_per_stage"] == [4, 8, 16, 32]
         assert ("n_blocks_per_stage" in shared) == residual
-        assert "strides" not in shared and "kernel_sizes" not in shared
+        assert "strides" not in shared
+        assert shared["kernel_sizes"] == [[3, 3, 3]] * 4
 
 
 @pytest.mark.parametrize(

@@ -137,13 +137,13 @@ def test_a_domain_that_changed_since_create_is_refused_by_name(run: Path, change
 
 
 def test_a_universal_trainer_needs_a_universal_run(run: Path) -> None:
-    with pytest.raises(ValueError, match="Dataset011_Made is an ordinary data set.*skipx universal create"):
+    with pytest.raises(ValueError, match=r"Dataset011_Made is an ordinary data set.*skipx universal create"):
         make_trainer(run.parent / "Dataset011_Made", UNIVERSAL)
 
 
 def test_a_part_is_not_trained_alone(run: Path) -> None:
     part = make_trainer(run.parent / "Dataset011_Made", "nnUNetTrainerU2Net_from500")
-    with pytest.raises(RuntimeError, match="domain of the universal run 500.*nnUNetv2_train 500"):
+    with pytest.raises(RuntimeError, match=r"domain of the universal run 500.*nnUNetv2_train 500"):
         part.run_training()
 
 
@@ -151,7 +151,7 @@ def test_predicting_with_the_run_itself_says_what_to_do(run: Path) -> None:
     from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
     manager = PlansManager(json.loads((run / "nnUNetPlans.json").read_text()))
-    with pytest.raises(ValueError, match="skipx universal extract 500.*-tr nnUNetTrainerU2Net_from500"):
+    with pytest.raises(ValueError, match=r"skipx universal extract 500.*-tr nnUNetTrainerU2Net_from500"):
         trainer_class(UNIVERSAL).build_network_architecture(manager, manager.get_configuration("test"), 1, 1, False)
 
 

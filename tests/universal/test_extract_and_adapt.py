@@ -1,0 +1,225 @@
+"""Extracted models are ordinary ones and predict the same bits; a new domain leaves the old ones' bits alone."""
+import io
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
+from nnunetv2.run.run_training import maybe_load_checkpoint
+from torch import nn
+
+from nnunet_skipx.universal.add_domain import adapt, add_domain
+from nnunet_skipx.universal.checkpoint import ADAPTED, FINAL, deepest, domain_network, load
+from nnunet_skipx.universal.extract import extract
+from nnunet_skipx.universal.sharing import shared_parameters
+from tests.universal.conftest import Make
+from tests.universal.runs import DEEP, SHALLOW, UNIVERSAL, make_run, make_trainer, train, weights
+
+IMAGES = {11: (1, 1, 8, 16, 16), 12: (1, 3, 8, 32, 32), 21: (1, 2, 8, 16, 16)}
+
+
+@pytest.fixture(autouse=True)
+def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """nnU-Net draws for a second or two after every epoch."""
+    monkeypatch.setattr("nnunetv2.training.logging.nnunet_logger.LocalLogger.plot_progress_png", lambda *_: None)
+
+
+@pytest.fixture
+def run(make_domain: Make) -> Path:
+    return make_run(make_domain)
+
+
+def stored(run: Path, name: str = FINAL, trainer: str = f"{UNIVERSAL}_demo_2epochs") -> Path:
+    """A checkpoint of the run's fold 0."""
+    return run.parents[1] / "nnUNet_results" / run.name / f"{trainer}__nnUNetPlans__test" / "fold_0" / name
+
+
+def logits(network: nn.Module, domain: int) -> torch.Tensor:
+    torch.manual_seed(domain)
+    with torch.no_grad():
+        return network.eval()(torch.randn(IMAGES[domain]))
+
+
+def new_domain(run: Path, make_domain: Make, name: str = "nnUNetTrainerU2Net_adapt500_demo_1epochs") -> Any:
+    """Data set 21 trained on the shared weights of run 500."""
+    folder = make_domain(21, SHALLOW, classes=4, channels=2)
+    return train(folder, name)
+
+
+@pytest.mark.parametrize("option", ["", "_series", "_source"])
+def test_extracted_models_predict_the_universal_models_bits_through_nnunets_predictor(run: Path, option: str) -> None:
+    trainer = train(run, f"{UNIVERSAL}{option}_demo_1epochs")
+    folders = extract(500)
+    assert len(folders) == 2
+    for number, part, folder in zip((11, 12), trainer.parts, folders, strict=True):
+        assert folder == Path(part.output_folder)
+        predictor = nnUNetPredictor(device=torch.device("cpu"))
+        predictor.initialize_from_trained_model_folder(str(folder.parent), (0,))
+        part.bare_network.decoder.deep_supervision = False
+        assert torch.equal(logits(predictor.network, number), logits(part.bare_network, number))
+        assert predictor.trainer_name == f"nnUNetTrainerU2Net{option}_demo_1epochs_from500"
+        assert {"plans.json", "dataset.json", "dataset_fingerprint.json"} <= {p.name for p in folder.parent.iterdir()}
+
+
+def test_nnunet_validates_an_extracted_model_with_its_own_trainer(run: Path) -> None:
+    trainer = train(run)
+    extract(500)
+    alone = make_trainer(run.parent / "Dataset012_Made", "nnUNetTrainerU2Net_demo_2epochs_from500")
+    maybe_load_checkpoint(alone, continue_training=False, validation_only=True)
+    assert torch.equal(logits(alone.network, 12)[0], logits(trainer.parts[1].network, 12)[0])
+    assert alone.logger.get_value("ema_fg_dice", None) == trainer.parts[1].logger.get_value("ema_fg_dice", None)
+
+
+def test_a_checkpoint_is_enough_to_extract(run: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    train(run)
+    elsewhere = tmp_path / "elsewhere" / run.name
+    elsewhere.parent.mkdir()
+    stored(run).parents[2].rename(elsewhere)
+    monkeypatch.setenv("nnUNet_results", str(elsewhere.parent))
+    monkeypatch.setenv("nnUNet_preprocessed", str(tmp_path / "empty"))
+    for folder in extract(500, [0], f"{UNIVERSAL}_demo_2epochs"):
+        predictor = nnUNetPredictor(device=torch.device("cpu"))
+        predictor.initialize_from_trained_model_folder(str(folder.parent), (0,))
+
+
+def test_what_cannot_be_extracted_is_named(run: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"no results Dataset500_.*train the run first"):
+        extract(500)
+    train(run)
+    with pytest.raises(FileNotFoundError, match=r"fold_3 has no checkpoint_final.pth"):
+        extract(500, [3])
+    with pytest.raises(FileNotFoundError, match=f"no fold trained by {UNIVERSAL}_full, but: {UNIVERSAL}_demo"):
+        extract(500, trainer=f"{UNIVERSAL}_full")
+
+
+def test_a_new_domain_trains_its_own_weights_only(run: Path, make_domain: Make) -> None:
+    train(run)
+    trainer = new_domain(run, make_domain)
+    shared = shared_parameters(trainer.bare_network)
+    assert not any(p.requires_grad or p in trainer.optimizer.state for p in shared)
+    assert all(p.grad is None for p in shared)
+    own = {id(p) for p in trainer.bare_network.parameters()} - {id(p) for p in shared}
+    assert {id(p) for group in trainer.optimizer.param_groups for p in group["params"]} == own
+    run_network = domain_network(load(stored(run)), "Dataset012_Made")
+    ours = {name: p for name, p in trainer.bare_network.named_parameters() if id(p) not in own}
+    for name, parameter in ours.items():
+        if name.startswith("encoder"):
+            assert torch.equal(parameter, run_network.get_parameter(name))
+    trained = re.search(r"training (\d+) of (\d+) parameters", Path(trainer.log_file).read_text())
+    assert trained and int(trained[1]) == sum(p.numel() for p in trainer.bare_network.parameters() if p.requires_grad)
+
+
+def test_an_interrupted_adaptation_goes_on(run: Path, make_domain: Make) -> None:
+    train(run)
+    whole = weights(new_domain(run, make_domain, "nnUNetTrainerU2Net_adapt500_demo_2epochs"))
+    folder = run.parent / "Dataset021_Made"
+    (folder.parents[1] / "nnUNet_results" / "Dataset021_Made").rename(folder.parents[1] / "kept")
+    killed = make_trainer(folder, "nnUNetTrainerU2Net_adapt500_demo_2epochs")
+    end = killed.on_epoch_end
+    killed.on_epoch_end = lambda: (end(), (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        killed.run_training()
+    resumed = make_trainer(folder, "nnUNetTrainerU2Net_adapt500_demo_2epochs", resumed=True)
+    maybe_load_checkpoint(resumed, continue_training=True, validation_only=False)
+    resumed.run_training()
+    assert all(torch.equal(value, weights(resumed)[name]) for name, value in whole.items())
+
+
+def test_the_old_domains_logits_keep_every_bit_when_domains_are_added(run: Path, make_domain: Make) -> None:
+    train(run)
+    before = {n: logits(domain_network(load(stored(run)), f"Dataset{n:03d}_Made"), n) for n in (11, 12)}
+    final = stored(run).read_bytes()
+    adapted = new_domain(run, make_domain)
+    target = add_domain(stored(run), Path(adapted.output_folder) / FINAL)
+    assert target == stored(run, ADAPTED)
+    checkpoint = load(target)
+    assert list(checkpoint["init_args"]["domains"]) == ["Dataset011_Made", "Dataset012_Made", "Dataset021_Made"]
+    for number, expected in before.items():
+        assert torch.equal(logits(domain_network(checkpoint, f"Dataset{number:03d}_Made"), number), expected)
+    adapted.set_deep_supervision_enabled(False)
+    assert torch.equal(logits(domain_network(checkpoint, "Dataset021_Made"), 21), logits(adapted.network, 21))
+    assert stored(run).read_bytes() == final
+    assert len(extract(500)) == 3
+
+
+def test_an_added_domain_costs_its_own_weights_on_the_disk(run: Path, make_domain: Make) -> None:
+    train(run)
+    trainer = new_domain(run, make_domain)
+    target = add_domain(stored(run), Path(trainer.output_folder) / FINAL)
+    shared = {p.data_ptr() for p in shared_parameters(trainer.bare_network)}
+    own = sum(p.numel() * 4 for p in trainer.bare_network.parameters() if p.data_ptr() not in shared)
+    added = storage(load(target)["network_weights"]) - storage(load(stored(run))["network_weights"])
+    assert added == own
+
+
+def test_adding_a_domain_of_another_training_is_refused(run: Path, make_domain: Make) -> None:
+    train(run)
+    trainer = new_domain(run, make_domain)
+    checkpoint = load(Path(trainer.output_folder) / FINAL)
+    checkpoint["network_weights"]["encoder.stages.0.0.first.pointwise.weight"] += 1
+    torch.save(checkpoint, Path(trainer.output_folder) / FINAL)
+    with pytest.raises(ValueError, match=r"encoder\.stages\.0\.0\.first.*the run was trained again"):
+        add_domain(stored(run), Path(trainer.output_folder) / FINAL)
+    assert not stored(run, ADAPTED).exists()
+
+
+def test_a_domain_with_more_stages_than_the_run_is_refused(make_domain: Make) -> None:
+    run = make_run(make_domain, domains=(11, 13))
+    train(run)
+    folder = make_domain(21, DEEP)
+    with pytest.raises(ValueError, match="Dataset021_Made has 4 stages, the universal run 3"):
+        make_trainer(folder, "nnUNetTrainerU2Net_adapt500_demo_2epochs")
+
+
+def test_the_run_to_adapt_to_is_the_one_with_the_same_convolutions(run: Path, make_domain: Make) -> None:
+    make_domain(21, SHALLOW)
+    folder = run.parent / "Dataset021_Made"
+    with pytest.raises(FileNotFoundError, match="train the run first"):
+        make_trainer(folder, "nnUNetTrainerU2Net_adapt500")
+    train(run, f"{UNIVERSAL}_full_demo_1epochs")
+    with pytest.raises(FileNotFoundError, match=r"fold 0 of universal run 500 .* has not finished with networks"):
+        make_trainer(folder, "nnUNetTrainerU2Net_adapt500")
+    assert make_trainer(folder, "nnUNetTrainerU2Net_full_adapt500_7epochs").source == stored(
+        run, trainer=f"{UNIVERSAL}_full_demo_1epochs"
+    )
+    for name in ("demo_1epochs", "demo_2epochs"):
+        train(run, f"{UNIVERSAL}_{name}")
+    assert make_trainer(folder, "nnUNetTrainerU2Net_demo_2epochs_adapt500").source == stored(run)
+    with pytest.raises(ValueError, match="could continue several trainings"):
+        make_trainer(folder, "nnUNetTrainerU2Net_adapt500")
+
+
+def test_the_command_names_what_it_cannot_adapt(run: Path) -> None:
+    train(run)
+    with pytest.raises(ValueError, match="Dataset011_Made is a domain of the universal run 500 already"):
+        adapt(500, "11", 0, "test", "nnUNetPlans", None, "cpu")
+    with pytest.raises(FileNotFoundError, match=r"fold_1.* does not exist: train this fold"):
+        adapt(500, "11", 1, "test", "nnUNetPlans", None, "cpu")
+    train(run, f"{UNIVERSAL}_demo_1epochs")
+    with pytest.raises(ValueError, match="name one of them with -tr"):
+        adapt(500, "11", 0, "test", "nnUNetPlans", None, "cpu")
+
+
+def storage(tensors: dict[str, torch.Tensor]) -> int:
+    """Bytes of the tensors, each storage once."""
+    return sum({t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in tensors.values()}.values())
+
+
+def test_five_domains_are_stored_as_the_shared_weights_and_five_adapters(make_domain: Make) -> None:
+    run = make_run(make_domain, domains=(11, 12, 13, 14, 15), feature_scale=8)
+    trainer = make_trainer(run, f"{UNIVERSAL}_demo_1epochs")
+    trainer.num_iterations_per_epoch = 1
+    trainer.run_training()
+    checkpoint = load(stored(run, trainer=f"{UNIVERSAL}_demo_1epochs"))
+    unique = {id(p): p.numel() * 4 for part in trainer.parts for p in part.bare_network.parameters()}
+    content = io.BytesIO()
+    torch.save(checkpoint["network_weights"], content)
+    assert len(content.getvalue()) <= 1.2 * sum(unique.values())
+    moments = 2  # AdamW's, as large as the weights each
+    whole = stored(run, trainer=f"{UNIVERSAL}_demo_1epochs").stat().st_size
+    assert whole <= 1.2 * (1 + moments) * sum(unique.values())
+    assert deepest(checkpoint) in ("Dataset012_Made", "Dataset014_Made")
+    json.dumps(checkpoint["init_args"]["domains"])
