@@ -215,8 +215,8 @@ def test_parity_with_the_reference_vectors() -> None:
 
 def test_a_frozen_unit_computes_the_same_bits() -> None:
     torch.manual_seed(0)
-    unit = Separable(op_types(), 16, 64, (3, 3, 3), (1, 1, 1))
-    x = torch.randn(2, 16, 8, 8, 8)
+    unit = Separable(op_types(), 24, 8, (3, 3, 3), (1, 1, 1))
+    x = torch.randn(2, 24, 8, 8, 8)
     with torch.no_grad():
         expected = unit(x)
         unit.requires_grad_(False)
