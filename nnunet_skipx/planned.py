@@ -5,7 +5,6 @@ from typing import Any
 
 from nnunetv2.paths import nnUNet_preprocessed
 from nnunetv2.utilities.dataset_name_id_conversion import maybe_convert_to_dataset_name
-from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 DOMAINS_FILE = "domains.json"  # beside the plans of a universal run, whose cases are those of other data sets
 
@@ -66,10 +65,16 @@ def preprocessed_folder(dataset: str, plans: str, configuration: str) -> Path:
         )
     if path.with_name(DOMAINS_FILE).is_file():
         return path.parent
-    folder = path.parent / PlansManager(content).get_configuration(configuration).data_identifier
+    folder = path.parent / _data_identifier(content["configurations"], configuration)
     if not any(folder.glob("*.pkl")):
         raise FileNotFoundError(
             f"{folder} holds no preprocessed case: run nnUNetv2_preprocess -d {dataset} -plans_name {plans} "
             f"-c {configuration}"
         )
     return folder
+
+
+def _data_identifier(configurations: dict[str, Any], configuration: str) -> str:
+    """The folder of a configuration's preprocessed cases, which it may inherit."""
+    content = configurations[configuration]
+    return content.get("data_identifier") or _data_identifier(configurations, content["inherits_from"])

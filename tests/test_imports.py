@@ -9,11 +9,11 @@ MAY_IMPORT = {
     "skips": {"skips"},
     "architectures": {"skips", "architectures"},
     "training": {"skips", "architectures", "training", "trainers"},  # the registry lists the trainers' folder
-    "trainers": {"skips", "architectures", "training", "trainers"},
+    "trainers": {"skips", "architectures", "training", "trainers", "universal"},
     "benchmark": {"benchmark"},
     "cluster": {"benchmark", "cluster", "discovery"},
     "datasets": {"datasets"},
-    "universal": {"skips", "architectures", "universal"},
+    "universal": {"skips", "architectures", "training", "universal"},
     "discovery": {"discovery", "training"},
     "environment": {"discovery", "environment", "trainers"},
     "demo": {"benchmark", "cluster", "datasets", "demo", "discovery", "training"},

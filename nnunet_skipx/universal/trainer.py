@@ -64,7 +64,7 @@ class UniversalTrainer(SkipTrainer):
         super().__init__(plans, configuration, fold, dataset_json, device)
         self.run = read_run(self.plans_manager.dataset_name)
         domains = self.run.domains(configuration)
-        self.parts = [self._part(domain, resumed) for domain in domains]
+        self.parts = [self._part(domain, resumed, device) for domain in domains]
         self.keys = [key(domain.dataset) for domain in domains]
         logs = {name: part.logger.local_logger for name, part in zip(self.keys, self.parts, strict=True)}
         self.logger.local_logger = RunLog(logs)
@@ -75,15 +75,14 @@ class UniversalTrainer(SkipTrainer):
             } for part in self.parts
         }  # fmt: skip
 
-    def _part(self, domain: PlannedDomain, resumed: bool) -> Any:
+    def _part(self, domain: PlannedDomain, resumed: bool, device: torch.device) -> Any:
         variant = type(self).__name__.split("_")[1:]
         name = "_".join([self.domain_trainer, *variant, f"from{self.run.number}"])
         shared = self.configuration_manager.network_arch_init_kwargs
         plans = fitted_plans(domain.plans, domain.configuration, shared, shares_kernels(self.architecture_kwargs))
         with redirect_stdout(io.StringIO()), environment_variable("nnUNet_wandb_enabled", "0"):
             part: Any = trainer_class(name)(
-                {**plans, "continue_training": resumed}, domain.configuration, self.fold, domain.dataset_json,
-                self.device,
+                {**plans, "continue_training": resumed}, domain.configuration, self.fold, domain.dataset_json, device
             )  # fmt: skip
         assert isinstance(part, PartOption)
         part.is_led = True

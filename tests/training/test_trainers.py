@@ -11,6 +11,7 @@ from dynamic_network_architectures.architectures.unet import PlainConvUNet
 from nnunetv2.run.load_pretrained_weights import load_pretrained_weights
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
+from nnunet_skipx.architectures import SkipUNet
 from nnunet_skipx.training.balance import BalancedLoss
 from nnunet_skipx.training.options import bfloat16_by_default, seed_everything
 from nnunet_skipx.training.variants import trainer_class, trainer_names
@@ -37,6 +38,12 @@ class TestMSAUNetTrainer(TrainerContract):
 
 class TestU2NetTrainer(TrainerContract):
     trainer = "nnUNetTrainerU2Net"
+
+
+class TestU2NetUniversalTrainer(TrainerContract):
+    """As far as one domain goes; tests/universal has the rest."""
+
+    trainer = "nnUNetTrainerU2NetUniversal"
 
 
 def test_every_trainer_keeps_the_contract() -> None:
@@ -159,7 +166,7 @@ def stock_checkpoint(folder: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("base", [name for name in trainer_names() if name != "nnUNetTrainerU2Net"])
+@pytest.mark.parametrize("base", [n for n in trainer_names() if issubclass(trainer_class(n).architecture, SkipUNet)])
 def test_stage2_loads_a_stock_checkpoint_with_nnunets_loader_and_trains_the_mechanism_only(
     folders: Path, base: str
 ) -> None:

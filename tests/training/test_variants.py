@@ -1,6 +1,6 @@
 """The grammar of trainer names."""
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.training.nnUNetTrainer.variants.training_length.nnUNetTrainer_Xepochs import nnUNetTrainer_5epochs
@@ -13,6 +13,7 @@ from nnunet_skipx.training.variants import kind, options_of, trainer_class, trai
 def test_options_combine_in_any_order_under_the_name_the_user_typed(trainer: str, data: st.DataObject) -> None:
     existing = [option.replace("{N}", "30") for option in options_of(trainer_class(trainer))]
     chosen = data.draw(st.lists(st.sampled_from(existing), min_size=1, unique=True))
+    assume(not {"from30", "adapt30"} <= set(chosen))
     name = "_".join([trainer, *chosen])
     cls = trainer_class(name)
     assert cls.__name__ == name
@@ -53,6 +54,15 @@ def test_malformed_options_are_refused_with_the_list(name: str) -> None:
 def test_an_option_may_stand_once() -> None:
     with pytest.raises(ValueError, match="twice"):
         trainer_class("nnUNetTrainerUTANet_5epochs_7epochs")
+
+
+def test_a_domain_is_extracted_from_a_run_or_adapted_to_one() -> None:
+    cls = trainer_class("nnUNetTrainerU2Net_demo_from500")
+    assert cls.number == 500
+    with pytest.raises(ValueError, match=r"of _from\{N\}, _adapt\{N\} a name has one at most"):
+        trainer_class("nnUNetTrainerU2Net_from500_adapt501")
+    with pytest.raises(ValueError, match=r"there is no option '_from500'"):
+        trainer_class("nnUNetTrainerXUNet_from500")
 
 
 def test_wrong_capitals_are_answered_with_the_right_ones() -> None:
