@@ -1,167 +1,15 @@
 """The command `skipx`: the only place that parses arguments."""
 import argparse
-import json
-import os
-import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from nnunet_skipx import __version__
-from nnunet_skipx.discovery import append_to_environment, ext_path
+from nnunet_skipx import commands as run
+from nnunet_skipx.discovery import append_to_environment
 
 DEFAULT_DEMO_FOLDER = Path("skipx_demo")
-
-
-def ext_path_command(args: argparse.Namespace) -> int:
-    print(ext_path())
-    return 0
-
-
-def enable_command(args: argparse.Namespace) -> int:
-    from nnunet_skipx.environment.startup_hook import enable
-
-    for path in enable():
-        print(f"wrote {path}")
-    print("Enabled: nnUNetv2_train and nnUNetv2_predict of this Python environment now find our trainers.")
-    return 0
-
-
-def disable_command(args: argparse.Namespace) -> int:
-    from nnunet_skipx.environment.startup_hook import disable
-
-    removed = disable()
-    for path in removed:
-        print(f"removed {path}")
-    print("Disabled." if removed else "Nothing to remove: the start-up hook was not enabled in this environment.")
-    return 0
-
-
-def doctor_command(args: argparse.Namespace) -> int:
-    from nnunet_skipx.environment.doctor import run_doctor
-
-    return run_doctor()
-
-
-def plan_command(args: argparse.Namespace) -> int:
-    from nnunet_skipx.training.plans_route import write_plans
-
-    print(f"wrote {write_plans(args.dataset, args.architecture, args.plans)}")
-    return 0
-
-
-def list_command(args: argparse.Namespace) -> int:
-    from nnunet_skipx.training.catalogue import catalogue, catalogue_text
-
-    print(json.dumps(catalogue(), indent=2) if args.json else catalogue_text())
-    return 0
-
-
-def profile_command(args: argparse.Namespace) -> int:
-    import torch
-
-    from nnunet_skipx.benchmark.profile import profile, profile_text
-    from nnunet_skipx.benchmark.steps import Setting
-    from nnunet_skipx.planned import read_planned
-    from nnunet_skipx.training.catalogue import all_trainers
-
-    plans, dataset_json = read_planned(args.dataset, args.plans)
-    device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
-    setting = Setting(plans, args.configuration, dataset_json, device)
-    content = profile(args.trainers or all_trainers(), setting, args.runs)
-    print(json.dumps(content, indent=2) if args.json else profile_text(content))
-    return 0
-
-
-def bench_command(args: argparse.Namespace) -> int:
-    from nnunet_skipx.benchmark.matrix import Matrix, read_matrix
-    from nnunet_skipx.cluster.bench import bench, bench_on_slurm, dry_run
-    from nnunet_skipx.cluster.slots import slots
-    from nnunet_skipx.cluster.slurm import slurm_options
-
-    if args.matrix:
-        matrix = read_matrix(args.matrix)
-    elif missing := [letter for letter in ("d", "c", "tr") if getattr(args, letter) is None]:
-        raise ValueError(f"-{missing[0]} is missing: give -d, -c and -tr as for nnUNetv2_train, or --matrix FILE")
-    else:
-        matrix = Matrix(
-            tuple(args.d), tuple(args.c), tuple(args.tr), tuple(args.p), tuple(args.f), args.npz, args.replicates
-        )
-    if args.dry_run:
-        print(dry_run(matrix, slots(args.device, args.gpus, args.jobs)))
-        return 0
-    if args.slurm is not None:
-        return bench_on_slurm(matrix, slurm_options(args.slurm))
-    return bench(matrix, slots(args.device, args.gpus, args.jobs))
-
-
-def report_command(args: argparse.Namespace) -> int:
-    from nnunet_skipx.benchmark.find_models import find_models
-    from nnunet_skipx.benchmark.report_command import ReportOptions, report
-    from nnunet_skipx.benchmark.row_cost import read_profile
-    from nnunet_skipx.cluster.bench import results_folder
-
-    results = args.results or results_folder()
-    datasets = [
-        find_models(results, dataset, args.configurations, args.trainers, args.plans) for dataset in args.datasets
-    ]
-    options = ReportOptions(
-        baseline=args.baseline, allow_missing=args.allow_missing, rope=args.rope, nsd_mm=args.nsd_mm,
-        lesions=args.lesions, convention=args.convention, references=args.references, images=args.images,
-        profiles=[read_profile(path) for path in args.profile], command=shlex.join(["skipx", *args.argv]),
-    )  # fmt: skip
-    print(report(datasets, args.folds, args.out, options))
-    return 0
-
-
-def inspect_command(args: argparse.Namespace) -> int:
-    import torch
-
-    from nnunet_skipx.benchmark.inspect_command import inspect_model
-
-    device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
-    print(inspect_model(args.model, args.folds, device, args.checkpoint))
-    return 0
-
-
-def demo_command(args: argparse.Namespace) -> int:
-    from nnunet_skipx.demo.run import run_demo
-
-    return run_demo(args.folder, data=args.data, download=args.download, trainers=args.trainers, folds=args.folds)
-
-
-def universal_create_command(args: argparse.Namespace) -> int:
-    from nnunet_skipx.universal.create import create_run
-
-    folder = create_run(
-        args.datasets, args.number, args.name, args.configurations, args.plans, args.sampling, args.feature_scale
-    )
-    print(f"wrote {folder}\nTrain it with\n    nnUNetv2_train {args.number} {args.configurations[0]} FOLD "
-          f"-tr nnUNetTrainerU2NetUniversal -p {args.plans}")  # fmt: skip
-    return 0
-
-
-def universal_extract_command(args: argparse.Namespace) -> int:
-    from nnunet_skipx.universal.extract import extract
-
-    for folder in extract(args.number, None if args.folds == ["all"] else args.folds, args.trainer):
-        print(f"wrote {folder}")
-    return 0
-
-
-def universal_adapt_command(args: argparse.Namespace) -> int:
-    import torch
-
-    from nnunet_skipx.universal.add_domain import adapt
-
-    device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
-    if device == "cpu":
-        torch.set_num_threads(os.cpu_count() or 1)  # as nnUNetv2_train does
-    fold = int(args.fold) if args.fold.isdigit() else args.fold
-    path = adapt(args.number, args.dataset, fold, args.configuration, args.plans, args.trainer, device)
-    print(f"wrote {path}, with {args.dataset} among the domains")
-    return 0
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -171,10 +19,10 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     simple_commands = {
-        "ext-path": (ext_path_command, 'print the folder for: export nnUNet_extTrainer="$(skipx ext-path)"'),
-        "enable": (enable_command, "let plain nnUNetv2_* commands of this Python environment find our trainers"),
-        "disable": (disable_command, "undo `skipx enable`"),
-        "doctor": (doctor_command, "check that training can work here; exit 1 if it cannot"),
+        "ext-path": (run.ext_path_command, 'print the folder for: export nnUNet_extTrainer="$(skipx ext-path)"'),
+        "enable": (run.enable_command, "let plain nnUNetv2_* commands of this Python environment find our trainers"),
+        "disable": (run.disable_command, "undo `skipx enable`"),
+        "doctor": (run.doctor_command, "check that training can work here; exit 1 if it cannot"),
     }
     for name, (function, text) in simple_commands.items():
         commands.add_parser(name, help=text, description=text).set_defaults(function=function)
@@ -183,11 +31,11 @@ def build_parser() -> argparse.ArgumentParser:
     plan.add_argument("-d", dest="dataset", required=True, help="dataset id or name, already planned by nnU-Net")
     plan.add_argument("-a", dest="architecture", required=True, help="network, for example UTANet")
     plan.add_argument("-p", dest="plans", default="nnUNetPlans", help="plans to start from (default: nnUNetPlans)")
-    plan.set_defaults(function=plan_command)
+    plan.set_defaults(function=run.plan_command)
 
     listing = commands.add_parser("list", help="the trainers, their parameters and options")
     listing.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    listing.set_defaults(function=list_command)
+    listing.set_defaults(function=run.list_command)
 
     add_profile_parser(commands)
     add_bench_parser(commands)
@@ -202,7 +50,7 @@ def build_parser() -> argparse.ArgumentParser:
     source.add_argument("--download", action="store_true", help="fetch Task04_Hippocampus from MSD's public bucket")
     demo.add_argument("--trainers", nargs="+", default=["nnUNetTrainer", "nnUNetTrainerUTANet"], metavar="TRAINER")
     demo.add_argument("--folds", nargs="+", type=int, default=[0, 1, 2, 3, 4], metavar="FOLD")
-    demo.set_defaults(function=demo_command)
+    demo.set_defaults(function=run.demo_command)
     return parser
 
 
@@ -220,7 +68,7 @@ def add_profile_parser(commands: Any) -> None:
     profile.add_argument("-device", choices=["cpu", "cuda"], help="default: cuda where torch sees a GPU, else cpu")
     profile.add_argument("--runs", type=int, default=3, help="timed runs per trainer and kind of step (default: 3)")
     profile.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    profile.set_defaults(function=profile_command)
+    profile.set_defaults(function=run.profile_command)
 
 
 def add_bench_parser(commands: Any) -> None:
@@ -243,7 +91,7 @@ def add_bench_parser(commands: Any) -> None:
         help="submit to Slurm instead: time (minutes), partition, mem (GB), cpus, gpus, and options of sbatch",
     )  # fmt: skip
     bench.add_argument("--dry-run", action="store_true", help="show the cells, what is missing and how long it takes")
-    bench.set_defaults(function=bench_command)
+    bench.set_defaults(function=run.bench_command)
 
 
 def add_report_parser(commands: Any) -> None:
@@ -282,7 +130,7 @@ def add_report_parser(commands: Any) -> None:
     )  # fmt: skip
     add("--results", type=Path, metavar="FOLDER", help="results folder (default: nnUNet_results)")
     add("-o", dest="out", type=Path, default=Path("skipx_report"), help="where to (./skipx_report)")
-    report.set_defaults(function=report_command)
+    report.set_defaults(function=run.report_command)
 
 
 def add_inspect_parser(commands: Any) -> None:
@@ -299,7 +147,7 @@ def add_inspect_parser(commands: Any) -> None:
         "-chk", dest="checkpoint", default="checkpoint_final.pth", metavar="FILE",
         help="checkpoint of each fold (default: checkpoint_final.pth)",
     )  # fmt: skip
-    inspect.set_defaults(function=inspect_command)
+    inspect.set_defaults(function=run.inspect_command)
 
 
 def add_universal_parser(commands: Any) -> None:
@@ -325,7 +173,7 @@ def add_universal_parser(commands: Any) -> None:
     create.add_argument(
         "--feature-scale", type=float, default=1.0, metavar="FACTOR", help="of the planned widths (default: 1)"
     )
-    create.set_defaults(function=universal_create_command)
+    create.set_defaults(function=run.universal_create_command)
 
     text = "write every domain of a trained universal run as an ordinary model of its own data set"
     extract = steps.add_parser("extract", help=text, description=text)
@@ -334,7 +182,7 @@ def add_universal_parser(commands: Any) -> None:
         "-f", dest="folds", nargs="+", default=["all"], metavar="FOLD", help="folds (default: all that are trained)"
     )
     extract.add_argument("-tr", dest="trainer", metavar="TRAINER", help="the run's trainer (default: all)")
-    extract.set_defaults(function=universal_extract_command)
+    extract.set_defaults(function=run.universal_extract_command)
 
     text = "train a new domain on the frozen shared weights of a finished universal run"
     adapt = steps.add_parser("adapt", help=text, description=text)
@@ -345,14 +193,14 @@ def add_universal_parser(commands: Any) -> None:
     adapt.add_argument("-p", dest="plans", default="nnUNetPlans", help="plans (default: nnUNetPlans)")
     adapt.add_argument("-tr", dest="trainer", metavar="TRAINER", help="the run's trainer, if there are several")
     adapt.add_argument("-device", choices=["cpu", "cuda"], help="default: cuda where torch sees a GPU, else cpu")
-    adapt.set_defaults(function=universal_adapt_command)
+    adapt.set_defaults(function=run.universal_adapt_command)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand; a user's mistake becomes one sentence on stderr and exit code 2."""
     args = build_parser().parse_args(argv)
     args.argv = sys.argv[1:] if argv is None else argv
-    if args.function is not doctor_command:  # the doctor looks at what plain nnUNetv2_* commands see
+    if args.function is not run.doctor_command:  # the doctor looks at what plain nnUNetv2_* commands see
         append_to_environment()
     try:
         return int(args.function(args))

@@ -3,14 +3,18 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from batchgenerators.utilities.file_and_folder_operations import load_pickle, save_pickle
 from nnunetv2.run.run_training import maybe_load_checkpoint
 
 from nnunet_skipx.training.variants import trainer_class
+from nnunet_skipx.universal.create import create_run
 from nnunet_skipx.universal.sharing import shared_parameters
+from tests.plan_shapes import SHAPES
 from tests.universal.conftest import Make
-from tests.universal.runs import ITERATIONS, UNIVERSAL, make_run, make_trainer, train, weights
+from tests.universal.runs import ITERATIONS, SHALLOW, UNIVERSAL, make_run, make_trainer, train, weights
 
 
 @pytest.fixture(autouse=True)
@@ -180,6 +184,40 @@ def test_features_are_scaled_in_every_domain(make_domain: Make) -> None:
     trainer.initialize()
     assert trainer.parts[1].bare_network.encoder.output_channels == [2, 4, 8, 16]
     assert trainer.parts[0].bare_network.encoder.output_channels == [2, 4, 8]
+
+
+def test_regions_and_an_ignore_label_stay_with_their_domain(make_domain: Make) -> None:
+    for number, labels in ((16, {"background": 0, "whole": [1, 2], "core": 2, "ignore": 3}), (17, None)):
+        folder = make_domain(number, SHALLOW, classes=3)
+        if labels:
+            content = json.loads((folder / "dataset.json").read_text())
+            content |= {"labels": labels, "regions_class_order": [1, 2]}
+            (folder / "dataset.json").write_text(json.dumps(content))
+            locate_annotated_voxels(folder / "nnUNetPlans_test")
+    run = create_run(["16", "17"], 500, configurations=["test"])
+    trainer = train(run, f"{UNIVERSAL}_demo_1epochs")
+    assert [part.label_manager.has_regions for part in trainer.parts] == [True, False]
+    assert [part.bare_network.decoder.seg_layers[0].out_channels for part in trainer.parts] == [2, 3]
+    assert [len(part.logger.get_value("dice_per_class_or_region", -1)) for part in trainer.parts] == [2, 2]
+
+
+def locate_annotated_voxels(folder: Path) -> None:
+    """With an ignore label nnU-Net's preprocessing also lists voxels that have any other label."""
+    for path in folder.glob("*.pkl"):
+        properties = load_pickle(str(path))
+        everywhere = np.concatenate(list(properties["class_locations"].values()))
+        properties["class_locations"] = {(-1, 0, 1, 2): everywhere, 1: everywhere, 2: everywhere}
+        save_pickle(properties, str(path))
+
+
+def test_two_dimensional_configurations_train(make_domain: Make) -> None:
+    for number, channels in ((16, 1), (17, 3)):
+        make_domain(number, SHAPES["2d-3-stages"], channels=channels)
+    trainer = train(create_run(["16", "17"], 500, configurations=["test"]), f"{UNIVERSAL}_demo_1epochs")
+    assert isinstance(trainer.parts[0].bare_network.encoder.stem.conv, torch.nn.Conv2d)
+    assert trainer.parts[0].bare_network.encoder.downs[0].pointwise is (
+        trainer.parts[1].bare_network.encoder.downs[0].pointwise
+    )
 
 
 def test_compiled_every_domain_has_two_graphs_and_keeps_them(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,157 @@
+"""What each subcommand of `skipx` does with its arguments; imports happen inside, so that `skipx -h` is quick."""
+import argparse
+import json
+import os
+import shlex
+
+from nnunet_skipx.discovery import ext_path
+
+
+def ext_path_command(args: argparse.Namespace) -> int:
+    print(ext_path())
+    return 0
+
+
+def enable_command(args: argparse.Namespace) -> int:
+    from nnunet_skipx.environment.startup_hook import enable
+
+    for path in enable():
+        print(f"wrote {path}")
+    print("Enabled: nnUNetv2_train and nnUNetv2_predict of this Python environment now find our trainers.")
+    return 0
+
+
+def disable_command(args: argparse.Namespace) -> int:
+    from nnunet_skipx.environment.startup_hook import disable
+
+    removed = disable()
+    for path in removed:
+        print(f"removed {path}")
+    print("Disabled." if removed else "Nothing to remove: the start-up hook was not enabled in this environment.")
+    return 0
+
+
+def doctor_command(args: argparse.Namespace) -> int:
+    from nnunet_skipx.environment.doctor import run_doctor
+
+    return run_doctor()
+
+
+def plan_command(args: argparse.Namespace) -> int:
+    from nnunet_skipx.training.plans_route import write_plans
+
+    print(f"wrote {write_plans(args.dataset, args.architecture, args.plans)}")
+    return 0
+
+
+def list_command(args: argparse.Namespace) -> int:
+    from nnunet_skipx.training.catalogue import catalogue, catalogue_text
+
+    print(json.dumps(catalogue(), indent=2) if args.json else catalogue_text())
+    return 0
+
+
+def profile_command(args: argparse.Namespace) -> int:
+    import torch
+
+    from nnunet_skipx.benchmark.profile import profile, profile_text
+    from nnunet_skipx.benchmark.steps import Setting
+    from nnunet_skipx.planned import read_planned
+    from nnunet_skipx.training.catalogue import all_trainers
+
+    plans, dataset_json = read_planned(args.dataset, args.plans)
+    device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    setting = Setting(plans, args.configuration, dataset_json, device)
+    content = profile(args.trainers or all_trainers(), setting, args.runs)
+    print(json.dumps(content, indent=2) if args.json else profile_text(content))
+    return 0
+
+
+def bench_command(args: argparse.Namespace) -> int:
+    from nnunet_skipx.benchmark.matrix import Matrix, read_matrix
+    from nnunet_skipx.cluster.bench import bench, bench_on_slurm, dry_run
+    from nnunet_skipx.cluster.slots import slots
+    from nnunet_skipx.cluster.slurm import slurm_options
+
+    if args.matrix:
+        matrix = read_matrix(args.matrix)
+    elif missing := [letter for letter in ("d", "c", "tr") if getattr(args, letter) is None]:
+        raise ValueError(f"-{missing[0]} is missing: give -d, -c and -tr as for nnUNetv2_train, or --matrix FILE")
+    else:
+        matrix = Matrix(
+            tuple(args.d), tuple(args.c), tuple(args.tr), tuple(args.p), tuple(args.f), args.npz, args.replicates
+        )
+    if args.dry_run:
+        print(dry_run(matrix, slots(args.device, args.gpus, args.jobs)))
+        return 0
+    if args.slurm is not None:
+        return bench_on_slurm(matrix, slurm_options(args.slurm))
+    return bench(matrix, slots(args.device, args.gpus, args.jobs))
+
+
+def report_command(args: argparse.Namespace) -> int:
+    from nnunet_skipx.benchmark.find_models import find_models
+    from nnunet_skipx.benchmark.report_command import ReportOptions, report
+    from nnunet_skipx.benchmark.row_cost import read_profile
+    from nnunet_skipx.cluster.bench import results_folder
+
+    results = args.results or results_folder()
+    datasets = [
+        find_models(results, dataset, args.configurations, args.trainers, args.plans) for dataset in args.datasets
+    ]
+    options = ReportOptions(
+        baseline=args.baseline, allow_missing=args.allow_missing, rope=args.rope, nsd_mm=args.nsd_mm,
+        lesions=args.lesions, convention=args.convention, references=args.references, images=args.images,
+        profiles=[read_profile(path) for path in args.profile], command=shlex.join(["skipx", *args.argv]),
+    )  # fmt: skip
+    print(report(datasets, args.folds, args.out, options))
+    return 0
+
+
+def inspect_command(args: argparse.Namespace) -> int:
+    import torch
+
+    from nnunet_skipx.benchmark.inspect_command import inspect_model
+
+    device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    print(inspect_model(args.model, args.folds, device, args.checkpoint))
+    return 0
+
+
+def demo_command(args: argparse.Namespace) -> int:
+    from nnunet_skipx.demo.run import run_demo
+
+    return run_demo(args.folder, data=args.data, download=args.download, trainers=args.trainers, folds=args.folds)
+
+
+def universal_create_command(args: argparse.Namespace) -> int:
+    from nnunet_skipx.universal.create import create_run
+
+    folder = create_run(
+        args.datasets, args.number, args.name, args.configurations, args.plans, args.sampling, args.feature_scale
+    )
+    print(f"wrote {folder}\nTrain it with\n    nnUNetv2_train {args.number} {args.configurations[0]} FOLD "
+          f"-tr nnUNetTrainerU2NetUniversal -p {args.plans}")  # fmt: skip
+    return 0
+
+
+def universal_extract_command(args: argparse.Namespace) -> int:
+    from nnunet_skipx.universal.extract import extract
+
+    for folder in extract(args.number, None if args.folds == ["all"] else args.folds, args.trainer):
+        print(f"wrote {folder}")
+    return 0
+
+
+def universal_adapt_command(args: argparse.Namespace) -> int:
+    import torch
+
+    from nnunet_skipx.universal.add_domain import adapt
+
+    device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    if device == "cpu":
+        torch.set_num_threads(os.cpu_count() or 1)  # as nnUNetv2_train does
+    fold = int(args.fold) if args.fold.isdigit() else args.fold
+    path = adapt(args.number, args.dataset, fold, args.configuration, args.plans, args.trainer, device)
+    print(f"wrote {path}, with {args.dataset} among the domains")
+    return 0

@@ -1,0 +1,53 @@
+"""`skipx universal`: letters become arguments, mistakes one sentence and exit status 2."""
+from pathlib import Path
+
+import pytest
+
+from nnunet_skipx.benchmark.matrix import Matrix, cells
+from nnunet_skipx.cli import main
+from nnunet_skipx.universal.run import read_run
+from tests.universal.conftest import Make
+from tests.universal.runs import SHALLOW, UNIVERSAL
+
+
+@pytest.fixture
+def domains(make_domain: Make) -> Path:
+    make_domain(11, SHALLOW)
+    return make_domain(12, SHALLOW, channels=4).parent
+
+
+def create(*options: str) -> int:
+    return main(["universal", "create", "-d", "11", "Dataset012_Made", "--id", "500", "-c", "test", *options])
+
+
+def test_create_prints_the_domains_and_how_to_train_them(domains: Path, capsys: pytest.CaptureFixture) -> None:
+    assert create("--name", "Two", "--sampling", "sqrt", "--feature-scale", "2") == 0
+    printed = capsys.readouterr().out
+    assert f"wrote {domains / 'Dataset500_Two'}" in printed
+    assert f"nnUNetv2_train 500 test FOLD -tr {UNIVERSAL} -p nnUNetPlans" in printed
+    run = read_run("Dataset500_Two")
+    assert (run.sampling, run.feature_scale) == ("sqrt", 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["create", "-d", "11", "12", "--id", "11", "-c", "test"], "the id 11 is taken"),
+        (["create", "-d", "11", "12", "--id", "500"], "no configuration '3d_fullres'"),
+        (["extract", "500"], "no results Dataset500_"),
+        (["adapt", "500", "-d", "11", "-f", "0", "-c", "test", "-device", "cpu"], "train the run first"),
+    ],
+)
+def test_mistakes_are_one_sentence(
+    domains: Path, arguments: list[str], message: str, capsys: pytest.CaptureFixture
+) -> None:
+    assert main(["universal", *arguments]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("skipx universal: ")
+    assert message in said
+
+
+def test_bench_takes_a_run_for_a_data_set(domains: Path) -> None:
+    assert create() == 0
+    (cell,) = cells(Matrix(("500",), ("test",), (UNIVERSAL,), folds=(3,)), domains.parent / "nnUNet_results")
+    assert str(cell) == f"Dataset500_Universal test fold 3 {UNIVERSAL} nnUNetPlans"
