@@ -74,6 +74,12 @@ def preprocessed_folder(dataset: str, plans: str, configuration: str) -> Path:
     return folder
 
 
+def domains_in(folder: Path) -> list[str]:
+    """The data sets of the universal run that a folder (preprocessed, or a model's) belongs to; none for others."""
+    path = folder / DOMAINS_FILE
+    return list(json.loads(path.read_text())["fingerprints"]) if path.is_file() else []
+
+
 def _data_identifier(configurations: dict[str, Any], configuration: str) -> str:
     """The folder of a configuration's preprocessed cases, which it may inherit."""
     content = configurations[configuration]

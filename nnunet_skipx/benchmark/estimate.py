@@ -7,7 +7,7 @@ from nnunet_skipx.benchmark.cell import Cell
 from nnunet_skipx.benchmark.cost import find_trainer
 from nnunet_skipx.benchmark.measure import paired_seconds
 from nnunet_skipx.benchmark.steps import Setting, schedule, training_step
-from nnunet_skipx.planned import read_planned
+from nnunet_skipx.planned import domains_in, plans_file, read_planned
 
 VALIDATION_SHARE = 1 / 3  # of a training step's time: the forward pass without the backward
 
@@ -30,7 +30,12 @@ def hours_left(cells: Sequence[Cell], device: str) -> dict[Cell, float]:
 
 
 def _epochs_and_seconds(cell: Cell, device: str) -> tuple[int, float]:
-    """How many epochs the trainer runs, and the seconds of one."""
+    """How many epochs the trainer runs, and the seconds of one; of a universal run those of its domains together."""
+    if domains := domains_in(plans_file(cell.dataset, cell.plans).parent):
+        name = getattr(find_trainer(cell.trainer), "domain_trainer", cell.trainer)
+        trainer_name = "_".join([name, *cell.trainer.split("_")[1:]])
+        parts = [_epochs_and_seconds(replace(cell, dataset=d, trainer=trainer_name), device) for d in domains]
+        return parts[0][0], sum(seconds for _, seconds in parts)
     plans, dataset_json = read_planned(cell.dataset, cell.plans)
     setting = Setting(plans, cell.configuration, dataset_json, device)
     trainer = find_trainer(cell.trainer)

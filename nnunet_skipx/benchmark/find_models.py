@@ -3,6 +3,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nnunet_skipx.benchmark.collect import model_name_parts
+from nnunet_skipx.planned import domains_in
 
 
 def find_models(
@@ -16,6 +17,7 @@ def find_models(
 
     Raises:
         FileNotFoundError: no such data set or no such model among the results; says what there is.
+        ValueError: the data set is a universal run.
     """
     number = f"Dataset{int(dataset):03d}_" if dataset.isdigit() else dataset
     there = sorted(path for path in results.glob("Dataset*") if path.name == dataset or path.name.startswith(number))
@@ -35,6 +37,11 @@ def find_models(
         known = "\n".join(f"  {path.name}" for path in models) or "  none"
         lacking = ", ".join(sorted(set(trainers or ()) - found)) or "any model"
         raise FileNotFoundError(f"{there[0]} has no results of {lacking} with these options; there are:\n{known}")
+    if domains := [name for path in chosen for name in domains_in(path)]:
+        ids = " ".join(str(int(name[7:10])) for name in dict.fromkeys(domains))
+        run = there[0].name
+        raise ValueError(f"{run} is a universal run, whose validations are its domains': report on those, -d {ids}, "
+                         f"with the trainers nnUNetTrainerU2Net..._from{int(run[7:10])}")  # fmt: skip
     return chosen
 
 

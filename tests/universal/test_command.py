@@ -1,8 +1,12 @@
 """`skipx universal`: letters become arguments, mistakes one sentence and exit status 2."""
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from nnunet_skipx.benchmark.estimate import hours_left
+from nnunet_skipx.benchmark.find_models import find_models
 from nnunet_skipx.benchmark.matrix import Matrix, cells
 from nnunet_skipx.cli import main
 from nnunet_skipx.universal.run import read_run
@@ -47,7 +51,27 @@ def test_mistakes_are_one_sentence(
     assert message in said
 
 
-def test_bench_takes_a_run_for_a_data_set(domains: Path) -> None:
+def test_bench_takes_a_run_for_a_data_set_as_long_as_its_domains(
+    domains: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nnunet_skipx.benchmark.estimate.paired_seconds", lambda steps, **_: {"step": [1.0]})
     assert create() == 0
-    (cell,) = cells(Matrix(("500",), ("test",), (UNIVERSAL,), folds=(3,)), domains.parent / "nnUNet_results")
-    assert str(cell) == f"Dataset500_Universal test fold 3 {UNIVERSAL} nnUNetPlans"
+    results = domains.parent / "nnUNet_results"
+    (cell,) = cells(Matrix(("500",), ("test",), (f"{UNIVERSAL}_demo",), folds=(3,)), results)
+    assert str(cell) == f"Dataset500_Universal test fold 3 {UNIVERSAL}_demo nnUNetPlans"
+    parts = [replace(cell, dataset=f"Dataset{n:03d}_Made", trainer="nnUNetTrainerU2Net_demo") for n in (11, 12)]
+    hours = hours_left([cell, *parts], "cpu")
+    assert hours[cell] == pytest.approx(hours[parts[0]] + hours[parts[1]])
+    assert hours[parts[0]] > 5 * 40 / 3600
+
+
+def test_a_run_has_no_report_and_no_profile_of_its_own(domains: Path, capsys: pytest.CaptureFixture) -> None:
+    assert create() == 0
+    assert main(["profile", "-d", "500", "-c", "test"]) == 2
+    assert "profile nnUNetTrainerU2Net on each of its domains, Dataset011_Made, Dataset012_Made" in (
+        capsys.readouterr().err
+    )
+    model = domains.parent / "nnUNet_results" / "Dataset500_Universal" / f"{UNIVERSAL}__nnUNetPlans__test"
+    shutil.copytree(domains / "Dataset500_Universal", model)
+    with pytest.raises(ValueError, match=r"is a universal run.*-d 11 12, .*nnUNetTrainerU2Net\.\.\._from500"):
+        find_models(model.parents[1], "500", ["test"], None, None)
