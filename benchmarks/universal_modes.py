@@ -15,9 +15,10 @@ from benchmarks.tables import replace_block
 from benchmarks.universal_check import ALL, PAGE, Check
 from nnunet_skipx.architectures import U2Net
 from nnunet_skipx.benchmark.measure import describe_machine
+from nnunet_skipx.checkpoints import read_checkpoint
 from nnunet_skipx.demo.prepare import PLANS
 from nnunet_skipx.demo.workspace import Workspace
-from nnunet_skipx.universal.checkpoint import domain_network, load
+from nnunet_skipx.universal.checkpoint import domain_network
 from nnunet_skipx.universal.run import read_run
 from nnunet_skipx.universal.sharing import shared_parameters
 
@@ -56,7 +57,7 @@ def mode_table(workspace: Workspace) -> str:
     for mode, option in MODES.items():
         check = Check(workspace, option, PLANS)
         check.train(run, check.universal)
-        checkpoint = load(check.fold(run, check.universal) / "checkpoint_final.pth")
+        checkpoint = read_checkpoint(check.fold(run, check.universal) / "checkpoint_final.pth")
         networks = [domain_network(checkpoint, dataset) for dataset in datasets]
         if option == "full":
             totals = [count(network) for network in networks]

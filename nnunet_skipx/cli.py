@@ -188,7 +188,9 @@ def add_universal_parser(commands: Any) -> None:
     adapt = steps.add_parser("adapt", help=text, description=text)
     adapt.add_argument("number", type=int, metavar="ID", help="the run's data set id")
     adapt.add_argument("-d", dest="dataset", required=True, metavar="DATASET", help="the new domain, id or name")
-    adapt.add_argument("-f", dest="fold", required=True, metavar="FOLD", help="fold of the run and of the data set")
+    adapt.add_argument(
+        "-f", dest="fold", type=int, required=True, metavar="FOLD", help="fold of the run and of the data set"
+    )
     adapt.add_argument("-c", dest="configuration", default="3d_fullres", help="configuration (default: 3d_fullres)")
     adapt.add_argument("-p", dest="plans", default="nnUNetPlans", help="plans (default: nnUNetPlans)")
     adapt.add_argument("-tr", dest="trainer", metavar="TRAINER", help="the run's trainer, if there are several")

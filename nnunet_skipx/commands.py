@@ -149,12 +149,17 @@ def universal_extract_command(args: argparse.Namespace) -> int:
 def universal_adapt_command(args: argparse.Namespace) -> int:
     import torch
 
-    from nnunet_skipx.universal.add_domain import adapt
+    from nnunet_skipx.benchmark.cell import Cell
+    from nnunet_skipx.cluster.bench import results_folder
+    from nnunet_skipx.cluster.train_cell import TrainingOrder, train_cell
+    from nnunet_skipx.universal.add_domain import adaptation, add_domain
 
+    plan = adaptation(args.number, args.dataset, args.fold, args.configuration, args.plans, args.trainer)
+    cell = Cell(results_folder(), plan.dataset, args.configuration, args.fold, plan.trainer, args.plans)
     device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
-    if device == "cpu":
-        torch.set_num_threads(os.cpu_count() or 1)  # as nnUNetv2_train does
-    fold = int(args.fold) if args.fold.isdigit() else args.fold
-    path = adapt(args.number, args.dataset, fold, args.configuration, args.plans, args.trainer, device)
-    print(f"wrote {path}, with {args.dataset} among the domains")
+    threads = (os.cpu_count() or 1) if device == "cpu" else 1  # as nnUNetv2_train sets them
+    if status := train_cell(TrainingOrder(cell, device, threads)):
+        return status
+    path = add_domain(plan.run, cell.folder / "checkpoint_final.pth")
+    print(f"wrote {path}, with {plan.dataset} among the domains")
     return 0

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+SMALL_TOOLS = {"__version__", "checkpoints", "files", "planned", "text_table"}  # they know nothing of the package
 MAY_IMPORT = {
     "skips": {"skips"},
     "architectures": {"skips", "architectures"},
@@ -31,7 +32,7 @@ def imported_parts(path: Path) -> set[str]:
         elif isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
     parts = {name.split(".")[1] for name in names if name.startswith("nnunet_skipx.")}
-    return parts - {"__version__", "files", "planned", "text_table"}  # small tools that know nothing of the package
+    return parts - SMALL_TOOLS
 
 
 @pytest.mark.parametrize("part", MAY_IMPORT)

@@ -5,10 +5,8 @@ every core with `-device cpu`, stumbles over a checkpoint that a kill has cut of
 """
 import json
 import os
-import pickle
 import signal
 import sys
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -18,6 +16,7 @@ from filelock import FileLock, Timeout
 from nnunetv2.run.run_training import run_training
 
 from nnunet_skipx.benchmark.cell import Cell
+from nnunet_skipx.checkpoints import DamagedCheckpointError, read_checkpoint
 from nnunet_skipx.discovery import append_to_environment
 
 BUSY = os.EX_TEMPFAIL  # exit status: another process trains this cell
@@ -82,9 +81,9 @@ def drop_unreadable_checkpoints(folder: Path) -> None:
     """Delete checkpoints that a kill or a full disk cut off, so that training goes on from an older one."""
     for path in sorted(folder.glob("checkpoint_*.pth")):
         try:
-            torch.load(path, map_location="cpu", weights_only=False)
-        except (RuntimeError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
-            print(f"deleting {path}, which cannot be read ({error})")
+            read_checkpoint(path)
+        except DamagedCheckpointError as error:
+            print(f"deleting this checkpoint: {error}")
             path.unlink()
 
 

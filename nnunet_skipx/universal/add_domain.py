@@ -1,10 +1,11 @@
-"""`skipx universal adapt`: train a new domain on a finished universal run, and add it to the run's checkpoint."""
+"""`skipx universal adapt`: what is trained for a new domain, and how it joins the run's checkpoint."""
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from nnunetv2.run.run_training import run_training
 
+from nnunet_skipx.checkpoints import read_checkpoint
 from nnunet_skipx.planned import preprocessed_folder
 from nnunet_skipx.universal.checkpoint import (
     ADAPTED,
@@ -12,7 +13,6 @@ from nnunet_skipx.universal.checkpoint import (
     UNIVERSAL,
     deepest,
     domain_network,
-    load,
     model_folders,
     save,
 )
@@ -20,13 +20,19 @@ from nnunet_skipx.universal.run import key
 from nnunet_skipx.universal.sharing import share
 
 
-def adapt(
-    number: int, dataset: str, fold: int | str, configuration: str, plans: str, trainer: str | None, device: str
-) -> Path:
-    """Train data set `dataset` on the shared weights of run `number`; returns the run's checkpoint that has it too.
+@dataclass(frozen=True)
+class Adaptation:
+    """What is to be trained, and the run's final checkpoint of the fold that it builds on."""
 
-    Goes on where an interruption left off. The same training without the last step is nnU-Net's own command with the
-    trainer nnUNetTrainerU2Net_adapt{number}.
+    run: Path
+    dataset: str
+    trainer: str
+
+
+def adaptation(
+    number: int, dataset: str, fold: int | str, configuration: str, plans: str, trainer: str | None
+) -> Adaptation:
+    """How data set `dataset` is adapted to universal run `number`.
 
     Args:
         number: the run's data set id.
@@ -34,7 +40,6 @@ def adapt(
         fold: of the run and of the data set.
         configuration, plans: as for nnUNetv2_train.
         trainer: the run's, if it was trained with several.
-        device: cuda or cpu.
 
     Raises:
         FileNotFoundError: the run's fold is not trained to its end, or the data set is not ready.
@@ -48,13 +53,10 @@ def adapt(
     if not run.is_file():
         raise FileNotFoundError(f"{run} does not exist: train this fold of the run to its end first")
     name = preprocessed_folder(dataset, plans, configuration).parent.name
-    if name in load(run)["init_args"]["domains"]:
+    if name in read_checkpoint(run)["init_args"]["domains"]:
         raise ValueError(f"{name} is a domain of the universal run {number} already: `skipx universal extract` has it")
     variant = models[0].name.split("__")[0].removeprefix(UNIVERSAL)
-    adapted = f"nnUNetTrainerU2Net{variant}_adapt{number}"
-    run_training(name, configuration, fold, adapted, plans, continue_training=True, device=torch.device(device))
-    folder = models[0].parents[1] / name / f"{adapted}__{plans}__{configuration}" / f"fold_{fold}"
-    return add_domain(run, folder / FINAL)
+    return Adaptation(run, name, f"nnUNetTrainerU2Net{variant}_adapt{number}")
 
 
 def add_domain(run: Path, adapted: Path) -> Path:
@@ -64,7 +66,7 @@ def add_domain(run: Path, adapted: Path) -> Path:
         ValueError: the adapted model's shared weights are not the run's, as after the run was trained again.
     """
     target = run.with_name(ADAPTED)
-    content, new = load(target if target.is_file() else run), load(adapted)
+    content, new = read_checkpoint(target if target.is_file() else run), read_checkpoint(adapted)
     arguments = new["init_args"]
     dataset = arguments["plans"]["dataset_name"]
     domains = content["init_args"]["domains"]

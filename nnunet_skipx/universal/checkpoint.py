@@ -61,11 +61,6 @@ def find_checkpoint(trainer: type[SkipTrainer], number: int, plans: str, configu
     return found[0]
 
 
-def load(path: Path) -> dict[str, Any]:
-    """A checkpoint on the CPU."""
-    return torch.load(path, map_location="cpu", weights_only=False)
-
-
 def domain_weights(checkpoint: dict[str, Any], dataset: str) -> dict[str, torch.Tensor]:
     """The weights of a domain's network, as an ordinary checkpoint has them."""
     prefix = f"{key(dataset)}."

@@ -7,8 +7,9 @@ from typing import Any
 import torch
 from nnunetv2.paths import nnUNet_preprocessed, nnUNet_results
 
+from nnunet_skipx.checkpoints import read_checkpoint
 from nnunet_skipx.files import write_json
-from nnunet_skipx.universal.checkpoint import ADAPTED, FINAL, UNIVERSAL, domain_network, load, model_folders, save
+from nnunet_skipx.universal.checkpoint import ADAPTED, FINAL, UNIVERSAL, domain_network, model_folders, save
 
 
 def extract(number: int, folds: Sequence[int | str] | None = None, trainer: str | None = None) -> list[Path]:
@@ -41,7 +42,7 @@ def extract(number: int, folds: Sequence[int | str] | None = None, trainer: str 
 def extract_fold(fold: Path) -> list[Path]:
     """Write the domains of one trained fold; returns their fold folders."""
     path = fold / ADAPTED if (fold / ADAPTED).is_file() else fold / FINAL
-    checkpoint = load(path)
+    checkpoint = read_checkpoint(path)
     plans, configuration = fold.parent.name.split("__")[1:]
     written = []
     for dataset, domain in checkpoint["init_args"]["domains"].items():

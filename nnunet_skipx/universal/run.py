@@ -57,7 +57,7 @@ def read_run(dataset: str) -> UniversalRun:
     """The universal run with this full name.
 
     Raises:
-        ValueError: the data set is no universal run.
+        ValueError: the data set is no universal run, or its file is damaged.
     """
     path = Path(str(nnUNet_preprocessed)) / dataset / DOMAINS_FILE
     if not path.is_file():
@@ -65,7 +65,11 @@ def read_run(dataset: str) -> UniversalRun:
             f"{dataset} is an ordinary data set, and a universal trainer needs several: put them together with "
             "`skipx universal create -d 4 5 --id 500`, then train data set 500"
         )
-    return UniversalRun(**json.loads(path.read_text()))
+    try:
+        return UniversalRun(**json.loads(path.read_text()))
+    except (json.JSONDecodeError, TypeError) as error:
+        raise ValueError(f"{path} is damaged ({error}): remove {path.parent} and create the run again, with the same "
+                         "data sets in the same order") from error  # fmt: skip
 
 
 def key(dataset: str) -> str:

@@ -31,10 +31,11 @@ def test_a_cell_that_another_process_trains_is_left_to_it(two_cells: list[Cell])
         assert train_cell(order) == BUSY
 
 
-def test_checkpoints_cut_off_by_a_kill_are_deleted_and_whole_ones_kept(tmp_path: Path) -> None:
+@pytest.mark.parametrize("length", [0, 1, 500, 5000, 70_000, -1])
+def test_checkpoints_cut_off_by_a_kill_are_deleted_and_whole_ones_kept(tmp_path: Path, length: int) -> None:
     whole, cut, empty = (tmp_path / f"checkpoint_{name}.pth" for name in ("best", "latest", "final"))
-    torch.save({"network_weights": torch.zeros(1000)}, whole)
-    cut.write_bytes(whole.read_bytes()[:500])
+    torch.save({"network_weights": {str(n): torch.zeros(1000) for n in range(20)}}, whole)
+    cut.write_bytes(whole.read_bytes()[:length])
     empty.touch()
     drop_unreadable_checkpoints(tmp_path)
     assert list(tmp_path.iterdir()) == [whole]

@@ -11,8 +11,9 @@ from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 from nnunetv2.run.run_training import maybe_load_checkpoint
 from torch import nn
 
-from nnunet_skipx.universal.add_domain import adapt, add_domain
-from nnunet_skipx.universal.checkpoint import ADAPTED, FINAL, deepest, domain_network, load
+from nnunet_skipx.checkpoints import read_checkpoint as load
+from nnunet_skipx.universal.add_domain import adaptation, add_domain
+from nnunet_skipx.universal.checkpoint import ADAPTED, FINAL, deepest, domain_network
 from nnunet_skipx.universal.extract import extract
 from nnunet_skipx.universal.sharing import shared_parameters
 from tests.universal.conftest import Make
@@ -192,15 +193,25 @@ def test_the_run_to_adapt_to_is_the_one_with_the_same_convolutions(run: Path, ma
         make_trainer(folder, "nnUNetTrainerU2Net_adapt500")
 
 
-def test_the_command_names_what_it_cannot_adapt(run: Path) -> None:
+def test_what_cannot_be_adapted_is_named_before_anything_is_trained(run: Path) -> None:
     train(run)
     with pytest.raises(ValueError, match="Dataset011_Made is a domain of the universal run 500 already"):
-        adapt(500, "11", 0, "test", "nnUNetPlans", None, "cpu")
+        adaptation(500, "11", 0, "test", "nnUNetPlans", None)
     with pytest.raises(FileNotFoundError, match=r"fold_1.* does not exist: train this fold"):
-        adapt(500, "11", 1, "test", "nnUNetPlans", None, "cpu")
+        adaptation(500, "11", 1, "test", "nnUNetPlans", None)
     train(run, f"{UNIVERSAL}_demo_1epochs")
     with pytest.raises(ValueError, match="name one of them with -tr"):
-        adapt(500, "11", 0, "test", "nnUNetPlans", None, "cpu")
+        adaptation(500, "11", 0, "test", "nnUNetPlans", None)
+
+
+def test_damaged_files_are_named(run: Path) -> None:
+    train(run)
+    stored(run).write_bytes(stored(run).read_bytes()[:5000])
+    with pytest.raises(ValueError, match=r"checkpoint_final\.pth cannot be read .*train its fold with --c"):
+        extract(500)
+    (run / "domains.json").write_text('{"dataset": "Dataset5')
+    with pytest.raises(ValueError, match=r"domains\.json is damaged .*create the run again"):
+        make_trainer(run, UNIVERSAL)
 
 
 def storage(tensors: dict[str, torch.Tensor]) -> int:

@@ -1,0 +1,28 @@
+"""Checkpoints as nnU-Net's trainers write them, read with an eye on those that a kill or a full disk cut off."""
+import errno
+import pickle
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+
+class DamagedCheckpointError(ValueError):
+    """A checkpoint that cannot be read."""
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """A checkpoint on the CPU.
+
+    Raises:
+        DamagedCheckpointError: it was cut off; says what to do.
+        OSError: it cannot be read now.
+    """
+    try:
+        return torch.load(path, map_location="cpu", weights_only=False)
+    except (RuntimeError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile, OSError) as error:
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:  # torch seeks ahead of a short file's beginning
+            raise
+        raise DamagedCheckpointError(f"{path} cannot be read ({error}): copy it again, or delete it and train its fold "
+                                "with --c, which goes on from the checkpoint before") from error  # fmt: skip
