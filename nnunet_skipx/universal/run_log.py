@@ -26,7 +26,7 @@ class RunLog(LocalLogger):
     def plot_progress_png(self, output_folder: str) -> None:
         """nnU-Net's progress.png of the means, and progress_domains.png with a line for every domain."""
         super().plot_progress_png(output_folder)
-        with plt.rc_context({"font.size": 11}):
+        with plt.style.context("default"):  # nnU-Net's picture leaves its own style behind
             figure, axes = plt.subplots(2, 1, figsize=(10, 10), sharex=True, layout="constrained")
             for key, log in self.domains.items():
                 axes[0].plot(log.get_value("ema_fg_dice", None), label=key)
@@ -35,6 +35,6 @@ class RunLog(LocalLogger):
             axes[0].set(ylabel="pseudo Dice (mov. avg.)")
             axes[1].set(ylabel="loss", xlabel="epoch")
             for axis in axes:
-                axis.legend()
+                axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
             figure.savefig(Path(output_folder) / "progress_domains.png")
             plt.close(figure)

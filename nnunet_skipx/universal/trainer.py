@@ -3,6 +3,7 @@ import io
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
@@ -20,7 +21,7 @@ from nnunet_skipx.files import finite, write_json
 from nnunet_skipx.planned import DOMAINS_FILE
 from nnunet_skipx.training.trainer import SkipTrainer
 from nnunet_skipx.training.variants import trainer_class
-from nnunet_skipx.universal.batches import DomainBatches, of_domain
+from nnunet_skipx.universal.batches import DomainBatches, of_domain, timed
 from nnunet_skipx.universal.domains import PlannedDomain, fitted_plans
 from nnunet_skipx.universal.part import PartOption
 from nnunet_skipx.universal.run import key, read_run
@@ -170,11 +171,11 @@ class UniversalTrainer(SkipTrainer):
             part.on_train_end()
 
     def on_epoch_start(self) -> None:
-        """nnU-Net's, for the run and for every domain."""
+        """nnU-Net's."""
         super().on_epoch_start()
+        self.seconds = [0.0] * len(self.parts)
         for part in self.parts:
             part.current_epoch = self.current_epoch
-            part.on_epoch_start()
 
     def on_train_epoch_start(self) -> None:
         """nnU-Net's, for the run and for every domain."""
@@ -184,12 +185,13 @@ class UniversalTrainer(SkipTrainer):
 
     def train_step(self, batch: dict) -> dict:
         """nnU-Net's step of the batch's domain. The other domains' own parameters get no gradient and stay."""
-        return {**self.parts[batch["domain"]].train_step(batch), "domain": batch["domain"]}
+        return timed(self.parts[batch["domain"]].train_step, batch)
 
     def on_train_epoch_end(self, train_outputs: list[dict]) -> None:
         """nnU-Net's for every domain; the run logs the mean of their losses."""
         for domain, part in enumerate(self.parts):
             part.on_train_epoch_end(of_domain(train_outputs, domain))
+            self.seconds[domain] += sum(output["seconds"] for output in train_outputs if output["domain"] == domain)
         self.logger.log("train_losses", self._mean("train_losses"), self.current_epoch)
 
     def on_validation_epoch_start(self) -> None:
@@ -199,12 +201,13 @@ class UniversalTrainer(SkipTrainer):
 
     def validation_step(self, batch: dict) -> dict:
         """nnU-Net's step of the batch's domain."""
-        return {**self.parts[batch["domain"]].validation_step(batch), "domain": batch["domain"]}
+        return timed(self.parts[batch["domain"]].validation_step, batch)
 
     def on_validation_epoch_end(self, val_outputs: list[dict]) -> None:
         """nnU-Net's for every domain; the run logs the means over the domains, and the Dice of all their labels."""
         for domain, part in enumerate(self.parts):
             part.on_validation_epoch_end(of_domain(val_outputs, domain))
+            self.seconds[domain] += sum(output["seconds"] for output in val_outputs if output["domain"] == domain)
         self.logger.log("mean_fg_dice", self._mean("mean_fg_dice"), self.current_epoch)
         dice = [value for part in self.parts for value in part.logger.get_value("dice_per_class_or_region", -1)]
         self.logger.log("dice_per_class_or_region", dice, self.current_epoch)
@@ -219,7 +222,9 @@ class UniversalTrainer(SkipTrainer):
 
     def on_epoch_end(self) -> None:
         """A line per domain, then nnU-Net's end of an epoch: log, checkpoints, picture."""
-        for name, part in zip(self.keys, self.parts, strict=True):
+        for name, part, seconds in zip(self.keys, self.parts, self.seconds, strict=True):
+            # the domain's share of the epoch, so that its log and the report tell what it cost
+            part.logger.log("epoch_start_timestamps", time.time() - seconds, self.current_epoch)
             part.on_epoch_end()
             loss, validation, dice = (
                 round(float(part.logger.get_value(value, -1)), 4)

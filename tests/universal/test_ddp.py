@@ -75,7 +75,8 @@ def made_up_batch(trainer: Any, step: int) -> Batch:
     targets = [target]
     for stride in strides[1:-1]:
         targets.append(targets[-1][(..., *[slice(None, None, s) for s in stride])])
-    return {"data": torch.randn(2, part.num_input_channels, *patch), "target": targets, "domain": domain}
+    return {"data": torch.randn(2, part.num_input_channels, *patch), "target": targets, "domain": domain,
+            "seconds": 0.0}  # fmt: skip
 
 
 def test_two_ranks_take_the_same_domains_and_learn_as_one_process_does(

@@ -75,9 +75,16 @@ def test_every_domain_has_nnunets_log_in_its_own_results_and_a_line_in_the_runs(
         )
         assert Path(part.log_file).read_text().count("Pseudo dice") == 2
         assert len(part.logger.get_value("ema_fg_dice", None)) == 2
+    spent = [seconds_of(part.logger) for part in trainer.parts]
+    assert 0 < sum(spent) <= seconds_of(trainer.logger), "an epoch's time is shared out among the domains"
     means = [part.logger.get_value("mean_fg_dice", -1) for part in trainer.parts]
     assert trainer.logger.get_value("mean_fg_dice", -1) == pytest.approx(sum(means) / 2)
     assert len(trainer.logger.get_value("dice_per_class_or_region", -1)) == 2 + 1
+
+
+def seconds_of(logger: Any) -> float:
+    """Of the last epoch."""
+    return logger.get_value("epoch_end_timestamps", -1) - logger.get_value("epoch_start_timestamps", -1)
 
 
 def test_a_killed_run_that_is_resumed_ends_with_the_same_weights(
