@@ -4,7 +4,7 @@
 thick slices with other contrast and labels; and a phantom. It trains each alone, all three together, and the first and
 the third without the second, to which that run is then adapted; extracts, predicts, reports; and writes the table into
 docs/universal.md. Every training has the demo's schedule, 200 iterations for each of its domains. What is done is not
-done again. `--widths 4 --option source` repeats it with other networks, in a folder of its own.
+done again. `--widths 4 --option source --only-adapt` repeats the adaptation with other networks (in another folder).
 """
 import argparse
 import json
@@ -71,6 +71,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="an MSD task folder (default: a phantom)")
     parser.add_argument("--option", default="", help="of the trainers: source, full, series or parallel")
     parser.add_argument("--widths", type=int, default=1, help="times the demo's")
+    parser.add_argument("--only-adapt", action="store_true", help="leave the run over all three domains out")
     parser.add_argument("--no-docs", action="store_true", help="print the table only")
     args = parser.parse_args()
     start = time.monotonic()
@@ -79,7 +80,7 @@ def main() -> None:
     os.environ |= {"nnUNet_n_proc_DA": "0", "OMP_WAIT_POLICY": "PASSIVE"}
     datasets = [prepare(workspace, source)[0] for source in sources(workspace, args.data)]
     check = Check(workspace, args.option, widened(workspace, datasets, args.widths))
-    table = check_all(check, datasets)
+    table = check_adaptation(check, datasets) if args.only_adapt else check_all(check, datasets)
     minutes = (time.monotonic() - start) / 60
     table += f"\n\n`{' '.join(['python -m benchmarks.universal_check', *shown(args)])}`, {describe_machine()}."
     print(f"{table}\nminutes: {minutes:.1f}")
@@ -91,7 +92,8 @@ def shown(args: argparse.Namespace) -> list[str]:
     """The arguments as a reader would type them."""
     given = ["FOLDER", *(["--data", args.data.name] if args.data else [])]
     given += ["--option", args.option] if args.option else []
-    return given + (["--widths", str(args.widths)] if args.widths > 1 else [])
+    given += ["--widths", str(args.widths)] if args.widths > 1 else []
+    return given + (["--only-adapt"] if args.only_adapt else [])
 
 
 def sources(workspace: Workspace, data: Path | None) -> list[Path]:
@@ -123,7 +125,7 @@ def widened(workspace: Workspace, datasets: list[str], factor: int) -> str:
 
 def check_all(check: Check, datasets: list[str]) -> str:
     """Every step; the table."""
-    held_back, ids = datasets[1], [number(dataset) for dataset in datasets]
+    ids = [number(dataset) for dataset in datasets]
     alone = [check.train(dataset, check.trainer) for dataset in datasets]
     create(check, ALL, ids)
     check.train(f"Dataset{ALL}_Universal", check.universal)
@@ -134,16 +136,27 @@ def check_all(check: Check, datasets: list[str]) -> str:
     predict(check, datasets[0], extracted)
     run("skipx", "report", "-d", *ids, "-p", check.plans, "-f", 0, "--baseline", check.trainer,
         "-tr", check.trainer, extracted, "-o", check.workspace.report)  # fmt: skip
-    create(check, WITHOUT, [ids[0], ids[2]])
+    rows = ["| domain | alone | universal |", "|---|---|---|"]
+    for dataset, one, all_three in zip(datasets, alone, together, strict=True):
+        rows.append(f"| {dataset} | {one:.3f} | {all_three:.3f} |")
+    return "\n".join([*rows, "", check_adaptation(check, datasets)])
+
+
+def check_adaptation(check: Check, datasets: list[str]) -> str:
+    """The run without the second domain, and the adaptation to that; a sentence."""
+    first, held_back, third = datasets
+    alone = check.train(held_back, check.trainer)
+    create(check, WITHOUT, [number(first), number(third)])
     check.train(f"Dataset{WITHOUT}_Universal", check.universal)
     adapted = f"{check.trainer}_adapt{WITHOUT}"
     if not check.summary(held_back, adapted).is_file():
-        run("skipx", "universal", "adapt", WITHOUT, "-d", ids[1], "-f", 0, "-p", check.plans, "-device", "cpu")
-    rows = ["| domain | alone | universal | adapted to a run without it |", "|---|---|---|---|"]
-    for dataset, one, all_three in zip(datasets, alone, together, strict=True):
-        last = f"{check.dice(dataset, adapted):.3f}" if dataset == held_back else "-"
-        rows.append(f"| {dataset} | {one:.3f} | {all_three:.3f} | {last} |")
-    return "\n".join([*rows, "", trained_parameters(check, held_back, adapted)])
+        run("skipx", "universal", "adapt", WITHOUT, "-d", number(held_back), "-f", 0, "-p", check.plans,
+            "-device", "cpu")  # fmt: skip
+    dice = check.dice(held_back, adapted)
+    return (
+        f"{held_back}, adapted to a run over the other two: {dice:.3f}, alone {alone:.3f}: {dice / alone:.2f} times. "
+        f"{trained_parameters(check, held_back, adapted)}"
+    )
 
 
 def create(check: Check, run_number: int, ids: list[int]) -> None:
@@ -172,7 +185,7 @@ def trained_parameters(check: Check, dataset: str, trainer: str) -> str:
     log = max((check.fold(dataset, trainer)).glob("training_log_*.txt"), key=lambda path: path.stat().st_size)
     line = next(line for line in log.read_text().splitlines() if "Shared weights of" in line)
     trained, total = (int(word) for word in line.split("training ")[1].split() if word.isdigit())
-    return f"Adapting trained {trained:,} of {total:,} parameters ({trained / total:.1%})."
+    return f"Trained were {trained:,} of the network's {total:,} parameters ({trained / total:.1%})."
 
 
 def number(dataset: str) -> int:

@@ -8,7 +8,7 @@ from nnunet_skipx.checkpoints import read_checkpoint
 from nnunet_skipx.training.trainer import SkipTrainer
 from nnunet_skipx.universal.checkpoint import deepest, domain_network, find_checkpoint
 from nnunet_skipx.universal.domains import fitted_plans
-from nnunet_skipx.universal.sharing import share, shared_parameters, shares_kernels
+from nnunet_skipx.universal.sharing import begin_like, share, shared_parameters, shares_kernels
 
 
 class AdaptOption(SkipTrainer):
@@ -37,6 +37,7 @@ class AdaptOption(SkipTrainer):
     def configure_optimizers(self) -> tuple[torch.optim.Optimizer, Any]:
         """The variant's optimiser, once the shared weights are the run's and frozen."""
         run, network = read_checkpoint(self.source), cast(U2Net, self.bare_network)
+        begin_like(network, [domain_network(run, dataset) for dataset in run["init_args"]["domains"]])
         share(network, domain_network(run, deepest(run)).to(self.device))
         for parameter in shared_parameters(network):
             parameter.requires_grad = False

@@ -1,6 +1,8 @@
 """What the networks of a universal run share: the units' mixing convolutions, stage by stage."""
+from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import nn
 
 from nnunet_skipx.architectures import U2Net
@@ -48,6 +50,31 @@ def shared_parameters(network: U2Net) -> list[nn.Parameter]:
     """The parameters that `share` shares."""
     found = units(network.encoder, network.decoder).values()
     return [p for unit in found for p in getattr(unit, unit.shared).parameters()]
+
+
+def own_parameters(network: U2Net) -> dict[str, nn.Parameter]:
+    """A domain's own parameters but the heads, by names that count stages from the full resolution."""
+    found = {f"stem.{key}": p for key, p in network.encoder.stem.named_parameters()}
+    for name, unit in units(network.encoder, network.decoder).items():
+        found |= {f"{name}.{key}": p for key, p in unit.named_parameters() if key.split(".")[0] != unit.shared}
+    return found
+
+
+def begin_like(network: U2Net, domains: Sequence[U2Net]) -> None:
+    """Copy a domain's own parameters, where the shapes agree, from the domain of which most do; not the heads.
+
+    Trained shared weights expect the maps that trained adapters give them.
+    """
+    own = own_parameters(network)
+
+    def fitting(domain: U2Net) -> dict[str, nn.Parameter]:
+        theirs = own_parameters(domain)
+        return {name: theirs[name] for name, p in own.items() if name in theirs and theirs[name].shape == p.shape}
+
+    closest = max((fitting(domain) for domain in domains), key=lambda fit: sum(p.numel() for p in fit.values()))
+    with torch.no_grad():
+        for name, parameter in closest.items():
+            own[name].copy_(parameter)
 
 
 def shares_kernels(architecture_kwargs: dict[str, Any]) -> bool:

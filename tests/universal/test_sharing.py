@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from nnunet_skipx.architectures import U2Net
-from nnunet_skipx.universal.sharing import share, shared_parameters, units
+from nnunet_skipx.universal.sharing import begin_like, own_parameters, share, shared_parameters, units
 from tests.plan_shapes import PlanShape
 
 SHALLOW = PlanShape((16, 24, 16), (1, 1, 1), 3)
@@ -78,3 +78,30 @@ def test_what_does_not_fit_is_named() -> None:
     other = U2Net(1, 2, convolutions="full", **SHALLOW.architecture())
     with pytest.raises(ValueError, match="cannot be shared"):
         share(other, full)
+
+
+def test_a_new_domain_begins_like_the_one_that_fits_best_but_for_its_heads() -> None:
+    deep, shallow = pair()
+    torch.manual_seed(5)
+    new = U2Net(1, 5, **DEEP.architecture())
+    for p in (*deep.parameters(), *shallow.parameters(), *new.parameters()):
+        nn.init.normal_(p)
+    before = {name: p.detach().clone() for name, p in new.named_parameters()}
+    begin_like(new, [shallow, deep])
+    assert all(torch.equal(p, own_parameters(deep)[name]) for name, p in own_parameters(new).items())
+    own = {id(p) for p in own_parameters(new).values()}
+    others = {name: p for name, p in new.named_parameters() if id(p) not in own}
+    assert {name.split(".")[-2] for name in others if "seg_layers" not in name} == {"pointwise"}
+    assert any("seg_layers" in name for name in others)
+    assert all(torch.equal(p, before[name]) for name, p in others.items())
+
+
+def test_a_shape_that_no_domain_has_stays_as_it_was() -> None:
+    deep, _ = pair()
+    torch.manual_seed(5)
+    new = U2Net(2, 2, **SHALLOW.architecture())
+    stem = new.encoder.stem.conv.weight.detach().clone()
+    begin_like(new, [deep])
+    assert torch.equal(new.encoder.stem.conv.weight, stem), "another number of channels"
+    ours, theirs = (network.encoder.stages[2][0].first.depthwise.weight for network in (new, deep))
+    assert torch.equal(ours, theirs)
