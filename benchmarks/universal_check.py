@@ -75,10 +75,7 @@ def main() -> None:
     parser.add_argument("--no-docs", action="store_true", help="print the table only")
     args = parser.parse_args()
     start = time.monotonic()
-    workspace = Workspace(args.folder.resolve())
-    workspace.create()
-    os.environ |= {"nnUNet_n_proc_DA": "0", "OMP_WAIT_POLICY": "PASSIVE"}
-    datasets = [prepare(workspace, source)[0] for source in sources(workspace, args.data)]
+    workspace, datasets = prepared(args.folder, args.data)
     check = Check(workspace, args.option, widened(workspace, datasets, args.widths))
     table = check_adaptation(check, datasets) if args.only_adapt else check_all(check, datasets)
     minutes = (time.monotonic() - start) / 60
@@ -86,6 +83,14 @@ def main() -> None:
     print(f"{table}\nminutes: {minutes:.1f}")
     if not args.no_docs:
         replace_block(PAGE, f"check{args.option}", table)
+
+
+def prepared(folder: Path, data: Path | None) -> tuple[Workspace, list[str]]:
+    """The workspace, which this process' environment then points at, and the names of its three data sets."""
+    workspace = Workspace(folder.resolve())
+    workspace.create()
+    os.environ |= {"nnUNet_n_proc_DA": "0", "OMP_WAIT_POLICY": "PASSIVE"}
+    return workspace, [prepare(workspace, source)[0] for source in sources(workspace, data)]
 
 
 def shown(args: argparse.Namespace) -> list[str]:

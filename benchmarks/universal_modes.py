@@ -1,25 +1,23 @@
-"""The source's comparison of five modes on the domains of a finished `universal_check`, and what each mode stores.
+"""The source's comparison of five modes on the domains of `universal_check`, and what each mode stores.
 
-`python -m benchmarks.universal_modes FOLDER` trains three independent networks with full
+`python -m benchmarks.universal_modes FOLDER [--data TASK_FOLDER]` trains three independent networks with full
 convolutions and a run in each other mode, demo schedule, fold 0, and writes the table into docs/universal.md.
 `python -m benchmarks.universal_modes --parameters` writes the table of parameters for five domains; nothing is trained.
 """
 import argparse
-import os
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from benchmarks.tables import replace_block
-from benchmarks.universal_check import ALL, PAGE, Check
+from benchmarks.universal_check import ALL, PAGE, Check, create, number, prepared
 from nnunet_skipx.architectures import U2Net
 from nnunet_skipx.benchmark.measure import describe_machine
 from nnunet_skipx.checkpoints import read_checkpoint
 from nnunet_skipx.demo.prepare import PLANS
 from nnunet_skipx.demo.workspace import Workspace
 from nnunet_skipx.universal.checkpoint import domain_network
-from nnunet_skipx.universal.run import read_run
 from nnunet_skipx.universal.sharing import shared_parameters
 
 MODES = {"shared": "full", "series adapters": "series", "parallel adapters": "parallel", "universal": ""}
@@ -32,25 +30,25 @@ DOMAINS = 5
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path, nargs="?", help="of a finished universal_check")
+    parser.add_argument("folder", type=Path, nargs="?", help="where to work; that of a universal_check saves time")
+    parser.add_argument("--data", type=Path, help="an MSD task folder (default: phantoms)")
     parser.add_argument("--parameters", action="store_true", help="only the table of parameters for five domains")
     args = parser.parse_args()
     if args.parameters or args.folder is None:
         replace_block(PAGE, "parameters", parameter_table())
         return
-    workspace = Workspace(args.folder.resolve())
-    workspace.create()
-    os.environ |= {"nnUNet_n_proc_DA": "0", "OMP_WAIT_POLICY": "PASSIVE"}
-    table = mode_table(workspace)
+    workspace, datasets = prepared(args.folder, args.data)
+    create(Check(workspace, "", PLANS), ALL, [number(dataset) for dataset in datasets])
+    table = mode_table(workspace, datasets)
     print(table)
-    told = f"`python -m benchmarks.universal_modes FOLDER`, {describe_machine()}."
+    data = f" --data {args.data.name}" if args.data else ""
+    told = f"`python -m benchmarks.universal_modes FOLDER{data}`, {describe_machine()}."
     replace_block(PAGE, "modes", f"{table}\n\n{told}")
 
 
-def mode_table(workspace: Workspace) -> str:
+def mode_table(workspace: Workspace, datasets: list[str]) -> str:
     """Dice per domain in every mode, and the parameters."""
     run = f"Dataset{ALL}_Universal"
-    datasets = [domain.dataset for domain in read_run(run).domains("3d_fullres")]
     alone = Check(workspace, "full", PLANS)
     dice = [alone.train(dataset, alone.trainer) for dataset in datasets]
     rows = []

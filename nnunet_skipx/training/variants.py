@@ -115,7 +115,8 @@ def _check_options(name: str, base: type[nnUNetTrainer], options: tuple[str, ...
     if wrong := [option for option, which in zip(options, kinds, strict=True) if which not in allowed]:
         problem = f"there is no option '_{wrong[0]}'"
         if wrong[0] in OPTIONS:
-            what = "has no skip mechanism" if base is nnUNetTrainer else "contains no stock U-Net"
+            what = "has no twin" if wrong[0] == "twin" else "contains no stock U-Net"
+            what = "has no skip mechanism" if base is nnUNetTrainer else what
             problem = f"{base.__name__} {what}, so it takes no '_{wrong[0]}'"
         known = "\n".join(f"  _{option:10s} {text}" for option, text in allowed.items())
         raise ValueError(

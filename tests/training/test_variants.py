@@ -65,6 +65,11 @@ def test_a_domain_is_extracted_from_a_run_or_adapted_to_one() -> None:
         trainer_class("nnUNetTrainerXUNet_from500")
 
 
+def test_several_data_sets_have_no_twin() -> None:
+    with pytest.raises(ValueError, match="nnUNetTrainerU2NetUniversal has no twin, so it takes no '_twin'"):
+        trainer_class("nnUNetTrainerU2NetUniversal_twin")
+
+
 def test_wrong_capitals_are_answered_with_the_right_ones() -> None:
     with pytest.raises(ValueError, match="did you mean 'nnUNetTrainerUTANet'"):
         trainer_class("nnUNetTrainerUTAnet_bf16")
