@@ -57,7 +57,7 @@ def profile_command(args: argparse.Namespace) -> int:
     from nnunet_skipx.benchmark.profile import profile, profile_text
     from nnunet_skipx.benchmark.steps import Setting
     from nnunet_skipx.planned import domains_in, plans_file, read_planned
-    from nnunet_skipx.training.catalogue import all_trainers
+    from nnunet_skipx.training.catalogue import single_trainers
 
     plans, dataset_json = read_planned(args.dataset, args.plans)
     if domains := domains_in(plans_file(args.dataset, args.plans).parent):
@@ -65,7 +65,7 @@ def profile_command(args: argparse.Namespace) -> int:
                          f"{', '.join(domains)}")  # fmt: skip
     device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
     setting = Setting(plans, args.configuration, dataset_json, device)
-    content = profile(args.trainers or all_trainers(), setting, args.runs)
+    content = profile(args.trainers or single_trainers(), setting, args.runs)
     print(json.dumps(content, indent=2) if args.json else profile_text(content))
     return 0
 

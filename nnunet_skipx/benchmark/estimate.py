@@ -32,8 +32,8 @@ def hours_left(cells: Sequence[Cell], device: str) -> dict[Cell, float]:
 def _epochs_and_seconds(cell: Cell, device: str) -> tuple[int, float]:
     """How many epochs the trainer runs, and the seconds of one; of a universal run those of its domains together."""
     if domains := domains_in(plans_file(cell.dataset, cell.plans).parent):
-        name = getattr(find_trainer(cell.trainer), "domain_trainer", cell.trainer)
-        trainer_name = "_".join([name, *cell.trainer.split("_")[1:]])
+        base = getattr(find_trainer(cell.trainer), "domain_trainer", None) or cell.trainer
+        trainer_name = "_".join([base, *cell.trainer.split("_")[1:]])
         parts = [_epochs_and_seconds(replace(cell, dataset=d, trainer=trainer_name), device) for d in domains]
         return parts[0][0], sum(seconds for _, seconds in parts)
     plans, dataset_json = read_planned(cell.dataset, cell.plans)

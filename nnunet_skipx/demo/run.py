@@ -95,7 +95,8 @@ def check_arguments(trainers: Sequence[str], folds: Sequence[int]) -> None:
     """Refuse trainers that have no `_demo` variant, and folds that do not exist, before anything is written."""
     for trainer in trainers:
         try:
-            trainer_class(f"{trainer}_demo")
+            if getattr(trainer_class(f"{trainer}_demo"), "domain_trainer", None):
+                raise ValueError(f"{trainer} trains several data sets at once, the demo has one: see `skipx universal`")
         except AttributeError as error:
             known = ", ".join([BASELINE, *trainer_names()])
             raise ValueError(f"the demo knows no trainer {trainer!r}; it knows {known} and their variants") from error

@@ -27,6 +27,11 @@ def all_trainers() -> list[str]:
     return [BASELINE, *trainer_names()]
 
 
+def single_trainers() -> list[str]:
+    """Those that train one data set."""
+    return [name for name in all_trainers() if name == BASELINE or not trainer_class(name).domain_trainer]
+
+
 def catalogue() -> dict[str, Any]:
     """The reference plan, the general options, and one entry per trainer, ready for JSON."""
     return {"reference_plan": REFERENCE, "options": OPTIONS, "trainers": [_entry(name) for name in all_trainers()]}

@@ -32,6 +32,7 @@ class SkipTrainer(nnUNetTrainer):
     twin_kwargs: ClassVar[dict[str, Any]] = {}
     demo_kwargs: ClassVar[dict[str, Any]] = {}
     demo_learning_rate: ClassVar[float | None] = None
+    domain_trainer: ClassVar[str | None] = None  # of a single data set, where this one trains several
 
     def __init__(
         self,

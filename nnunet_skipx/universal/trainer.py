@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -49,7 +49,7 @@ class UniversalTrainer(SkipTrainer):
     """
 
     architecture = U2Net
-    domain_trainer: ClassVar[str] = "nnUNetTrainerU2Net"
+    domain_trainer = "nnUNetTrainerU2Net"
     was_initialized: bool
     num_iterations_per_epoch: int
 
@@ -78,7 +78,7 @@ class UniversalTrainer(SkipTrainer):
 
     def _part(self, domain: PlannedDomain, resumed: bool, device: torch.device) -> Any:
         variant = type(self).__name__.split("_")[1:]
-        name = "_".join([self.domain_trainer, *variant, f"from{self.run.number}"])
+        name = "_".join([str(self.domain_trainer), *variant, f"from{self.run.number}"])
         shared = self.configuration_manager.network_arch_init_kwargs
         plans = fitted_plans(domain.plans, domain.configuration, shared, shares_kernels(self.architecture_kwargs))
         with redirect_stdout(io.StringIO()), environment_variable("nnUNet_wandb_enabled", "0"):

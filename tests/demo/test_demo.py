@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nnunet_skipx.demo.run import exceptions
+from nnunet_skipx.demo.run import exceptions, run_demo
 
 COMMAND = [sys.executable, "-m", "nnunet_skipx.cli", "demo"]
 
@@ -51,6 +51,12 @@ def test_a_trainer_that_the_demo_trains_otherwise_is_named_in_its_notes() -> Non
     assert exceptions(["nnUNetTrainerU2Net_demo"]) == [
         "nnUNetTrainerU2Net_demo is trained with the learning rate 0.012, chosen on these data."
     ]
+
+
+def test_a_trainer_of_several_data_sets_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="trains several data sets at once, the demo has one"):
+        run_demo(tmp_path / "demo", trainers=["nnUNetTrainer", "nnUNetTrainerU2NetUniversal"])
+    assert not (tmp_path / "demo").exists()
 
 
 def test_two_demos_in_one_folder_are_refused(tmp_path: Path) -> None:

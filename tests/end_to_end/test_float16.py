@@ -14,7 +14,8 @@ from torch.utils._pytree import tree_map_only
 from nnunet_skipx.demo.prepare import PLANS, prepare
 from nnunet_skipx.demo.workspace import Workspace
 from nnunet_skipx.files import write_json
-from nnunet_skipx.training.variants import trainer_class, trainer_names
+from nnunet_skipx.training.catalogue import single_trainers
+from nnunet_skipx.training.variants import BASELINE, trainer_class
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "Task04_Hippocampus"
 STEPS = 200
@@ -51,8 +52,8 @@ class ConvolutionsAccumulateInFloat32(TorchDispatchMode):
 
 
 def variants() -> list[str]:
-    """Every trainer, and each with each of its own options."""
-    own = {name: getattr(trainer_class(name), "own_options", {}) for name in trainer_names()}
+    """Every trainer of a single data set, and each with each of its own options."""
+    own = {name: getattr(trainer_class(name), "own_options", {}) for name in single_trainers() if name != BASELINE}
     return [name for trainer, options in own.items() for name in (trainer, *(f"{trainer}_{o}" for o in options))]
 
 

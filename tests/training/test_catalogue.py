@@ -6,7 +6,14 @@ from dynamic_network_architectures.architectures.unet import PlainConvUNet
 from torch import nn
 
 from nnunet_skipx.training import catalogue as module
-from nnunet_skipx.training.catalogue import all_trainers, catalogue, catalogue_text, count_parameters, description
+from nnunet_skipx.training.catalogue import (
+    all_trainers,
+    catalogue,
+    catalogue_text,
+    count_parameters,
+    description,
+    single_trainers,
+)
 from nnunet_skipx.training.variants import OPTIONS, trainer_class, trainer_names
 
 
@@ -57,6 +64,10 @@ def test_the_text_names_every_trainer_and_general_option_and_the_plan(monkeypatc
         assert f"_{option}" in text
         assert meaning in text
     assert "patch of 128x128x128" in text
+
+
+def test_what_takes_one_data_set_leaves_the_universal_trainer_out() -> None:
+    assert set(all_trainers()) - set(single_trainers()) == {"nnUNetTrainerU2NetUniversal"}
 
 
 def test_the_content_survives_json() -> None:
