@@ -30,15 +30,17 @@ ALL, WITHOUT = 500, 501  # ids of the universal runs
 
 @dataclass(frozen=True)
 class Check:
-    """Where everything lies, and which networks are trained."""
+    """Where everything lies, which networks are trained, and for how long (None: the demo's epochs)."""
 
     workspace: Workspace
     option: str
     plans: str
+    epochs: int | None = None
 
     @property
     def trainer(self) -> str:
-        return "_".join(["nnUNetTrainerU2Net", *filter(None, [self.option]), "demo"])
+        epochs = "" if self.epochs is None else f"{self.epochs}epochs"
+        return "_".join(["nnUNetTrainerU2Net", *filter(None, [self.option, "demo", epochs])])
 
     @property
     def universal(self) -> str:

@@ -32,6 +32,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, nargs="?", help="where to work; that of a universal_check saves time")
     parser.add_argument("--data", type=Path, help="an MSD task folder (default: phantoms)")
+    parser.add_argument("--epochs", type=int, help="instead of the demo's 5, of 40 iterations per domain")
     parser.add_argument("--parameters", action="store_true", help="only the table of parameters for five domains")
     args = parser.parse_args()
     if args.parameters or args.folder is None:
@@ -39,21 +40,21 @@ def main() -> None:
         return
     workspace, datasets = prepared(args.folder, args.data)
     create(Check(workspace, "", PLANS), ALL, [number(dataset) for dataset in datasets])
-    table = mode_table(workspace, datasets)
+    table = mode_table(workspace, datasets, args.epochs)
     print(table)
-    data = f" --data {args.data.name}" if args.data else ""
+    data = (f" --data {args.data.name}" if args.data else "") + (f" --epochs {args.epochs}" if args.epochs else "")
     told = f"`python -m benchmarks.universal_modes FOLDER{data}`, {describe_machine()}."
     replace_block(PAGE, "modes", f"{table}\n\n{told}")
 
 
-def mode_table(workspace: Workspace, datasets: list[str]) -> str:
+def mode_table(workspace: Workspace, datasets: list[str], epochs: int | None) -> str:
     """Dice per domain in every mode, and the parameters."""
     run = f"Dataset{ALL}_Universal"
-    alone = Check(workspace, "full", PLANS)
+    alone = Check(workspace, "full", PLANS, epochs)
     dice = [alone.train(dataset, alone.trainer) for dataset in datasets]
     rows = []
     for mode, option in MODES.items():
-        check = Check(workspace, option, PLANS)
+        check = Check(workspace, option, PLANS, epochs)
         check.train(run, check.universal)
         checkpoint = read_checkpoint(check.fold(run, check.universal) / "checkpoint_final.pth")
         networks = [domain_network(checkpoint, dataset) for dataset in datasets]
