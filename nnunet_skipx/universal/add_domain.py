@@ -70,7 +70,9 @@ def add_domain(run: Path, adapted: Path) -> Path:
     arguments = new["init_args"]
     dataset = arguments["plans"]["dataset_name"]
     domains = content["init_args"]["domains"]
-    domains[dataset] = {key: arguments[key] for key in ("plans", "dataset_json")} | {"trainer": new["trainer_name"]}
+    domains[dataset] = {
+        "plans": arguments["plans"], "dataset_json": arguments["dataset_json"], "trainer": new["trainer_name"]
+    }  # fmt: skip
     content["network_weights"] |= shared_storage(content, new["network_weights"], dataset)
     content["logging"]["domains"][key(dataset)] = new["logging"]
     content["inference_allowed_mirroring_axes"][key(dataset)] = new["inference_allowed_mirroring_axes"]

@@ -45,8 +45,8 @@ def find_checkpoint(trainer: type[SkipTrainer], number: int, plans: str, configu
     found = []
     for folder in model_folders(number, plans, configuration):
         path = folder / f"fold_{fold}" / FINAL
-        variant = trainer_class(folder.name.split("__")[0])
-        if path.is_file() and vars(variant).get("architecture_kwargs", {}) == trainer.architecture_kwargs:
+        variant: Any = trainer_class(folder.name.split("__")[0])
+        if path.is_file() and variant.architecture_kwargs == trainer.architecture_kwargs:
             found.append(path)
     if not found:
         raise FileNotFoundError(f"fold {fold} of universal run {number} ({plans}, {configuration}) has not finished "

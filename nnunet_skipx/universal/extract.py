@@ -10,6 +10,7 @@ from nnunetv2.paths import nnUNet_preprocessed, nnUNet_results
 from nnunet_skipx.checkpoints import read_checkpoint
 from nnunet_skipx.files import write_json
 from nnunet_skipx.universal.checkpoint import ADAPTED, FINAL, UNIVERSAL, domain_network, model_folders, save
+from nnunet_skipx.universal.run import key
 
 
 def extract(number: int, folds: Sequence[int | str] | None = None, trainer: str | None = None) -> list[Path]:
@@ -67,11 +68,11 @@ def domain_checkpoint(checkpoint: dict[str, Any], dataset: str) -> dict[str, Any
         **checkpoint,
         "network_weights": network.state_dict(),
         "optimizer_state": torch.optim.SGD(network.parameters(), 1e-2).state_dict(),
-        "logging": checkpoint["logging"]["domains"][dataset[:10]],
+        "logging": checkpoint["logging"]["domains"][key(dataset)],
         "init_args": {
             "plans": domain["plans"], "configuration": arguments["configuration"], "fold": arguments["fold"],
             "dataset_json": domain["dataset_json"], "device": arguments["device"],
         },
         "trainer_name": domain["trainer"],
-        "inference_allowed_mirroring_axes": checkpoint["inference_allowed_mirroring_axes"][dataset[:10]],
+        "inference_allowed_mirroring_axes": checkpoint["inference_allowed_mirroring_axes"][key(dataset)],
     }  # fmt: skip
