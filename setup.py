@@ -35,11 +35,15 @@ setup(
         "jinja2",
         "requests",
         "rich",
+        "scikit-image",
         "submitit",
         'tomli; python_version < "3.11"',
         "tqdm",
     ],
-    extras_require={"dev": ["pytest", "pytest-xdist", "hypothesis", "statsmodels", "ruff", "mypy"]},
+    extras_require={
+        "datasets": ["h5py"],  # only for TransUNet's preprocessed volumes
+        "dev": ["pytest", "pytest-xdist", "hypothesis", "statsmodels", "ruff", "mypy", "h5py"],
+    },
     entry_points={"console_scripts": ["skipx = nnunet_skipx.cli:main"]},
     classifiers=[
         "Intended Audience :: Science/Research",

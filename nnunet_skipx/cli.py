@@ -9,6 +9,15 @@ from nnunet_skipx import __version__
 from nnunet_skipx import commands as run
 from nnunet_skipx.discovery import append_to_environment
 
+DATASETS = {
+    "msd": "Medical Segmentation Decathlon, ten tasks: nnU-Net's five folds",
+    "btcv": "BTCV, 13 organs in CT: five folds of the 30 labelled scans",
+    "synapse": "Synapse, 8 of BTCV's organs: TransUNet's split, 18 for training and 12 for test",
+    "acdc": "ACDC, cardiac MRI in two phases: nnU-Net's five folds of the 100 patients",
+    "glas": "GlaS, glands in histology: 85 for training, 80 for test",
+    "monuseg": "MoNuSeg 2018, nuclei in histology: 30 for training, 14 for test",
+    "isic": "ISIC 2016 or 2018, skin lesions: the official training and test parts",
+}
 DEFAULT_DEMO_FOLDER = Path("skipx_demo")
 
 
@@ -37,6 +46,9 @@ def build_parser() -> argparse.ArgumentParser:
     listing.add_argument("--json", action="store_true", help="print JSON instead of a table")
     listing.set_defaults(function=run.list_command)
 
+    add_convert_parser(commands)
+    add_data_parser(commands)
+    add_fetch_parser(commands)
     add_profile_parser(commands)
     add_bench_parser(commands)
     add_report_parser(commands)
@@ -52,6 +64,57 @@ def build_parser() -> argparse.ArgumentParser:
     demo.add_argument("--folds", nargs="+", type=int, default=[0, 1, 2, 3, 4], metavar="FOLD")
     demo.set_defaults(function=run.demo_command)
     return parser
+
+
+def add_convert_parser(commands: Any) -> None:
+    """`skipx convert NAME SOURCE -d ID`, a parser per data set, since each has options of its own."""
+    text = "a downloaded data set becomes nnU-Net raw data with the folds that the field uses"
+    convert = commands.add_parser("convert", help=text, description=text)
+    names = convert.add_subparsers(dest="name", required=True, metavar="NAME")
+    for name, title in DATASETS.items():
+        one = names.add_parser(name, help=title, description=title)
+        one.add_argument("source", type=Path, metavar="SOURCE", help="folder of the unpacked download; only read")
+        one.add_argument("-d", dest="number", type=int, required=True, metavar="ID", help="id of the new data set")
+        one.add_argument("-np", dest="processes", type=int, metavar="N", help="processes (default: one per core)")
+        one.add_argument("--overwrite", action="store_true", help="replace raw and preprocessed data of this id")
+        if name != "msd":  # whose own dataset.json says what belongs to it
+            one.add_argument("--allow-missing", action="store_true", help="convert what is there of a part download")
+        if name == "synapse":
+            one.add_argument(
+                "--label-map", required=True, choices=["transunet", "samed"], help="whose numbering of the organs"
+            )
+        if name == "monuseg":
+            one.add_argument(
+                "--masks", choices=["binary", "boundary"], default="binary",
+                help="nuclei alone, or their boundary as a second class (default: binary)",
+            )  # fmt: skip
+    convert.set_defaults(function=run.convert_command)
+
+
+def add_data_parser(commands: Any) -> None:
+    """`skipx data check`."""
+    text = "look at data before training"
+    data = commands.add_parser("data", help=text, description=text)
+    steps = data.add_subparsers(dest="step", required=True, metavar="STEP")
+    text = "geometry, labels, empty cases, duplicates, intensities and patients in several folds, with thumbnails"
+    check = steps.add_parser("check", help=text, description=text)
+    check.add_argument("-d", dest="dataset", required=True, metavar="DATASET", help="data set in nnUNet_raw")
+    check.add_argument(
+        "--patient", metavar="REGEX", help="part of a case's name that tells the patient, for example 'patient\\d+'"
+    )
+    check.add_argument("-np", dest="processes", type=int, metavar="N", help="processes (default: one per core)")
+    check.add_argument("-o", dest="out", type=Path, metavar="FILE", help="the page (./skipx_data_DATASET.html)")
+    check.set_defaults(function=run.data_check_command)
+
+
+def add_fetch_parser(commands: Any) -> None:
+    """`skipx fetch NAME [TASK]`."""
+    text = "download an MSD task with checksum and resume; for other data sets: where to register"
+    fetch = commands.add_parser("fetch", help=text, description=text)
+    fetch.add_argument("name", choices=DATASETS, metavar="NAME", help=f"one of {', '.join(DATASETS)}")
+    fetch.add_argument("task", nargs="?", help="MSD task, for example Task04_Hippocampus or 4")
+    fetch.add_argument("-o", dest="folder", type=Path, default=Path("."), metavar="FOLDER", help="where to (.)")
+    fetch.set_defaults(function=run.fetch_command)
 
 
 def add_profile_parser(commands: Any) -> None:

@@ -51,6 +51,54 @@ def list_command(args: argparse.Namespace) -> int:
     return 0
 
 
+def convert_command(args: argparse.Namespace) -> int:
+    from nnunet_skipx.datasets.catalogue import CONVERTERS
+    from nnunet_skipx.datasets.convert import convert
+    from nnunet_skipx.datasets.recipe import Options
+
+    given = {name: getattr(args, name) for name in ("allow_missing", "label_map", "masks") if hasattr(args, name)}
+    options = Options(**given)
+    recipe = CONVERTERS[args.name].read(args.source, options)
+    made = convert(recipe, args.number, options, args.overwrite, processes_of(args))
+    for note in made.notes:
+        print(f"note: {note}")
+    print(f"wrote {made.folder}\nprotocol: {made.protocol.name}, {folds_text(len(made.protocol.folds))}")
+    print(f"Go on with\n    skipx data check -d {args.number}\n    nnUNetv2_plan_and_preprocess -d {args.number}")
+    return 0
+
+
+def folds_text(count: int) -> str:
+    """Which folds to train."""
+    return {0: "too few cases for folds", 1: "one fold: 0"}.get(count, f"folds 0 to {count - 1}")
+
+
+def processes_of(args: argparse.Namespace) -> int:
+    """The number given with -np, or the cores that this process may use."""
+    if args.processes is None:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if args.processes < 1:
+        raise ValueError(f"-np {args.processes} does nothing: give 1 or more")
+    return int(args.processes)
+
+
+def data_check_command(args: argparse.Namespace) -> int:
+    from nnunet_skipx.datasets.check import check_dataset
+
+    return check_dataset(args.dataset, args.patient, args.out, processes_of(args))
+
+
+def fetch_command(args: argparse.Namespace) -> int:
+    from nnunet_skipx.datasets.catalogue import CONVERTERS
+    from nnunet_skipx.datasets.download import fetch_msd_task, msd_task
+
+    if args.name != "msd":
+        print(f"{CONVERTERS[args.name].where}\nThen: skipx convert {args.name} FOLDER -d ID")
+        return 0
+    folder = fetch_msd_task(msd_task(args.task), args.folder)
+    print(f"wrote {folder}\nGo on with\n    skipx convert msd {shlex.quote(str(folder))} -d {int(folder.name[4:6])}")
+    return 0
+
+
 def profile_command(args: argparse.Namespace) -> int:
     import torch
 

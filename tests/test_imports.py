@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-SMALL_TOOLS = {"__version__", "checkpoints", "files", "planned", "text_table"}  # they know nothing of the package
+SMALL_TOOLS = {"__version__", "checkpoints", "files", "planned", "protocol", "text_table"}  # know nothing else
 MAY_IMPORT = {
     "skips": {"skips"},
     "architectures": {"skips", "architectures"},

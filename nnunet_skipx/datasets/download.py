@@ -8,8 +8,6 @@ from pathlib import Path
 import requests
 from tqdm import tqdm
 
-MSD_URL = "https://msd-for-monai.s3-us-west-2.amazonaws.com"
-MSD_MD5 = {"Task04_Hippocampus": "9d24dba78a72977dbd1d2e110310f31b"}  # as published in MONAI's DecathlonDataset
 CHUNK_BYTES = 1 << 18
 TIMEOUT_SECONDS = 30
 PARTIAL_CONTENT, RANGE_NOT_SATISFIABLE = 206, 416
@@ -24,7 +22,7 @@ def fetch(url: str, target: Path, md5: str) -> Path:
     if target.is_file() and md5_of(target) == md5:
         return target
     part = target.with_name(target.name + ".part")
-    by_hand = f"or download {url} by hand, unpack it and pass --data FOLDER"
+    by_hand = f"or download {url} by hand and unpack it in {target.parent}"
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         stream_to(part, url)
@@ -49,16 +47,29 @@ def fetch(url: str, target: Path, md5: str) -> Path:
     return target
 
 
-def fetch_msd_task(name: str, folder: Path, base_url: str = MSD_URL) -> Path:
+def msd_task(name: str | None) -> str:
+    """The whole name of an MSD task given by name or number; ValueError that lists the ten."""
+    from monai.apps.datasets import DecathlonDataset  # takes seconds
+
+    tasks = list(DecathlonDataset.resource)
+    number = f"Task{int(name):02d}_" if name and name.isdigit() else name
+    found = [task for task in tasks if number and (task == number or task.startswith(number))]
+    if len(found) != 1:
+        raise ValueError(f"{name} is no MSD task: give one of {', '.join(tasks)}, or its number")
+    return found[0]
+
+
+def fetch_msd_task(name: str, folder: Path) -> Path:
     """Download and unpack an MSD task into `folder` and return `folder/name`; nothing is done when that exists.
 
-    Raises ValueError for a task without a known checksum or an unusable archive, and what `fetch` raises.
+    Address and checksum are those of MONAI's DecathlonDataset. Raises ValueError for an unusable archive, and what
+    `fetch` raises.
     """
-    if name not in MSD_MD5:
-        raise ValueError(f"{name} cannot be downloaded, only {', '.join(MSD_MD5)}: pass --data FOLDER instead")
+    from monai.apps.datasets import DecathlonDataset
+
     task = folder / name
     if not task.is_dir():
-        archive = fetch(f"{base_url}/{name}.tar", folder / f"{name}.tar", MSD_MD5[name])
+        archive = fetch(DecathlonDataset.resource[name], folder / f"{name}.tar", DecathlonDataset.md5[name])
         unpack_folder(archive, task)
     return task
 

@@ -1,117 +1,58 @@
 """Medical Segmentation Decathlon (MSD) task folders: checked first, then handed to nnU-Net's own converter."""
-import filecmp
-import gzip
+import functools
 import json
 import os
 import re
 import shutil
-import tempfile
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
-import nibabel
-import numpy as np
-import SimpleITK
 from nnunetv2.dataset_conversion.convert_MSD_dataset import convert_msd_dataset
-from nnunetv2.utilities.dataset_name_id_conversion import find_candidate_datasets
-from tqdm import tqdm
+
+from nnunet_skipx.datasets.destination import VARIABLES, variables_set
+from nnunet_skipx.datasets.recipe import Case, Options, Recipe, Record, Written, five_folds
+from nnunet_skipx.datasets.volumes import (
+    ROUNDING_MM,
+    Volume,
+    farthest_corner,
+    label_counts,
+    read_volume,
+    relabelled,
+    require_same_size,
+)
 
 SUFFIX = ".nii.gz"
 FOLDERS = ("imagesTr", "labelsTr", "imagesTs")
 KEYS = {"modality": dict, "labels": dict, "numTraining": int, "training": list, "test": list}
-RAW_VARIABLE = "nnUNet_raw"
-NNUNET_VARIABLES = (RAW_VARIABLE, "nnUNet_preprocessed", "nnUNet_results")
-MAX_PROCESSES = 2
-UNREADABLE = (
-    EOFError, OSError, ValueError, zlib.error, nibabel.filebasedimages.ImageFileError,
-    nibabel.spatialimages.HeaderDataError, nibabel.wrapstruct.WrapStructError,
-)
+LABELLED_CASES = {1: 484, 2: 20, 3: 131, 4: 260, 5: 32, 6: 63, 7: 281, 8: 303, 9: 41, 10: 126}  # by task
 
 
-def msd_dataset_name(source: Path, dataset_id: int | None = None) -> str:
-    """nnU-Net's name for an MSD task folder, Dataset004_Hippocampus for Task04_Hippocampus.
-
-    Raises ValueError when the folder is not called TaskNN_Name or the id is not within 0 to 999.
-    """
-    name = absolute(source).name
-    match = re.fullmatch(r"Task(\d+)_([^_]+)", name)
-    if match is None:
-        raise ValueError(f"{source} is not called TaskNN_Name, for example Task04_Hippocampus: rename the folder")
-    number = int(match[1]) if dataset_id is None else dataset_id
-    if not 0 <= number <= 999:
-        raise ValueError(f"dataset id {number} (for {name}) is not within 0 to 999: choose another id")
-    return f"Dataset{number:03d}_{match[2]}"
-
-
-def check_msd_folder(source: Path) -> None:
-    """Open every file of an MSD task folder and compare it with dataset.json; writes nothing.
-
-    Raises FileNotFoundError for what is missing and ValueError for what is wrong, with the file and the cure.
-    """
-    msd_dataset_name(source)
-    description = read_description(source)
-    check_names(source, description)
-    known, channels = known_labels(source, description), len(description["modality"])
-    for name in tqdm(training_names(description), desc=f"Checking {absolute(source).name}", disable=None):
-        size = check_image(source / "imagesTr" / name, channels)
-        check_labels(source / "labelsTr" / name, size, known)
-    for name in nifti_names(source / "imagesTs"):
-        check_image(source / "imagesTs" / name, channels)
-
-
-def is_converted(source: Path, dataset_name: str) -> bool:
-    """Whether nnUNet_raw holds `dataset_name`, converted from this very source: every file there, labels identical.
-
-    Raises FileNotFoundError or ValueError when the source or the variable nnUNet_raw is unusable.
-    """
-    description = read_description(source)
-    check_names(source, description)
-    known_labels(source, description)
-    target = nnunet_raw() / dataset_name
-    if not (target / "dataset.json").is_file():
-        return False
-    converted = read_json(target / "dataset.json")
-    labels = {name: int(number) for number, name in description["labels"].items()}
-    if (converted.get("channel_names"), converted.get("labels")) != (description["modality"], labels):
-        return False
-    training = training_names(description)
-    expected = [("labelsTr", name) for name in training]
-    for folder, names in (("imagesTr", training), ("imagesTs", nifti_names(source / "imagesTs"))):
-        cases = [name.removesuffix(SUFFIX) for name in names]
-        expected += [(folder, f"{case}_{n:04d}{SUFFIX}") for case in cases for n in range(len(description["modality"]))]
-    if not all((target / folder / name).is_file() for folder, name in expected):
-        return False
-    return all(filecmp.cmp(source / "labelsTr" / name, target / "labelsTr" / name, shallow=False) for name in training)
-
-
-def convert_msd(source: Path, dataset_id: int | None = None) -> str:
-    """Check an MSD task folder, convert it into nnUNet_raw with nnU-Net's converter, and return the data set's name.
-
-    The data set appears in nnUNet_raw whole or not at all. Raises ValueError or FileNotFoundError when the source is
-    unusable or the id is taken (see `is_converted`), OSError when writing fails.
-    """
+def read(source: Path, options: Options) -> Recipe:
+    """The recipe of a folder TaskNN_Name; raises FileNotFoundError and ValueError for what does not fit."""
     source = absolute(source)
-    name, raw = msd_dataset_name(source, dataset_id), nnunet_raw()
-    check_id_is_free(int(name[7:10]))
-    check_msd_folder(source)
-    try:
-        raw.mkdir(parents=True, exist_ok=True)
-        check_space(source, raw)
-        with converting_inside(raw) as staging:
-            convert_msd_dataset(str(source), dataset_id, MAX_PROCESSES)
-            os.rename(staging / name, raw / name)
-    except OSError as error:
-        raise OSError(
-            f"cannot write {raw / name} ({error.strerror or error}): free some space or choose another folder, then "
-            "run the command again; nothing was left behind"
-        ) from error
-    except RuntimeError as error:  # SimpleITK's only kind of error
-        raise ValueError(
-            f"nnU-Net's converter failed on {source} ({last_line(error)}): restore the folder from the MSD archive"
-        ) from error
-    return name
+    task, name = task_and_name(source)
+    description = read_description(source)
+    check_names(source, description)
+    labels, channels = known_labels(source, description), len(description["modality"])
+    check = functools.partial(check_case, channels=channels, label_ids={number: number for number in labels.values()})
+    files = {folder: nifti_files(source / folder) for folder in FOLDERS}
+    labels_of = files["labelsTr"]
+    training = [Case(case, "Tr", (path,), (labels_of[case],), check) for case, path in files["imagesTr"].items()]
+    splits = five_folds([case.name for case in training])
+    return Recipe(
+        name=name,
+        protocol=f"MSD Task{task:02d} {name} {f'{len(splits)}-fold' if splits else 'without folds'}",
+        data=f"MSD Task{task:02d}",
+        source=source,
+        channel_names=description["modality"],
+        labels=labels,
+        file_ending=SUFFIX,
+        cases=[*training, *(Case(case, "Ts", (path,), (), check) for case, path in files["imagesTs"].items())],
+        expected=LABELLED_CASES.get(task, len(training)),
+        splits=splits,
+        also_read=[source / "dataset.json"],
+        finish=functools.partial(convert_with_nnunet, source),
+    )
 
 
 def absolute(source: Path) -> Path:
@@ -119,40 +60,60 @@ def absolute(source: Path) -> Path:
     return Path(os.path.abspath(source))
 
 
-def nnunet_raw() -> Path:
-    """The folder that the variable nnUNet_raw names; ValueError when it is not set."""
-    if not os.environ.get(RAW_VARIABLE):
-        raise ValueError(f"the variable {RAW_VARIABLE} is not set: export {RAW_VARIABLE}=FOLDER")
-    return Path(os.environ[RAW_VARIABLE])
+def task_and_name(source: Path) -> tuple[int, str]:
+    """Number and name of a folder TaskNN_Name; ValueError for another one."""
+    name = absolute(source).name
+    match = re.fullmatch(r"Task(\d+)_([^_]+)", name)
+    if match is None:
+        raise ValueError(f"{source} is not called TaskNN_Name, for example Task04_Hippocampus: rename the folder")
+    return int(match[1]), match[2]
 
 
-@contextmanager
-def converting_inside(raw: Path) -> Iterator[Path]:
-    """Point nnU-Net to a temporary nnUNet_raw on the same disk: a killed conversion never looks like a data set."""
-    before = os.environ[RAW_VARIABLE]
-    with tempfile.TemporaryDirectory(dir=raw, prefix=".converting_") as staging:
-        os.environ[RAW_VARIABLE] = staging
-        try:
-            yield Path(staging)
-        finally:
-            os.environ[RAW_VARIABLE] = before
+def check_case(case: Case, image_target: Path, label_target: Path, channels: int, label_ids: dict[int, int]) -> Written:
+    """Read a case completely; writes nothing, as nnU-Net's converter does. ValueError for what does not fit."""
+    image = read_volume(case.image[0])
+    check_channels(image, channels)
+    if not case.label:
+        return Written({})
+    label = read_volume(case.label[0])
+    require_same_size(label, image)
+    apart = farthest_corner(label.affine, image.affine, label.image.shape[:3])
+    notes = () if apart <= ROUNDING_MM else (
+        f"{label.path.name}: its grid lies {apart:.3g} mm off its image's; nnU-Net compares voxels and goes on",
+    )  # fmt: skip
+    return Written(label_counts(relabelled(label.voxels, label_ids, label.path)), notes)
 
 
-def check_id_is_free(number: int) -> None:
-    taken = find_candidate_datasets(number)
-    if len(taken) == 0:
-        return
-    roots = [Path(os.environ[variable]) for variable in NNUNET_VARIABLES if variable in os.environ]
-    folders = [str(root / name) for root in roots for name in taken if (root / name).is_dir()]
-    raise ValueError(f"dataset id {number} is taken by {', '.join(folders)}: choose another id or remove that folder")
+def check_channels(image: Volume, channels: int) -> None:
+    """ValueError when an image has other channels than dataset.json."""
+    shape = image.image.shape
+    found = shape[3] if len(shape) == 4 else 1
+    if len(shape) not in (3, 4) or found != channels:
+        raise ValueError(
+            f"{image.path} has the shape {shape}, but dataset.json lists {channels} channel(s): correct \"modality\" "
+            "there, or restore the image"
+        )
 
 
-def check_space(source: Path, raw: Path) -> None:
-    """SimpleITK does not notice a full disk when it splits a 4D image, so look before."""
-    needed = sum(path.stat().st_size for folder in FOLDERS for path in (source / folder).glob("*" + SUFFIX))
-    free = shutil.disk_usage(raw).free
-    if free < needed:
-        raise OSError(f"{needed / 1e6:.0f} MB needed, {free / 1e6:.0f} MB free")
+def convert_with_nnunet(source: Path, folder: Path, number: int, records: Sequence[Record], processes: int) -> None:
+    """Run nnU-Net's converter in a place of its own and move what it made to `folder`.
+
+    Raises ValueError when it fails: the cases were read before, so the reason lies in SimpleITK.
+    """
+    workspace = folder / ".nnunet"
+    workspace.mkdir()
+    try:
+        with variables_set(dict.fromkeys(VARIABLES, workspace)):
+            convert_msd_dataset(str(source), number, processes)
+    except RuntimeError as error:  # SimpleITK's only kind of error
+        reason = str(error).strip().splitlines()[-1]
+        raise ValueError(f"nnU-Net's converter failed on {source} ({reason}): restore the folder") from error
+    for path in next(workspace.iterdir()).iterdir():
+        target = folder / path.name
+        if target.is_dir():
+            target.rmdir()  # made for the cases, which nnU-Net wrote elsewhere
+        path.rename(target)
+    shutil.rmtree(workspace)
 
 
 def read_description(source: Path) -> dict:
@@ -193,9 +154,9 @@ def training_names(description: dict) -> list[str]:
     return [Path(entry["image"]).name for entry in description["training"]]
 
 
-def nifti_names(folder: Path) -> list[str]:
-    """Files the converter takes; names that start with `.` or `_` are leftovers of archive tools."""
-    return sorted(path.name for path in folder.glob("*" + SUFFIX) if not path.name.startswith((".", "_")))
+def nifti_files(folder: Path) -> dict[str, Path]:
+    """Case -> file of those that nnU-Net's converter takes."""
+    return {path.name.removesuffix(SUFFIX): path for path in sorted(folder.glob("[!._]*" + SUFFIX))}
 
 
 def check_names(source: Path, description: dict) -> None:
@@ -205,13 +166,13 @@ def check_names(source: Path, description: dict) -> None:
         if Path(entry["label"]).name != name or not name.endswith(SUFFIX):
             raise ValueError(f"{listing} pairs {entry['image']} with {entry['label']}: both must be named CASE{SUFFIX}")
     for folder in ("imagesTr", "labelsTr"):
-        present = nifti_names(source / folder)
-        if missing := sorted(set(names) - set(present)):
+        present = {path.name for path in nifti_files(source / folder).values()}
+        if missing := sorted(set(names) - present):
             raise FileNotFoundError(
                 f"{source / folder / missing[0]} is listed in {listing} but missing ({len(missing)} in all): restore "
                 "it or remove the case from dataset.json"
             )
-        if extra := sorted(set(present) - set(names)):
+        if extra := sorted(present - set(names)):
             raise ValueError(
                 f"{source / folder / extra[0]} is not listed in {listing} ({len(extra)} in all): list it or remove it"
             )
@@ -222,66 +183,11 @@ def check_names(source: Path, description: dict) -> None:
         )
 
 
-def known_labels(source: Path, description: dict) -> set[int]:
-    """Label ids of dataset.json: 0, 1, 2, ... without a gap, each with a name of its own, as nnU-Net needs them."""
+def known_labels(source: Path, description: dict) -> dict[str, int]:
+    """Names and ids of dataset.json's labels: 0, 1, 2, ... without a gap, each with a name, as nnU-Net needs them."""
     labels, path = description["labels"], source / "dataset.json"
     if sorted(labels) != sorted(map(str, range(len(labels)))) or labels.get("0") != "background":
         raise ValueError(f'{path} has the labels {labels}: nnU-Net needs "0": "background", "1", "2", ... without gaps')
     if len(set(labels.values())) < len(labels):
         raise ValueError(f"{path} gives one name to several labels ({labels}): rename one")
-    return {int(number) for number in labels}
-
-
-def read_nifti(path: Path) -> np.ndarray:
-    """Voxels (x, y, z[, channel]) as stored, of a file that nnU-Net's reader accepts too."""
-    # SimpleITK fills the missing part of a cut file with zeros and says nothing, so the voxels come through nibabel.
-    try:
-        voxels = np.asanyarray(nibabel.Nifti1Image.from_bytes(gzip.decompress(path.read_bytes())).dataobj)
-    except UNREADABLE as error:
-        raise ValueError(f"{path} is not a complete NIfTI file ({error}): restore it from the MSD archive") from error
-    reader = SimpleITK.ImageFileReader()
-    reader.SetFileName(str(path))
-    try:
-        reader.ReadImageInformation()
-    except RuntimeError as error:
-        raise ValueError(
-            f"{path} has a header that nnU-Net cannot read ({last_line(error)}): correct it, or remove the case from "
-            "the folder and from dataset.json"
-        ) from error
-    return voxels
-
-
-def last_line(error: RuntimeError) -> str:
-    """The one that says something, of SimpleITK's several."""
-    return str(error).strip().splitlines()[-1]
-
-
-def check_image(path: Path, channels: int) -> tuple[int, ...]:
-    """Size in voxels (x, y, z); ValueError when the image is unreadable or has other channels than dataset.json."""
-    shape = read_nifti(path).shape
-    found = shape[3] if len(shape) == 4 else 1
-    if len(shape) not in (3, 4) or found != channels:
-        raise ValueError(
-            f"{path} has the shape {shape}, but dataset.json lists {channels} channel(s): correct \"modality\" there, "
-            "or restore the image"
-        )
-    return shape[:3]
-
-
-def check_labels(path: Path, size: tuple[int, ...], known: set[int]) -> None:
-    """ValueError unless the file holds known whole numbers on a grid of `size` voxels."""
-    voxels = read_nifti(path)
-    if voxels.shape != size:
-        raise ValueError(f"{path} has {voxels.shape} voxels, but its image {size}: restore both from the MSD archive")
-    values = np.unique(voxels)
-    if not np.array_equal(values, np.round(values)):
-        raise ValueError(f"{path} has labels that are not whole numbers, such as {first_fraction(values)}: restore it")
-    if unknown := sorted(set(map(int, values)) - known):
-        raise ValueError(
-            f"{path} contains the label(s) {unknown}, but dataset.json knows {sorted(known)}: correct the file, or add "
-            'the label to "labels" there'
-        )
-
-
-def first_fraction(values: np.ndarray) -> float:
-    return float(values[values != np.round(values)][0])
+    return {name: int(number) for number, name in labels.items()}

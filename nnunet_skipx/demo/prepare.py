@@ -5,18 +5,17 @@ import subprocess
 import sys
 from pathlib import Path
 
-from nnunetv2.utilities.crossval_split import generate_crossval_split
-
+from nnunet_skipx.datasets import msd
+from nnunet_skipx.datasets.convert import convert, is_converted
 from nnunet_skipx.datasets.download import fetch_msd_task
-from nnunet_skipx.datasets.msd import convert_msd, is_converted, msd_dataset_name
 from nnunet_skipx.datasets.phantom import write_phantom
+from nnunet_skipx.datasets.recipe import FOLDS, Options
 from nnunet_skipx.demo.workspace import Workspace
 from nnunet_skipx.files import last_lines, write_json
 
 PLANS = "nnUNetDemoPlans"
 NARROWING = 4  # the demo's networks are a quarter as wide as planned
 PHANTOM_SHAPE = (24, 36, 24)
-FOLDS = 5
 
 
 def task_folder(workspace: Workspace, data: Path | None, download: bool) -> Path:
@@ -37,21 +36,20 @@ def prepare(workspace: Workspace, source: Path) -> tuple[str, str]:
         OSError: the disk is too small.
         RuntimeError: nnU-Net's planning failed.
     """
-    name = msd_dataset_name(source)
+    number, _ = msd.task_and_name(source)
+    recipe = msd.read(source, Options())
+    name = f"Dataset{number:03d}_{recipe.name}"
     if not (workspace.preprocessed / name / f"{PLANS}.json").is_file():
         workspace.require_space(source)
-    if not is_converted(source, name):
+    if not recipe.splits:
+        raise ValueError(f"{source} has {len(recipe.training)} labelled cases; five folds need at least {FOLDS}")
+    if not is_converted(recipe, workspace.raw / name):
         print(f"Converting {source} to {workspace.raw / name}")
-        convert_msd(source)
-    cases = sorted(path.name.removesuffix(".nii.gz") for path in (workspace.raw / name / "labelsTr").glob("*.nii.gz"))
-    if len(cases) < FOLDS:
-        raise ValueError(f"{source} has {len(cases)} labelled cases; five folds need at least {FOLDS}")
+        convert(recipe, number, processes=workers())
     plans_file = workspace.preprocessed / name / f"{PLANS}.json"
     if not plans_file.is_file():
         print("Planning and preprocessing with nnUNetv2_plan_and_preprocess")
         plan_and_preprocess(workspace, name)
-        splits = generate_crossval_split(cases, seed=12345, n_splits=FOLDS)
-        write_json(workspace.preprocessed / name / "splits_final.json", splits)
         write_json(plans_file, small_plans(workspace.preprocessed / name / "nnUNetPlans.json"))  # last: marks all done
     configurations = json.loads(plans_file.read_text())["configurations"]
     return name, "3d_fullres" if "3d_fullres" in configurations else "2d"
@@ -61,14 +59,18 @@ def plan_and_preprocess(workspace: Workspace, dataset: str) -> None:
     """Run nnU-Net's own command on 3d_fullres; its output goes to a log."""
     log = workspace.logs / "plan_and_preprocess.log"
     entry = "from nnunetv2.experiment_planning.plan_and_preprocess_entrypoints import plan_and_preprocess_entry as main"
-    workers = str(min(os.cpu_count() or 1, 4))
     command = [sys.executable, "-c", f"{entry}; main()", "-d", str(int(dataset[7:10])), "-c", "3d_fullres"]
-    command += ["-np", workers, "-npfp", workers, "--verify_dataset_integrity"]
+    command += ["-np", str(workers()), "-npfp", str(workers())]
     with log.open("w") as output:
         environment = workspace.planning_environment()
         status = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, env=environment, check=False)
     if status.returncode != 0:
         raise RuntimeError(f"nnU-Net's planning failed; the end of {log}:\n{last_lines(log)}")
+
+
+def workers() -> int:
+    """Processes for converting and planning."""
+    return min(os.cpu_count() or 1, 4)
 
 
 def small_plans(planned: Path) -> dict:

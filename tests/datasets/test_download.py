@@ -9,9 +9,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from monai.apps.datasets import DecathlonDataset
 
-from nnunet_skipx.datasets import download
-from nnunet_skipx.datasets.download import fetch, fetch_msd_task
+from nnunet_skipx.datasets.download import fetch, fetch_msd_task, msd_task
 from tests.datasets import almost_full_disk
 
 TASK = "Task04_Hippocampus"
@@ -88,10 +88,16 @@ def tar_of(files: dict[str, bytes]) -> bytes:
 def serve_task(server: Server, monkeypatch: pytest.MonkeyPatch) -> ServeTask:
     def serve(files: dict[str, bytes]) -> None:
         archive = tar_of(files)
-        server.files[f"/{TASK}.tar"] = archive
-        monkeypatch.setitem(download.MSD_MD5, TASK, hashlib.md5(archive).hexdigest())
+        offer(server, archive, monkeypatch)
 
     return serve
+
+
+def offer(server: Server, archive: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Serve an archive as the task's, in the place of MSD's bucket."""
+    server.files[f"/{TASK}.tar"] = archive
+    monkeypatch.setitem(DecathlonDataset.resource, TASK, f"{server.url}/{TASK}.tar")
+    monkeypatch.setitem(DecathlonDataset.md5, TASK, hashlib.md5(archive).hexdigest())
 
 
 def names_in(folder: Path) -> list[str]:
@@ -109,7 +115,7 @@ class TestFetch:
     ) -> None:
         target, part = tmp_path / "file.bin", tmp_path / "file.bin.part"
         server.break_off_after = 1_000_000
-        with pytest.raises(OSError, match=r"failed \(the connection broke off\): check the network.*--data FOLDER"):
+        with pytest.raises(OSError, match=r"failed \(the connection broke off\): check the network.*by hand"):
             fetch(f"{server.url}/file.bin", target, MD5)
         assert not target.exists()
         have = part.stat().st_size
@@ -181,15 +187,17 @@ class TestFetchMSDTask:
         self, server: Server, serve_task: ServeTask, tmp_path: Path
     ) -> None:
         serve_task({f"{TASK}/dataset.json": b"{}", f"{TASK}/._dataset.json": b"junk", f"._{TASK}": b"junk"})
-        task = fetch_msd_task(TASK, tmp_path, server.url)
+        task = fetch_msd_task(TASK, tmp_path)
         assert task == tmp_path / TASK
         assert names_in(task) == ["dataset.json"]
         assert names_in(tmp_path) == [TASK, f"{TASK}.tar"]
 
     def test_a_second_call_needs_no_network(self, server: Server, serve_task: ServeTask, tmp_path: Path) -> None:
         serve_task({f"{TASK}/dataset.json": b"{}"})
-        first = fetch_msd_task(TASK, tmp_path, server.url)
-        assert fetch_msd_task(TASK, tmp_path, "http://127.0.0.1:1") == first
+        first = fetch_msd_task(TASK, tmp_path)
+        asked = len(server.ranges_asked)
+        assert fetch_msd_task(TASK, tmp_path) == first
+        assert len(server.ranges_asked) == asked
 
     @pytest.mark.parametrize("evil", ["../evil", f"{TASK}/../../evil"])
     def test_an_archive_that_writes_elsewhere_is_refused_and_leaves_no_folder(
@@ -198,7 +206,7 @@ class TestFetchMSDTask:
         folder = tmp_path / "inner"
         serve_task({f"{TASK}/dataset.json": b"{}", evil: b"evil"})
         with pytest.raises(ValueError, match="cannot be unpacked safely"):
-            fetch_msd_task(TASK, folder, server.url)
+            fetch_msd_task(TASK, folder)
         assert names_in(folder) == [f"{TASK}.tar"]
         assert not list(tmp_path.rglob("evil"))
 
@@ -206,17 +214,26 @@ class TestFetchMSDTask:
         self, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         archive = tar_of({f"{TASK}/dataset.json": b"{}" * 5000})[:3000]
-        server.files[f"/{TASK}.tar"] = archive
-        monkeypatch.setitem(download.MSD_MD5, TASK, hashlib.md5(archive).hexdigest())
+        offer(server, archive, monkeypatch)
         with pytest.raises(ValueError, match="cannot be unpacked"):
-            fetch_msd_task(TASK, tmp_path, server.url)
+            fetch_msd_task(TASK, tmp_path)
         assert names_in(tmp_path) == [f"{TASK}.tar"]
 
     def test_an_archive_of_another_task_is_refused(self, server: Server, serve_task: ServeTask, tmp_path: Path) -> None:
         serve_task({"Task05_Prostate/dataset.json": b"{}"})
         with pytest.raises(ValueError, match=f"does not contain the folder {TASK}"):
-            fetch_msd_task(TASK, tmp_path, server.url)
+            fetch_msd_task(TASK, tmp_path)
 
-    def test_a_task_without_a_known_checksum_is_refused_with_what_exists(self, tmp_path: Path) -> None:
-        with pytest.raises(ValueError, match=f"Task03_Liver cannot be downloaded, only {TASK}"):
-            fetch_msd_task("Task03_Liver", tmp_path)
+    @pytest.mark.parametrize("name", ["4", "04", "Task04", "Task04_Hippocampus"])
+    def test_a_task_can_be_named_by_its_number(self, name: str) -> None:
+        assert msd_task(name) == TASK
+
+    @pytest.mark.parametrize("name", ["11", "Task0", "Hippocampus", "", None, "../Task04_Hippocampus"])
+    def test_a_task_that_does_not_exist_is_refused_with_those_that_do(self, name: str | None) -> None:
+        with pytest.raises(ValueError, match=r"is no MSD task: give one of Task01_BrainTumour, .*or its number"):
+            msd_task(name)
+
+    def test_monai_knows_the_checksum_of_every_task(self) -> None:
+        assert DecathlonDataset.resource.keys() == DecathlonDataset.md5.keys()
+        assert len(DecathlonDataset.md5) == 10
+        assert DecathlonDataset.md5[TASK] == "9d24dba78a72977dbd1d2e110310f31b"

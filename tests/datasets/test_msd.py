@@ -2,6 +2,7 @@ import errno
 import gzip
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,14 +11,17 @@ import nibabel
 import numpy as np
 import pytest
 import SimpleITK
-from nnunetv2.experiment_planning.verify_dataset_integrity import verify_dataset_integrity
+from nnunetv2.utilities.crossval_split import generate_crossval_split
 
+from nnunet_skipx.datasets import convert as conversion
 from nnunet_skipx.datasets import msd
-from nnunet_skipx.datasets.msd import check_msd_folder, convert_msd, is_converted, msd_dataset_name
+from nnunet_skipx.datasets.convert import convert
+from nnunet_skipx.datasets.destination import VARIABLES
 from nnunet_skipx.datasets.phantom import write_phantom
+from nnunet_skipx.datasets.recipe import Case, Options, Recipe, Written
+from nnunet_skipx.protocol import fold_digest, protocol_in
 from tests.datasets import REAL_DATA, needs_real_data
 
-NAME = "Dataset099_Phantom"
 FIRST = "phantom_001.nii.gz"
 SHEARED = np.array([[1, 0.5, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
 
@@ -34,10 +38,44 @@ def task(pristine: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def raw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for variable in msd.NNUNET_VARIABLES:
-        monkeypatch.setenv(variable, str(tmp_path / variable))
-        (tmp_path / variable).mkdir()
-    return tmp_path / "nnUNet_raw"
+    return set_folders(tmp_path, monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def converted(pristine: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A source with what archive tools leave behind, and the data set made from it under another id."""
+    task = Path(shutil.copytree(pristine, tmp_path_factory.mktemp("junk") / pristine.name))
+    for name in ("._phantom_001.nii.gz", "_phantom_001.nii.gz", ".DS_Store"):
+        for folder in msd.FOLDERS:
+            (task / folder / name).write_bytes(b"junk")
+    with pytest.MonkeyPatch.context() as patch:
+        set_folders(tmp_path_factory.mktemp("nnunet"), patch)
+        return task, convert_msd(task, 7)
+
+
+@pytest.fixture
+def copied(converted: tuple[Path, Path], tmp_path: Path) -> Path:
+    """That data set, to be spoilt."""
+    return Path(shutil.copytree(converted[1], tmp_path / "copied"))
+
+
+def set_folders(folder: Path, patch: pytest.MonkeyPatch) -> Path:
+    for variable in VARIABLES:
+        patch.setenv(variable, str(folder / variable))
+        (folder / variable).mkdir()
+    return folder / "nnUNet_raw"
+
+
+def recipe(source: Path) -> Recipe:
+    return msd.read(source, Options())
+
+
+def check(case: Case) -> Written:
+    return case.write(case, Path("unused"), Path("unused"))
+
+
+def convert_msd(source: Path, number: int = 99) -> Path:
+    return convert(recipe(source), number).folder
 
 
 def edit(task: Path, **changes: object) -> None:
@@ -70,27 +108,39 @@ def remove_key(task: Path, key: str) -> None:
 
 
 class TestConversion:
-    def test_what_comes_out_passes_nnunets_own_check(self, task: Path, raw: Path) -> None:
-        assert convert_msd(task) == NAME
-        verify_dataset_integrity(str(raw / NAME), num_processes=1)
-        assert [path.name for path in raw.iterdir()] == [NAME]
+    def test_the_data_set_has_the_given_id_and_its_place_for_itself(self, converted: tuple[Path, Path]) -> None:
+        folder = converted[1]
+        assert folder.name == "Dataset007_Phantom"
+        assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+        names = {path.name for path in folder.iterdir()}
+        assert names == {"imagesTr", "labelsTr", "imagesTs", "dataset.json", "provenance.json"}
 
-    def test_voxels_and_label_names_survive(self, task: Path, raw: Path) -> None:
-        convert_msd(task)
+    def test_voxels_and_label_names_survive(self, converted: tuple[Path, Path]) -> None:
+        task, folder = converted
         for source, target in (("imagesTr", "phantom_001_0000.nii.gz"), ("labelsTr", FIRST)):
-            paths = task / source / FIRST, raw / NAME / source / target
-            before, after = map(SimpleITK.ReadImage, paths)
+            before, after = map(SimpleITK.ReadImage, (task / source / FIRST, folder / source / target))
             assert np.array_equal(SimpleITK.GetArrayFromImage(before), SimpleITK.GetArrayFromImage(after))
             assert before.GetSpacing() == after.GetSpacing()
-        labels = json.loads((raw / NAME / "dataset.json").read_text())["labels"]
-        assert labels == {"background": 0, "Anterior": 1, "Posterior": 2}
+        content = json.loads((folder / "dataset.json").read_text())
+        assert content["labels"] == {"background": 0, "Anterior": 1, "Posterior": 2}
+        assert content["channel_names"] == {"0": "MRI"}
+        assert content["licence"] == "CC0 1.0"
+
+    def test_leftovers_of_archive_tools_are_ignored(self, converted: tuple[Path, Path]) -> None:
+        assert not [path for path in converted[1].rglob("*") if path.name.startswith((".", "_"))]
 
     @needs_real_data
-    def test_the_real_hippocampus_converts_completely(self, raw: Path) -> None:
-        name = convert_msd(REAL_DATA)
-        assert name == "Dataset004_Hippocampus"
-        assert is_converted(REAL_DATA, name)
-        verify_dataset_integrity(str(raw / name), num_processes=1)
+    def test_the_real_hippocampus_converts_with_nnunets_own_folds(self, raw: Path) -> None:
+        folder = convert_msd(REAL_DATA, 4)
+        assert folder.name == "Dataset004_Hippocampus"
+        assert conversion.is_converted(recipe(REAL_DATA), folder)
+        cases = sorted(path.name[:-7] for path in (REAL_DATA / "labelsTr").glob("hippo*"))
+        splits = json.loads((raw.parent / "nnUNet_preprocessed" / folder.name / "splits_final.json").read_text())
+        assert splits == generate_crossval_split(cases, seed=12345, n_splits=5)
+        protocol = protocol_in(json.loads((folder / "dataset.json").read_text()))
+        assert protocol is not None
+        assert protocol.name == "MSD Task04 Hippocampus 5-fold (40 of 260 cases)"
+        assert protocol.folds == tuple(fold_digest(fold["val"]) for fold in splits)
 
     def test_channels_become_files(self, task: Path, raw: Path) -> None:
         for folder in ("imagesTr", "imagesTs"):
@@ -99,52 +149,45 @@ class TestConversion:
         for path in (task / "labelsTr").iterdir():
             rewrite(path, lambda voxels: voxels)
         edit(task, modality={"0": "T1", "1": "T2"})
-        assert is_converted(task, convert_msd(task))
-        assert (raw / NAME / "imagesTr" / "phantom_003_0001.nii.gz").is_file()
-        (raw / NAME / "imagesTr" / "phantom_003_0001.nii.gz").unlink()
-        assert not is_converted(task, NAME)
-
-    def test_another_id_can_be_chosen(self, task: Path, raw: Path) -> None:
-        assert convert_msd(task, 7) == "Dataset007_Phantom"
-        assert (raw / "Dataset007_Phantom" / "dataset.json").is_file()
-
-    def test_leftovers_of_archive_tools_are_ignored(self, task: Path, raw: Path) -> None:
-        for name in ("._phantom_001.nii.gz", "_phantom_001.nii.gz", ".DS_Store"):
-            for folder in msd.FOLDERS:
-                (task / folder / name).write_bytes(b"junk")
-        convert_msd(task)
-        assert [path.name for path in (raw / NAME).rglob("*phantom_001*")] != []
-        assert not [path for path in (raw / NAME).rglob("*") if path.name.startswith((".", "_"))]
+        folder = convert_msd(task)
+        assert conversion.is_converted(recipe(task), folder)
+        second = folder / "imagesTr" / "phantom_003_0001.nii.gz"
+        first = np.asanyarray(nibabel.load(str(second).replace("_0001", "_0000")).dataobj)
+        assert np.array_equal(np.asanyarray(nibabel.load(second).dataobj), first // 2)
+        second.unlink()
+        assert not conversion.is_converted(recipe(task), folder)
 
     def test_a_relative_path_with_a_trailing_slash_works(self, task: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.chdir(task)
-        assert msd_dataset_name(Path(".")) == NAME
-        check_msd_folder(Path("../Task99_Phantom/"))
+        assert recipe(Path(".")).name == recipe(Path("../Task99_Phantom/")).name == "Phantom"
+
+    def test_a_label_that_is_off_its_image_is_told(self, task: Path, raw: Path) -> None:
+        rewrite(task / "labelsTr" / FIRST, lambda voxels: voxels, np.diag([1, 1, 1, 1]) + np.eye(4, k=3) * 5)
+        written = check(recipe(task).cases[0])
+        assert re.search(r"phantom_001\.nii\.gz: its grid lies .* mm off its image's", written.notes[0])
 
 
 class TestIsConverted:
-    def test_it_is_after_a_conversion_and_not_before(self, task: Path) -> None:
-        assert not is_converted(task, NAME)
-        convert_msd(task)
-        assert is_converted(task, NAME)
+    def test_it_is_after_a_conversion_and_not_before(self, converted: tuple[Path, Path], tmp_path: Path) -> None:
+        task, folder = converted
+        assert conversion.is_converted(recipe(task), folder)
+        assert not conversion.is_converted(recipe(task), tmp_path)
 
     @pytest.mark.parametrize(
         "lost",
         ["dataset.json", f"labelsTr/{FIRST}", "imagesTr/phantom_002_0000.nii.gz", "imagesTs/phantom_004_0000.nii.gz"],
     )
-    def test_it_is_not_when_a_file_is_lost(self, task: Path, raw: Path, lost: str) -> None:
-        convert_msd(task)
-        (raw / NAME / lost).unlink()
-        assert not is_converted(task, NAME)
+    def test_it_is_not_when_a_file_is_lost(self, task: Path, copied: Path, lost: str) -> None:
+        assert conversion.is_converted(recipe(task), copied)
+        (copied / lost).unlink()
+        assert not conversion.is_converted(recipe(task), copied)
 
-    def test_it_is_not_for_other_data_of_the_same_name(self, task: Path, tmp_path: Path) -> None:
-        convert_msd(task)
-        assert not is_converted(write_phantom(tmp_path / "other", 3, 1, seed=1), NAME)
+    def test_it_is_not_for_other_data_of_the_same_name(self, copied: Path, tmp_path: Path) -> None:
+        assert not conversion.is_converted(recipe(write_phantom(tmp_path / "other", 3, 1, seed=1)), copied)
 
-    def test_it_is_not_for_other_label_names(self, task: Path) -> None:
-        convert_msd(task)
+    def test_it_is_not_for_other_label_names(self, task: Path, copied: Path) -> None:
         edit(task, labels={"0": "background", "1": "Head", "2": "Tail"})
-        assert not is_converted(task, NAME)
+        assert not conversion.is_converted(recipe(task), copied)
 
 
 BAD_INPUT: dict[str, tuple[Callable[[Path], object], str]] = {
@@ -187,11 +230,11 @@ BAD_INPUT: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda t: (t / "imagesTr" / FIRST).write_bytes(gzip.compress(b"x" * 1000)),
         r"imagesTr/phantom_001.* is not a complete NIfTI",
     ),
-    "another size": (lambda t: rewrite(t / "labelsTr" / FIRST, lambda v: v[1:]), r"voxels, but its image \("),
+    "another size": (lambda t: rewrite(t / "labelsTr" / FIRST, lambda v: v[1:]), r"voxels, expected \("),
     "more channels": (lambda t: edit(t, modality={"0": "T1", "1": "T2"}), r"lists 2 channel\(s\)"),
     "a stray label": (
         lambda t: rewrite(t / "labelsTr" / FIRST, with_value(254)),
-        r"labelsTr/phantom_001\.nii\.gz contains the label\(s\) \[254\], but dataset\.json knows \[0, 1, 2\]",
+        r"labelsTr/phantom_001\.nii\.gz contains the label\(s\) \[254\], expected only \[0, 1, 2\]",
     ),
     "a negative label": (lambda t: rewrite(t / "labelsTr" / FIRST, with_value(-1, np.int16)), r"label\(s\) \[-1\]"),
     "a fractional label": (
@@ -237,7 +280,7 @@ class TestBadInput:
         with pytest.raises(ValueError, match="nnUNet_raw is not set: export nnUNet_raw="):
             convert_msd(task)
 
-    @pytest.mark.parametrize("variable", msd.NNUNET_VARIABLES)
+    @pytest.mark.parametrize("variable", VARIABLES)
     def test_a_taken_id_is_refused_with_the_folder_that_takes_it(
         self, task: Path, tmp_path: Path, variable: str
     ) -> None:
@@ -264,7 +307,7 @@ class TestInterruption:
         """Happens when nnU-Net's converter has written some of the files."""
 
         def convert_half(*args: object) -> None:
-            folder = Path(os.environ["nnUNet_raw"]) / NAME / "imagesTr"  # noqa: SIM112  nnU-Net's name
+            folder = Path(os.environ["nnUNet_raw"]) / "Dataset099_Phantom" / "imagesTr"  # noqa: SIM112  nnU-Net's name
             folder.mkdir(parents=True)
             (folder / "phantom_001_0000.nii.gz").write_bytes(b"half")
             raise request.param
@@ -281,8 +324,9 @@ class TestInterruption:
         assert list(raw.iterdir()) == []
         assert dict(os.environ) == variables
         monkeypatch.undo()
-        monkeypatch.setenv("nnUNet_raw", str(raw))
-        assert is_converted(task, convert_msd(task))
+        for variable in VARIABLES:
+            monkeypatch.setenv(variable, str(raw.parent / variable))
+        assert conversion.is_converted(recipe(task), convert_msd(task))
 
     def test_too_little_space_is_told_before_anything_is_written(
         self, task: Path, raw: Path, monkeypatch: pytest.MonkeyPatch

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from scipy.ndimage import binary_dilation, gaussian_filter, label, zoom
 
-from nnunet_skipx.datasets.msd import check_msd_folder
+from nnunet_skipx.datasets import msd
 from nnunet_skipx.datasets.phantom import write_phantom
+from nnunet_skipx.datasets.recipe import Options
 from tests.datasets import REAL_DATA, almost_full_disk, needs_real_data
 
 LIMIT_SECONDS = 10
@@ -59,7 +60,8 @@ def flatten(image: np.ndarray) -> np.ndarray:
 
 
 def test_the_folder_is_a_decathlon_task(task: Path) -> None:
-    check_msd_folder(task)
+    for case in msd.read(task, Options()).cases:
+        case.write(case, task, task)  # reads and checks it
     description = json.loads((task / "dataset.json").read_text())
     assert (task.name, description["numTraining"], description["numTest"]) == ("Task99_Phantom", 20, 4)
     assert len(list((task / "imagesTs").iterdir())) == len(description["test"]) == 4

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from nnunetv2.dataset_conversion.convert_MSD_dataset import convert_msd_dataset
 
-from nnunet_skipx.datasets.msd import convert_msd
 from nnunet_skipx.datasets.phantom import write_phantom
 from nnunet_skipx.demo.prepare import PLANS, small_plans
 from nnunet_skipx.discovery import EXT_VARIABLE, ext_path
@@ -36,7 +36,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in FOLDERS:
         (folder / name).mkdir()
         patch.setenv(name, str(folder / name))
-    convert_msd(write_phantom(folder, cases=6, test_cases=2, shape=(20, 28, 20)))
+    convert_msd_dataset(str(write_phantom(folder, cases=6, test_cases=2, shape=(20, 28, 20))))
     patch.undo()
     return folder
 

@@ -9,9 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
+from nnunetv2.dataset_conversion.convert_MSD_dataset import convert_msd_dataset
 
 from benchmarks.thick_slices import write_thick_slices
-from nnunet_skipx.datasets.msd import convert_msd
 from nnunet_skipx.demo.prepare import PLANS, small_plans
 from nnunet_skipx.files import write_json
 from tests.end_to_end.conftest import DATASET, FOLDERS, Command, environment
@@ -32,7 +32,7 @@ def domains(workplace: Path, planned: Path, command: Command) -> Path:
     for name in FOLDERS:
         patch.setenv(name, str(workplace / name))
     for source in (first, workplace / "Task07_Thicker"):
-        convert_msd(source)
+        convert_msd_dataset(str(source))
     patch.undo()
     command("nnUNetv2_plan_and_preprocess", "-d", 6, 7, "-c", "3d_fullres", "-np", 1, "-npfp", 1)
     for name in OTHERS:

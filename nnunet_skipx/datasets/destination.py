@@ -1,0 +1,123 @@
+"""Where a converted data set goes: built beside its place, and put there whole or not at all."""
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from nnunetv2.utilities.dataset_name_id_conversion import find_candidate_datasets
+
+from nnunet_skipx.datasets.recipe import Splits
+from nnunet_skipx.files import write_json
+
+RAW, PREPROCESSED, RESULTS = VARIABLES = ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results")
+SPLITS_FILE = "splits_final.json"
+
+
+@dataclass(frozen=True)
+class Destination:
+    """The folders of a data set DatasetNNN_Name in nnU-Net's."""
+
+    name: str
+    raw: Path
+    preprocessed: Path
+
+    @property
+    def staging(self) -> Path:
+        """Where it is built, on the same disk; nnU-Net does not take it for a data set."""
+        return self.raw.parent / f".converting_{self.name}"
+
+
+def destination(name: str, number: int, overwrite: bool) -> Destination:
+    """The folders of a new data set; ValueError where they are taken, or nnU-Net's variables are not set.
+
+    `overwrite` allows to replace raw and preprocessed data of the same name, never to leave results of the old.
+    """
+    if not 0 <= number <= 999:
+        raise ValueError(f"data set id {number} (for {name}) is not within 0 to 999: choose another id")
+    full_name = f"Dataset{number:03d}_{name}"
+    raw, preprocessed = folder_of(RAW) / full_name, folder_of(PREPROCESSED) / full_name
+    results = folder_of(RESULTS) / full_name if os.environ.get(RESULTS) else None
+    others = [other for other in find_candidate_datasets(number) if other != full_name]
+    taken = [folder for variable in VARIABLES if os.environ.get(variable) for other in others
+             if (folder := folder_of(variable) / other).is_dir()]  # fmt: skip
+    if taken:
+        raise ValueError(f"data set id {number} is taken by {', '.join(map(str, taken))}: choose another id or remove "
+                         "that folder")  # fmt: skip
+    if results and any(results.glob("*")):
+        raise ValueError(f"{results} holds results of the data set {number} as it was: choose another id, or move them "
+                         "away")  # fmt: skip
+    there = [path for path in (raw, preprocessed) if path.is_dir() and {p.name for p in path.iterdir()} - {SPLITS_FILE}]
+    if there and not overwrite:
+        raise ValueError(f"data set id {number} is taken by {', '.join(map(str, there))}: choose another id, or "
+                         "replace raw and preprocessed data with --overwrite")  # fmt: skip
+    return Destination(full_name, raw, preprocessed)
+
+
+def folder_of(variable: str) -> Path:
+    """A folder of nnU-Net's; ValueError when the variable is not set."""
+    if not os.environ.get(variable):
+        raise ValueError(f"the variable {variable} is not set: export {variable}=FOLDER")
+    return Path(os.environ[variable])
+
+
+@contextmanager
+def staged(place: Destination) -> Iterator[Path]:
+    """An empty folder to build the data set in; removed in the end, and what a killed conversion left at the beginning.
+
+    Raises ValueError when another process is converting to the same place, OSError when the disk is full.
+    """
+    try:
+        place.staging.mkdir(parents=True, exist_ok=True)
+        with FileLock(place.staging / ".lock", timeout=0):
+            try:
+                yield empty(place.staging)
+            finally:
+                shutil.rmtree(place.staging, ignore_errors=True)
+    except Timeout as error:
+        raise ValueError(f"{place.name} is being converted by another process: wait for it, or stop it") from error
+    except OSError as error:
+        if error.filename and not Path(str(error.filename)).is_relative_to(place.raw.parent):
+            raise  # about a source file, and says so
+        raise OSError(
+            f"cannot write {place.raw} ({error.strerror or error}): free some space or choose another folder, then "
+            "run the command again; nothing was left behind"
+        ) from error
+
+
+def empty(staging: Path) -> Path:
+    """A new folder inside, after removing all that is there but the lock."""
+    for path in staging.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+    folder = staging / "dataset"
+    folder.mkdir()
+    return folder
+
+
+def publish(folder: Path, place: Destination, splits: Splits) -> None:
+    """Move a finished folder to its place, the old one away, and write the splits where nnU-Net looks for them."""
+    if place.preprocessed.is_dir():
+        shutil.rmtree(place.preprocessed)
+    if splits:
+        place.preprocessed.mkdir(parents=True)
+        write_json(place.preprocessed / SPLITS_FILE, splits)
+    if place.raw.is_dir():
+        os.rename(place.raw, place.staging / "replaced")
+    os.rename(folder, place.raw)
+
+
+@contextmanager
+def variables_set(values: Mapping[str, Path]) -> Iterator[None]:
+    """nnU-Net's variables, for one of its own converters."""
+    before = {variable: os.environ.get(variable) for variable in values}
+    os.environ.update({variable: str(value) for variable, value in values.items()})
+    try:
+        yield
+    finally:
+        for variable, value in before.items():
+            os.environ.pop(variable, None)
+            if value is not None:
+                os.environ[variable] = value
