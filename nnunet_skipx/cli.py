@@ -143,7 +143,7 @@ def add_bench_parser(commands: Any) -> None:
     bench.add_argument("-c", nargs="+", metavar="CONFIGURATION", help="configurations, for example 3d_fullres 2d")
     bench.add_argument("-tr", nargs="+", metavar="TRAINER", help="trainers: nnU-Net's, ours with variants, or others")
     bench.add_argument("-p", nargs="+", metavar="PLANS", default=["nnUNetPlans"], help="plans (default: nnUNetPlans)")
-    bench.add_argument("-f", nargs="+", type=int, metavar="FOLD", default=[0, 1, 2, 3, 4], help="folds (default: all)")
+    bench.add_argument("-f", nargs="+", type=int, metavar="FOLD", default=[], help="folds (default: all)")
     bench.add_argument("--npz", action="store_true", help="keep the validation's probabilities, for ensembles")
     bench.add_argument("--replicates", type=int, default=1, metavar="N", help="train every cell N times (default: 1)")
     bench.add_argument("--gpus", metavar="0,1,2", help="GPUs, one cell at a time on each (default: all)")
@@ -172,7 +172,7 @@ def add_report_parser(commands: Any) -> None:
         help="trainers in the order of the rows (default: all that have results)",
     )  # fmt: skip
     add("-p", dest="plans", nargs="+", metavar="PLANS", help="plans (default: all that have results)")
-    add("-f", dest="folds", nargs="+", type=int, metavar="FOLD", default=[0, 1, 2, 3, 4], help="folds")
+    add("-f", dest="folds", nargs="+", type=int, metavar="FOLD", help="folds (default: those of the protocol, or five)")
     add("--baseline", metavar="ROW", help="the row to compare with (default: nnUNetTrainer)")
     add("--allow-missing", action="store_true", help="compare on the folds that all have")
     add("--rope", type=float, metavar="DICE", default=0.003, help="a difference that hardly matters (default: 0.003)")

@@ -15,6 +15,7 @@ from nnunet_skipx.benchmark.statistics import ROPE, case_values
 from nnunet_skipx.benchmark.summary import Contrast, MetricRow, Row, contrasts, metric_rows, summary_rows
 from nnunet_skipx.benchmark.training_log import TrainingLog
 from nnunet_skipx.benchmark.wording import sentence
+from nnunet_skipx.protocol import Protocol
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Comparison:
 
     table: tidy, of `collect`, and of `atlas.atlas_table` if wanted.
     baseline: the row that the others are compared with. rope: half the region of practical equivalence, in Dice.
+    data_protocol: that the data set names.
     incomplete: a sentence that says what is missing; empty if nothing is. The report carries it everywhere.
     convention: how Dice counts where a class is absent, in words.
     costs, logs (by fold), provenance (name -> value), inspections: by row.
@@ -35,6 +37,7 @@ class Comparison:
     table: pd.DataFrame
     baseline: str
     dataset_json: dict[str, Any]
+    data_protocol: Protocol | None = None
     rope: float = ROPE
     incomplete: str = ""
     convention: str = ""
@@ -85,12 +88,13 @@ class Comparison:
 
     @property
     def protocol(self) -> str:
-        """Data set, cases and folds in one line."""
+        """Data set with the name of its protocol, cases and folds in one line."""
         networks = self.table[self.table["plans"] != "-"]
         models = ", ".join(sorted(set(networks["plans"] + " " + networks["configuration"])))
         folds = sorted(self.table["fold"].unique())
         return (
-            f"{self.dataset}: {self.table['case'].nunique()} cases, validated once each in "
+            f"{self.dataset}{f', {self.data_protocol.name}' if self.data_protocol else ''}: "
+            f"{self.table['case'].nunique()} cases, validated once each in "
             f"{len(folds)} fold{'s' if len(folds) > 1 else ''} ({', '.join(map(str, folds))}); {models}"
         )
 

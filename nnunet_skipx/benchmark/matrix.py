@@ -2,6 +2,7 @@
 import json
 import sys
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,21 +38,22 @@ EXAMPLE = """\
 class Matrix:
     """What is compared: every data set (id or name) with every plan, configuration, trainer and fold.
 
-    npz: keep the validation's probabilities. replicates: how often every cell is trained.
+    folds: none for all that each data set has. npz: keep the validation's probabilities.
+    replicates: how often every cell is trained.
     """
 
     datasets: tuple[str, ...]
     configurations: tuple[str, ...]
     trainers: tuple[str, ...]
     plans: tuple[str, ...] = ("nnUNetPlans",)
-    folds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    folds: tuple[int, ...] = ()
     npz: bool = False
     replicates: int = 1
 
     def __post_init__(self) -> None:
         for name in ("datasets", "configurations", "trainers", "plans", "folds"):
             values = getattr(self, name)
-            if not values:
+            if not values and name != "folds":
                 raise ValueError(f"the matrix has no {name}: name at least one")
             if twice := [value for value, count in Counter(values).items() if count > 1]:
                 raise ValueError(f"{twice[0]!r} stands twice among the {name}; name each once")
@@ -116,15 +118,21 @@ def cells(matrix: Matrix, results: Path) -> list[Cell]:
             plans=plans,
         )
         for replicate in range(1, matrix.replicates + 1)
-        for fold in matrix.folds
-        for dataset, plans in planned
+        for fold in sorted({fold for *_, folds in planned for fold in folds}, key=order(matrix.folds))
+        for dataset, plans, folds in planned
+        if fold in folds
         for configuration in matrix.configurations
         for trainer in matrix.trainers
     ]
 
 
-def _planned(dataset: str, plans: str, matrix: Matrix) -> tuple[str, str]:
-    """The data set's full name, and the plans, once nnU-Net could train on them."""
+def order(folds: tuple[int, ...]) -> Callable[[int], int]:
+    """Where a fold comes: as given, else by number."""
+    return lambda fold: folds.index(fold) if folds else fold
+
+
+def _planned(dataset: str, plans: str, matrix: Matrix) -> tuple[str, str, tuple[int, ...]]:
+    """The data set's full name, the plans, and its folds of the matrix, once nnU-Net could train on them."""
     path = plans_file(dataset, plans)
     name = path.parent.name
     for configuration in matrix.configurations:
@@ -133,4 +141,4 @@ def _planned(dataset: str, plans: str, matrix: Matrix) -> tuple[str, str]:
     count = len(json.loads(splits.read_text())) if splits.is_file() else 5  # nnU-Net makes five where there are none
     if wrong := [fold for fold in matrix.folds if fold not in range(count)]:
         raise ValueError(f"{name} has no fold {wrong[0]}: it has the folds 0 to {count - 1}")
-    return name, plans
+    return name, plans, matrix.folds or tuple(range(count))

@@ -13,6 +13,7 @@ from nnunet_skipx.benchmark.comparison import Comparison
 from nnunet_skipx.benchmark.conventions import CONVENTIONS, Convention
 from nnunet_skipx.benchmark.exports import write_exports
 from nnunet_skipx.benchmark.inspection import read_inspection
+from nnunet_skipx.benchmark.protocols import require_one_protocol_for_the_same_data
 from nnunet_skipx.benchmark.provenance import provenance, splits_digest
 from nnunet_skipx.benchmark.report import report_parts, terminal_text, write_report
 from nnunet_skipx.benchmark.row_cost import row_cost
@@ -59,7 +60,9 @@ class ReportOptions:
         return self.nsd_mm[position if len(self.nsd_mm) > 1 else 0]
 
 
-def report(datasets: Sequence[Sequence[Path]], folds: Sequence[int], out: Path, options: ReportOptions) -> str:
+def report(
+    datasets: Sequence[Sequence[Path]], folds: Sequence[int] | None, out: Path, options: ReportOptions
+) -> str:
     """Write the report into `out`; returns the table for the terminal and where the files are.
 
     datasets: the model folders of each data set. folds: see `read_study`.
@@ -69,6 +72,7 @@ def report(datasets: Sequence[Sequence[Path]], folds: Sequence[int], out: Path, 
     comparisons = []
     for position, folders in enumerate(datasets):
         comparisons.append(compare(folders, folds, out, options, options.tolerance(position, len(datasets))))
+    require_one_protocol_for_the_same_data({c.dataset: c.data_protocol for c in comparisons})
     names = ", ".join(comparison.dataset for comparison in comparisons)
     incomplete = " (incomplete)" if any(comparison.incomplete for comparison in comparisons) else ""
     written = [write_report(f"Cross-validation on {names}{incomplete}", report_parts(comparisons), out)]
@@ -77,7 +81,7 @@ def report(datasets: Sequence[Sequence[Path]], folds: Sequence[int], out: Path, 
 
 
 def compare(
-    folders: Sequence[Path], folds: Sequence[int], out: Path, options: ReportOptions, nsd_mm: float | None
+    folders: Sequence[Path], folds: Sequence[int] | None, out: Path, options: ReportOptions, nsd_mm: float | None
 ) -> Comparison:
     """Everything about the model folders of one data set."""
     convention = CONVENTIONS[options.convention]
@@ -98,6 +102,7 @@ def compare(
         table=study.table,
         baseline=options.baseline or stock,
         dataset_json=study.dataset_json,
+        data_protocol=study.protocol,
         rope=options.rope,
         incomplete=study.incomplete,
         convention=convention.words,
@@ -112,7 +117,10 @@ def compare(
             "splits (SHA-256 of case and fold)": splits_digest(study.table),
             **({"report made with": options.command} if options.command else {}),
         },
-        notes=(*study.remarks, *(cost.remark for cost in costs.values() if cost.remark)),
+        notes=(
+            *(study.protocol.notes if study.protocol else ()), *study.remarks,
+            *(cost.remark for cost in costs.values() if cost.remark),
+        ),
     )
 
 

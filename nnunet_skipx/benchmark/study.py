@@ -10,6 +10,8 @@ import pandas as pd
 
 from nnunet_skipx.benchmark.collect import collect_fold, label_names, model_name_parts, read_dataset_json
 from nnunet_skipx.benchmark.conventions import DiceRule, nnunet_dice
+from nnunet_skipx.benchmark.protocols import common_protocol, folds_of, require_protocol_folds
+from nnunet_skipx.protocol import Protocol
 
 Models = dict[str, tuple[Path, ...]]  # a row's name -> its model folders, one per replicate
 
@@ -19,7 +21,8 @@ class Study:
     """Models that were validated on the same cases.
 
     models: by row name, the trainer's where that is unambiguous. folds: those that every model has.
-    table: tidy, of `collect_fold`. incomplete: what is missing and hence left out, empty if nothing is.
+    table: tidy, of `collect_fold`. protocol: that of the data set, if it names one.
+    incomplete: what is missing and hence left out, empty if nothing is.
     remarks: what differs besides the trainer.
     """
 
@@ -28,28 +31,34 @@ class Study:
     folds: tuple[int, ...]
     table: pd.DataFrame
     dataset_json: dict[str, Any]
+    protocol: Protocol | None
     incomplete: str
     remarks: tuple[str, ...]
 
 
 def read_study(
-    folders: Sequence[Path], folds: Sequence[int], allow_missing: bool, dice_rule: DiceRule = nnunet_dice
+    folders: Sequence[Path], folds: Sequence[int] | None, allow_missing: bool, dice_rule: DiceRule = nnunet_dice
 ) -> Study:
-    """Collect and check the folds of model folders of one data set, with their replicates.
+    """Collect and check the folds of model folders of one data set, with their replicates; None for the protocol's.
 
     Raises:
         FileNotFoundError: a fold is not validated, and `allow_missing` is not set; or no fold is shared by all.
-        ValueError: the models were validated on other cases, or have other labels, or a summary cannot be read and
-            `allow_missing` is not set.
+        ValueError: the models were validated on other cases, or have other labels or protocols, or a summary cannot
+            be read and `allow_missing` is not set.
     """
     models = {name: (folder, *replicates(folder)) for name, folder in row_names(folders).items()}
     dataset_json = same_labels(models)
+    protocol, silent = common_protocol(models)
+    folds = folds_of(folders) if folds is None else folds
     parts, missing = collect_all(models, folds, allow_missing, dice_rule)
     models, shared, incomplete = complete_part(models, folds, missing)
     kept = [part for (folder, fold), part in parts.items() if fold in shared and folder in sum(models.values(), ())]
     table = pd.concat(kept, ignore_index=True)
     require_same_cases(table)
-    return Study(folders[0].parent.name, models, shared, table, dataset_json, incomplete, plan_differences(models))
+    if protocol is not None:
+        require_protocol_folds(protocol, table)
+    remarks = (*silent, *plan_differences(models))
+    return Study(folders[0].parent.name, models, shared, table, dataset_json, protocol, incomplete, remarks)
 
 
 def row_names(folders: Sequence[Path]) -> dict[str, Path]:

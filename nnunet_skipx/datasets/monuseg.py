@@ -27,9 +27,10 @@ ABOUT = {"reference": "https://doi.org/10.1109/TMI.2019.2947628", "licence": "CC
 
 def read(source: Path, options: Options) -> Recipe:
     """The recipe of both archives, unpacked into one folder; raises FileNotFoundError and ValueError."""
-    if options.masks not in LABELS:
-        raise ValueError(f"--masks {options.masks} does not exist, expected {' or '.join(LABELS)}")
-    write = functools.partial(write_picture, mask=MASKS[options.masks])
+    masks = options.masks or "binary"
+    if masks not in LABELS:
+        raise ValueError(f"--masks {masks} does not exist, expected {' or '.join(LABELS)}")
+    write = functools.partial(write_picture, mask=MASKS[masks])
     pairs = {part: find(source, options.allow_missing) for part, find in ARCHIVES.items()}
     for part, expected in (("train", TRAINING), ("test", TEST)):
         if len(pairs[part]) != expected and not (options.allow_missing and pairs[part]):
@@ -42,12 +43,12 @@ def read(source: Path, options: Options) -> Recipe:
         for part, both in pairs.items() for picture, outlines in both
     ]  # fmt: skip
     return Recipe(
-        name=NAMES[options.masks],
-        protocol=PROTOCOLS[options.masks],
+        name=NAMES[masks],
+        protocol=PROTOCOLS[masks],
         data="MoNuSeg",
         source=source,
         channel_names=RGB,
-        labels=LABELS[options.masks],
+        labels=LABELS[masks],
         file_ending=".png",
         cases=cases,
         expected=TRAINING + TEST,

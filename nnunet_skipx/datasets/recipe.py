@@ -16,12 +16,13 @@ Part = Literal["Tr", "Ts"]
 class Options:
     """What a user may choose; a converter looks only at what concerns it.
 
-    allow_missing: convert what is there of an incomplete download. label_map: of `synapse`. masks: of `monuseg`.
+    allow_missing: convert what is there of an incomplete download. label_map: of `synapse`.
+    masks: of `monuseg` (binary, unless given).
     """
 
     allow_missing: bool = False
     label_map: str = ""
-    masks: str = "binary"
+    masks: str = ""
 
 
 @dataclass(frozen=True)

@@ -39,9 +39,10 @@ def read_npz(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Image and label of one slice, checked."""
     try:
         with np.load(path, allow_pickle=False) as content:
-            return checked(content["image"], content["label"], path)
-    except (OSError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            image, label = content["image"], content["label"]
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:  # ValueError: a pickle
         raise ValueError(f"{path} is no complete npz with image and label ({error}): restore it") from error
+    return checked(image, label, path)
 
 
 def read_h5(path: Path) -> tuple[np.ndarray, np.ndarray]:

@@ -18,6 +18,7 @@ UNREADABLE = (
     nibabel.spatialimages.HeaderDataError, nibabel.wrapstruct.WrapStructError,
 )
 SAME_GRID_VOXELS = 0.5  # corners of one grid under two headers may lie so far apart, in voxels
+HEADER_BYTES = 348
 ROUNDING_MM = 1e-3  # less is rounding of 32 bit headers, not worth a word
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 COMPRESSION = 1  # of gzip: 512 x 512 x 150 voxels in one second instead of five, a tenth larger
@@ -40,9 +41,13 @@ class Volume:
     @property
     def forms(self) -> list[np.ndarray]:
         """The affines that the header gives: sform, qform, or what is left without both."""
-        header = self.image.header
-        given = [header.get_sform(coded=True), header.get_qform(coded=True)]
-        return [affine for affine, code in given if code] or [header.get_base_affine()]
+        given = [self.header.get_sform(coded=True), self.header.get_qform(coded=True)]
+        return [affine for affine, code in given if code] or [self.header.get_base_affine()]
+
+    @property
+    def header(self) -> nibabel.Nifti1Header:
+        """As in the file, unlike `image.header`, which has lost offset and scaling of the voxels."""
+        return nibabel.Nifti1Header(self.content[:HEADER_BYTES], check=False)
 
 
 def read_volume(path: Path) -> Volume:
@@ -83,23 +88,22 @@ def write_volume(
     label_ids: id in the source -> id in the data set, complete. Raises ValueError for what does not fit.
     """
     image = read_volume(case.image[0])
-    header, notes = checked_image(image)
-    if header is None and image.path.name.endswith(".nii.gz"):
+    header, notes = checked_header(image)
+    if header == image.header and image.path.name.endswith(".nii.gz"):
         write_bytes(image_target, image.path.read_bytes())
     else:
-        write_bytes(image_target, compressed(with_header(image, header or image.image.header)))
+        write_bytes(image_target, compressed(with_header(image, header)))
     if not case.label:
         return Written({}, notes)
-    grid = header or image.image.header
     label = read_volume(case.label[0])
     notes += label_grid_notes(label, image)
     voxels = relabelled(label.voxels.reshape(three_axes(label)), label_ids, label.path)
-    write_bytes(label_target, compressed(label_file(voxels, grid)))
+    write_bytes(label_target, compressed(label_file(voxels, header)))
     return Written(label_counts(voxels), notes)
 
 
-def checked_image(image: Volume) -> tuple[nibabel.Nifti1Header | None, tuple[str, ...]]:
-    """A new header where the file's is ambiguous, else None; ValueError unless it holds finite numbers on 3 axes."""
+def checked_header(image: Volume) -> tuple[nibabel.Nifti1Header, tuple[str, ...]]:
+    """The file's header, or a new one where it is ambiguous; ValueError unless it holds finite numbers on 3 axes."""
     shape = three_axes(image)
     voxels = image.voxels
     if voxels.dtype.kind == "f" and not np.isfinite(voxels).all():
@@ -108,8 +112,8 @@ def checked_image(image: Volume) -> tuple[nibabel.Nifti1Header | None, tuple[str
         raise ValueError(f"{image.path} has voxels of type {voxels.dtype}, expected one number each: restore it")
     difference = max(farthest_corner(form, image.affine, shape) for form in image.forms)
     if voxels.ndim == 3 and difference <= ROUNDING_MM:
-        return None, ()
-    header = image.image.header.copy()
+        return image.header, ()
+    header = image.header.copy()
     header.set_data_shape(shape)
     header.set_qform(image.affine, code=1)
     header.set_sform(image.affine, code=1)
@@ -198,7 +202,7 @@ def label_file(voxels: np.ndarray, grid: nibabel.Nifti1Header) -> bytes:
 
 def with_header(volume: Volume, header: nibabel.Nifti1Header) -> bytes:
     """The file's content with another header: the voxels stay as they are, bit by bit."""
-    return header.binaryblock + volume.content[len(header.binaryblock) :]
+    return header.binaryblock + volume.content[HEADER_BYTES:]
 
 
 def compressed(content: bytes) -> bytes:
