@@ -7,8 +7,11 @@ from pathlib import Path
 
 import nibabel
 import numpy as np
+import pytest
 from PIL import Image
 
+from nnunet_skipx.cli import main
+from nnunet_skipx.datasets.destination import VARIABLES
 from nnunet_skipx.protocol import Protocol, fold_digest
 
 VOLUMES, PICTURES = "Dataset007_Volumes", "Dataset008_Pictures"
@@ -17,9 +20,30 @@ TEST_CASE = "p9_scan0"
 AFFINE = np.diag([0.5, 0.5, 2, 1])
 SHAPE = (10, 12, 6)
 SPLITS = [
-    {"train": [case for case in CASES if not case.startswith(patient)], "val": [c for c in CASES if c.startswith(patient)]}
+    {"train": [case for case in CASES if case[:2] != patient], "val": [case for case in CASES if case[:2] == patient]}
     for patient in ("p0", "p1", "p2")
-]  # fmt: skip
+]
+Run = Callable[..., tuple[int, str, str]]
+
+
+def use_folders(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """nnU-Net's three folders, and the working directory, in `folder`."""
+    for variable in VARIABLES:
+        monkeypatch.setenv(variable, str(folder / variable))
+    monkeypatch.chdir(folder)
+
+
+def run_check(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    """Exit status, what the terminal shows, and the page."""
+    page = Path("page.html")
+    status = main(["data", "check", "-np", "1", "-o", str(page), *arguments])
+    captured = capsys.readouterr()
+    return (status, captured.out, page.read_text()) if status < 2 else (status, captured.err, "")
+
+
+def assert_found(out: str, sentence: str) -> None:
+    """A line matches the regular expression."""
+    assert any(re.search(sentence, line) for line in out.splitlines()), out
 
 
 def raw(name: str = VOLUMES) -> Path:
