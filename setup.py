@@ -16,7 +16,7 @@ setup(
     python_requires=">=3.10",
     packages=[*find_packages(include=["nnunet_skipx", "nnunet_skipx.*"]), "nnunet_skipx.trainers"],
     package_dir={"nnunet_skipx.trainers": "trainers"},
-    package_data={"nnunet_skipx.benchmark": ["templates/*"], "nnunet_skipx.datasets": ["templates/*"]},
+    package_data={"nnunet_skipx.benchmark": ["templates/*"], "nnunet_skipx.datasets.check": ["templates/*"]},
     install_requires=[
         "nnunetv2>=2.8,<3",
         "torch>=2.5",

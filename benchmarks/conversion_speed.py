@@ -1,7 +1,7 @@
 """How long `skipx convert` takes, and how much memory: python -m benchmarks.conversion_speed FOLDER [--processes 2]
 
-Makes up 260 small volumes like MSD Task04's and 30 CTs of BTCV's size (512 x 512 x 150, 0.9 GB packed) in FOLDER, converts
-them through the command, nnU-Net's integrity check included, and writes the block `speed` of docs/datasets.md.
+Makes up 260 small volumes like MSD Task04's and 30 CTs of BTCV's size (512 x 512 x 150, 0.9 GB packed) in FOLDER,
+converts them through the command, nnU-Net's integrity check included, and writes the block `speed` of docs/datasets.md.
 """
 import argparse
 import functools
@@ -115,7 +115,8 @@ def main() -> None:
     for number, (name, (source, title)) in enumerate(sources.items(), 1):
         command = ["convert", name, str(source), "-d", str(number), "-np", str(args.processes)]
         seconds, memory = measure(command, args.folder)
-        rows.append(f"| {title} | `skipx convert {name}`, {args.processes} processes | {seconds:.0f} | {memory:.1f} GB |")
+        what = f"`skipx convert {name}`, {args.processes} processes"
+        rows.append(f"| {title} | {what} | {seconds:.0f} | {memory:.1f} GB |")
     replace_block(PAGE, "speed", "\n".join([*rows, "", f"Machine: {describe_machine()}."]))
 
 

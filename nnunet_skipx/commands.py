@@ -82,7 +82,7 @@ def processes_of(args: argparse.Namespace) -> int:
 
 
 def data_check_command(args: argparse.Namespace) -> int:
-    from nnunet_skipx.datasets.check import check_dataset
+    from nnunet_skipx.datasets.check.command import check_dataset
 
     return check_dataset(args.dataset, args.patient, args.out, processes_of(args))
 

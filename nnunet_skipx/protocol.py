@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-KEY = "protocol"  # in dataset.json, which nnU-Net copies to the preprocessed data and to every model folder
+KEY = "skipx_protocol"  # in dataset.json, which nnU-Net copies to the preprocessed data and to every model folder
 
 
 @dataclass(frozen=True)

@@ -128,7 +128,7 @@ class ConverterContract:
         plan_experiments([NUMBER])
         folder = Path(str(nnUNet_preprocessed)) / raw.name
         assert "2d" in json.loads((folder / "nnUNetPlans.json").read_text())["configurations"]
-        assert json.loads((folder / "dataset.json").read_text())["protocol"]["name"] == self.protocol
+        assert json.loads((folder / "dataset.json").read_text())["skipx_protocol"]["name"] == self.protocol
 
     def test_a_missing_file_is_named_and_may_be_allowed(self, source: Path) -> None:
         hidden = source / self.a_file
