@@ -82,8 +82,9 @@ class NetworkContract:
         """Parameters whose gradient vanishes for a given batch by design."""
         return set()
 
-    @pytest.mark.parametrize("training", [True, False])
-    @pytest.mark.parametrize("shape", [SMALL, SMALL_2D], ids=["3d", "2d"])
+    @pytest.mark.parametrize(
+        ("shape", "training"), [(SMALL, True), (SMALL_2D, False)], ids=["3d, training", "2d, evaluation"]
+    )
     def test_is_one_graph_that_computes_the_same(self, shape: PlanShape, training: bool) -> None:
         network = self.build(shape).train(training)
         x = torch.randn(2, 1, *shape.patch)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from nnunet_skipx.cli import main
 from nnunet_skipx.discovery import EXT_VARIABLE, append_to_environment, ext_path
 from nnunet_skipx.files import write_json
 from tests.contract import SMALL
@@ -60,16 +61,24 @@ def planned(path: Path) -> None:
         (("profile", "-d", "997", "-c", "2d"), "997"),
         (("profile", "-d", "998", "-c", "2d"), "they have: test"),
         (("profile", "-d", "998", "-c", "test", "-tr", "nnUNetTrainerUTNet"), "skipx list"),
-        (("profile", "-d", "998", "-c", "test", "-device", "cuda"), "-device cpu"),
     ],
 )
-def test_a_users_mistake_is_one_message_without_a_traceback(
-    arguments: tuple[str, ...], words: str, tmp_path: Path
-) -> None:
+def test_a_users_mistake_is_one_message(
+    arguments: tuple[str, ...], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
     planned(tmp_path)
-    result = skipx(*(argument.format(tmp=tmp_path) for argument in arguments), **folders(tmp_path))
+    for name, value in folders(tmp_path).items():
+        monkeypatch.setenv(name, value)
+    assert main([argument.format(tmp=tmp_path) for argument in arguments]) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_a_gpu_that_is_not_there_is_one_message_without_a_traceback(tmp_path: Path) -> None:
+    planned(tmp_path)
+    result = skipx("profile", "-d", "998", "-c", "test", "-device", "cuda", **folders(tmp_path))
     assert result.returncode == 2
-    assert words in result.stderr
+    assert "-device cpu" in result.stderr
     assert "Traceback" not in result.stderr
 
 
