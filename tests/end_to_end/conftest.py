@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from nnunetv2.dataset_conversion.convert_MSD_dataset import convert_msd_dataset
 
+from nnunet_skipx.cli import main
 from nnunet_skipx.datasets.phantom import write_phantom
 from nnunet_skipx.demo.prepare import PLANS, small_plans
 from nnunet_skipx.discovery import EXT_VARIABLE, ext_path
@@ -36,7 +36,8 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in FOLDERS:
         (folder / name).mkdir()
         patch.setenv(name, str(folder / name))
-    convert_msd_dataset(str(write_phantom(folder, cases=6, test_cases=2, shape=(20, 28, 20))))
+    phantom = write_phantom(folder, cases=6, test_cases=2, shape=(20, 28, 20))
+    assert main(["convert", "msd", str(phantom), "-d", "99", "-np", "1"]) == 0
     patch.undo()
     return folder
 
@@ -61,8 +62,7 @@ def command(workplace: Path) -> Command:
 @pytest.fixture(scope="module")
 def planned(workplace: Path, command: Command) -> Path:
     """nnU-Net's planning for 2d and 3d_fullres, and plans with narrow networks beside its own."""
-    command("nnUNetv2_plan_and_preprocess", "-d", 99, "-c", "2d", "3d_fullres", "-np", 1, "-npfp", 1,
-            "--verify_dataset_integrity")  # fmt: skip
+    command("nnUNetv2_plan_and_preprocess", "-d", 99, "-c", "2d", "3d_fullres", "-np", 1, "-npfp", 1)
     folder = workplace / "nnUNet_preprocessed" / DATASET
     plans = small_plans(folder / "nnUNetPlans.json")
     for configuration in plans["configurations"].values():

@@ -62,5 +62,5 @@ def test_from_a_file_to_a_report(own_environment: dict[str, str], workplace: Pat
     assert more == sum(arguments["features_per_stage"][:-1]), "one gate per channel of each skip"
     assert {line["metric"] for line in content["other_metrics"]} >= {"NSD", "HD95", "lesion F1"}
     page = (out / "report.html").read_text()
-    assert "What the skips did" in page and "Slices" in page
+    assert "What the skips did" in page and "Slices" in page and "MSD Task99 Phantom 5-fold" in page
     assert os.path.getsize(out / "report.html") < 5_000_000
