@@ -5,7 +5,15 @@ from pathlib import Path
 
 from nnunet_skipx.datasets.pictures import any_value, write_picture
 from nnunet_skipx.datasets.recipe import RGB, Case, Options, Recipe, split_by_prefix
-from nnunet_skipx.datasets.source import contents, files_by_key, find_folder, require_folder, require_keys, search
+from nnunet_skipx.datasets.source import (
+    contents,
+    files_by_key,
+    find_folder,
+    require_count,
+    require_folder,
+    require_keys,
+    search,
+)
 
 NUMBERS = {"train": 85, "testA": 60, "testB": 20}
 PARTS = {"Train_Folder": 85, "Test_Folder": 80}
@@ -73,11 +81,9 @@ def foldered_cases(source: Path, options: Options) -> list[Case]:
         wanted = sorted(pictures.keys() | masks.keys(), key=int)
         require_keys(pictures, wanted, pictures_folder, "{}.png", options.allow_missing)
         require_keys(masks, wanted, masks_folder, "{}.png", options.allow_missing)
-        if len(wanted) != count and not options.allow_missing:
-            raise FileNotFoundError(f"{pictures_folder} holds {len(wanted)} pictures, expected {count}: complete the "
-                                    "download, or convert what is there with --allow-missing")  # fmt: skip
         part = name.split("_")[0].lower()
         both = [key for key in wanted if key in pictures and key in masks]
+        require_count(len(both), count, pictures_folder, "pictures with a mask", options.allow_missing)
         cases += [Case(padded(f"{part}_{key}"), "Tr", (pictures[key],), (masks[key],), WRITE) for key in both]
     return cases
 

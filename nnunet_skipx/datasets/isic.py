@@ -5,7 +5,14 @@ from pathlib import Path
 
 from nnunet_skipx.datasets.pictures import black_and_white, write_picture
 from nnunet_skipx.datasets.recipe import RGB, Case, Options, Recipe, split_by_prefix
-from nnunet_skipx.datasets.source import contents, files_by_key, find_folder, require_folder, require_keys
+from nnunet_skipx.datasets.source import (
+    contents,
+    files_by_key,
+    find_folder,
+    require_count,
+    require_folder,
+    require_keys,
+)
 
 PICTURE, MASK = r"(isic_\d+)\.jpe?g", r"(isic_\d+)_segmentation\.png"
 PARTS = ("train", "test")
@@ -77,8 +84,6 @@ def cases_of(source: Path, names: tuple[str, str], count: int, part: str, option
     require_keys(pictures, masks, pictures_folder, "{}.jpg", options.allow_missing)
     require_keys(masks, pictures, masks_folder, "{}_segmentation.png", options.allow_missing)
     both = sorted(pictures.keys() & masks.keys())
-    if len(both) != count and not options.allow_missing:
-        raise FileNotFoundError(f"{pictures_folder} holds {len(both)} pictures with a mask, expected {count}: complete "
-                                "the download, or convert what is there with --allow-missing")  # fmt: skip
+    require_count(len(both), count, pictures_folder, "pictures with a mask", options.allow_missing)
     write = functools.partial(write_picture, mask=black_and_white)
     return [Case(f"{part}_{pictures[key].stem}", "Tr", (pictures[key],), (masks[key],), write) for key in both]

@@ -10,7 +10,7 @@ from skimage.draw import polygon
 
 from nnunet_skipx.datasets.pictures import write_picture
 from nnunet_skipx.datasets.recipe import RGB, Case, Options, Recipe, split_by_prefix
-from nnunet_skipx.datasets.source import files_by_key, find_folder, require_folder, require_keys, search
+from nnunet_skipx.datasets.source import files_by_key, find_folder, require_count, require_folder, require_keys, search
 
 TRAINING, TEST = 30, 14
 PICTURE, OUTLINES = r"(.+)\.tiff?", r"(.+)\.xml"
@@ -33,11 +33,8 @@ def read(source: Path, options: Options) -> Recipe:
     write = functools.partial(write_picture, mask=MASKS[masks])
     pairs = {part: find(source, options.allow_missing) for part, find in ARCHIVES.items()}
     for part, expected in (("train", TRAINING), ("test", TEST)):
-        if len(pairs[part]) != expected and not (options.allow_missing and pairs[part]):
-            raise FileNotFoundError(
-                f"{source} holds {len(pairs[part])} {part} pictures with outlines, expected {expected}: unpack both "
-                f"archives into it ({LAYOUT}), or convert some of each with --allow-missing"
-            )
+        what = f"{part} pictures with outlines ({LAYOUT})"
+        require_count(len(pairs[part]), expected, source, what, options.allow_missing)
     cases = [
         Case(f"{part}_{picture.stem}", "Tr", (picture,), (outlines,), write, patient=picture.stem[:BARCODE])
         for part, both in pairs.items() for picture, outlines in both

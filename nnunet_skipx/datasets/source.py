@@ -70,6 +70,17 @@ def require_keys(
         )
 
 
+def require_count(found: int, expected: int, folder: Path, what: str, allow_missing: bool) -> None:
+    """FileNotFoundError for fewer than expected, unless that is allowed; ValueError for more."""
+    if found > expected:
+        raise ValueError(f"{folder} holds {found} {what}, expected {expected}: remove those that do not belong to it")
+    if found == 0 or (found < expected and not allow_missing):
+        raise FileNotFoundError(
+            f"{folder} holds {found} {what}, expected {expected}: complete the download, or convert some of each part "
+            "with --allow-missing"
+        )
+
+
 def plain(name: str) -> str:
     """A name without case, spaces, underscores and hyphens."""
     return re.sub(r"[\s_-]+", "", name).casefold()

@@ -212,6 +212,10 @@ BAD_INPUT: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda t: edit(t, training=[{"image": "imagesTr/a.nii.gz", "label": "labelsTr/b.nii.gz"}]),
         r"pairs imagesTr/a\.nii\.gz with labelsTr/b\.nii\.gz",
     ),
+    "a path that leaves the folder": (
+        lambda t: edit(t, training=[dict.fromkeys(("image", "label"), "../../../etc/passwd.nii.gz")], numTraining=1),
+        r"imagesTr/passwd\.nii\.gz is listed in",
+    ),
     "a gap in the labels": (lambda t: edit(t, labels={"0": "background", "2": "x"}), r"without gaps"),
     "no background": (lambda t: edit(t, labels={"0": "x", "1": "y", "2": "z"}), r'"0": "background"'),
     "a label name twice": (

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from nnunet_skipx.datasets.source import files_by_key, find_folder, listing, require_folder, require_keys
+from nnunet_skipx.datasets.source import files_by_key, find_folder, listing, require_count, require_folder, require_keys
 
 
 def test_leftovers_of_archive_tools_are_not_listed(tmp_path: Path) -> None:
@@ -53,3 +53,18 @@ def test_the_first_missing_file_is_named_with_their_number(tmp_path: Path) -> No
     with pytest.raises(FileNotFoundError, match=r"img0002\.nii\.gz is missing \(2 of this kind in all\)"):
         require_keys(["0001"], ["0003", "0001", "0002"], tmp_path, "img{}.nii.gz", allow_missing=False)
     require_keys(["0001"], ["0002"], tmp_path, "img{}.nii.gz", allow_missing=True)
+
+
+@pytest.mark.parametrize("allow_missing", [True, False])
+def test_neither_none_nor_too_many_are_accepted(tmp_path: Path, allow_missing: bool) -> None:
+    with pytest.raises(FileNotFoundError, match="holds 0 pictures, expected 30: complete the download"):
+        require_count(0, 30, tmp_path, "pictures", allow_missing)
+    with pytest.raises(ValueError, match="holds 37 pictures, expected 30: remove those that do not belong"):
+        require_count(37, 30, tmp_path, "pictures", allow_missing)
+    require_count(30, 30, tmp_path, "pictures", allow_missing)
+
+
+def test_some_are_accepted_on_request(tmp_path: Path) -> None:
+    require_count(7, 30, tmp_path, "pictures", allow_missing=True)
+    with pytest.raises(FileNotFoundError, match="holds 7 pictures, expected 30"):
+        require_count(7, 30, tmp_path, "pictures", allow_missing=False)
