@@ -47,7 +47,7 @@ def check_dataset(dataset: str, patient: str | None, out: Path | None, processes
         findings += case_findings(record, raw)
     findings = in_order([*findings, *findings_together(records, raw, splits)])
     rows = summary(records, raw)
-    print("\n".join([raw.folder.name, headline(records), "", *([text_table(rows), ""] if rows else [])]))
+    print("\n".join([raw.folder.name, headline(records, raw), "", *([text_table(rows), ""] if rows else [])]))
     print("\n".join([*terminal_lines(findings), *notes]))
     page = out or Path(f"skipx_data_{raw.folder.name}.html")
     write_page(page, raw, records, findings, notes, rows)

@@ -63,7 +63,7 @@ def write_page(
     )  # fmt: skip
     html = environment.get_template("data_check.html.j2").render(
         title=dataset.folder.name,
-        sentences=[f"{headline(records)}.", verdict(findings), *notes],
+        sentences=[f"{headline(records, dataset)}.", verdict(findings), *notes],
         rows=rows,
         groups=[(grade, [finding for finding in findings if finding.grade == grade]) for grade in GRADES],
         plots=range_plots(records, dataset),

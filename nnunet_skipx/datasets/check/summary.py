@@ -5,6 +5,7 @@ import numpy as np
 
 from nnunet_skipx.datasets.check.records import CaseRecord, RawDataset, usual_axes
 from nnunet_skipx.datasets.check.words import by_axis, number
+from nnunet_skipx.protocol import protocol_in
 
 Row = dict[str, str]
 
@@ -59,11 +60,13 @@ def row_of(title: str, cells: tuple[str, str, str], cases: int, of: int) -> Row:
     return {"": title, "median": cells[0], "min": cells[1], "max": cells[2], "cases": f"{cases} of {of}"}
 
 
-def headline(records: Sequence[CaseRecord]) -> str:
-    """How many cases there are."""
+def headline(records: Sequence[CaseRecord], dataset: RawDataset) -> str:
+    """How many cases there are, and of which protocol."""
+    protocol = protocol_in(dataset.description)
     training = sum(record.part == "Tr" for record in records)
     test = len(records) - training
-    return f"{training} training cases{f', {test} in imagesTs' if test else ''}"
+    return (f"{training} training cases{f', {test} in imagesTs' if test else ''}"
+            f"{f', protocol {protocol.name}' if protocol else ''}")  # fmt: skip
 
 
 def caption(record: CaseRecord, dataset: RawDataset) -> list[str]:

@@ -60,7 +60,9 @@ class TestCleanData:
 
     def test_the_protocols_own_folds_are_right(self, check: Run) -> None:
         describe(skipx_protocol=protocol_of(SPLITS))
-        assert check()[0] == 0
+        status, out, _ = check()
+        assert status == 0
+        assert "6 training cases, 1 in imagesTs, protocol Test 3-fold" in out
 
     def test_a_protocol_that_parts_a_patient_is_only_a_remark(self, check: Run) -> None:
         leaking = [{"train": [*SPLITS[0]["train"], "p0_scan1"], "val": [CASES[0]]}]
