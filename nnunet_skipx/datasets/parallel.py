@@ -1,6 +1,8 @@
 """One function over many items, in processes, with a progress bar."""
 import multiprocessing
+import os
 import signal
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -20,7 +22,7 @@ def in_parallel(function: Callable[[Item], Result], items: Sequence[Item], proce
     if processes == 1:
         return [function(item) for item in tqdm(items, desc=title, disable=None)]
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, context, initializer=leave_interrupts_to_the_parent) as pool:
+    with ProcessPoolExecutor(processes, context, initializer=stay_with_the_parent) as pool:
         futures = [pool.submit(function, item) for item in items]
         try:
             for future in tqdm(as_completed(futures), total=len(items), desc=title, disable=None):
@@ -34,6 +36,15 @@ def in_parallel(function: Callable[[Item], Result], items: Sequence[Item], proce
         return [future.result() for future in futures]
 
 
-def leave_interrupts_to_the_parent() -> None:
-    """So that Ctrl-C ends with the parent's one sentence."""
+def stay_with_the_parent() -> None:
+    """A worker leaves Ctrl-C to the parent, which ends in one sentence, and does not outlive it when it is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=end_with_the_parent, daemon=True).start()
+
+
+def end_with_the_parent() -> None:
+    """Wait for the parent's end; a worker holds both ends of its queue and would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "a worker has a parent"
+    parent.join()
+    os._exit(1)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -217,6 +218,29 @@ class TestParallel:
     def test_a_killed_worker_is_explained(self) -> None:
         with pytest.raises(RuntimeError, match=r"a worker process was killed.*-np 1"):
             in_parallel(os._exit, [1, 1], 2, "x")
+
+
+def test_workers_do_not_outlive_a_killed_parent(tmp_path: Path) -> None:
+    script = tmp_path / "sleepers.py"
+    script.write_text(
+        "import time\nfrom nnunet_skipx.datasets.parallel import in_parallel\n"
+        "if __name__ == '__main__':\n    in_parallel(time.sleep, [1000] * 2, 2, 'x')\n"
+    )
+    process = subprocess.Popen([sys.executable, str(script)], start_new_session=True, stderr=subprocess.DEVNULL)
+    wait_for(lambda: len(session(process.pid)) >= 4)  # with multiprocessing's resource tracker
+    time.sleep(1)
+    process.kill()
+    process.wait()
+    wait_for(lambda: session(process.pid) == [], 20)
+
+
+def session(number: int) -> list[str]:
+    """The processes of a session."""
+    members = []
+    for path in Path("/proc").glob("[0-9]*"):
+        with suppress(ProcessLookupError):
+            members += [path.name] if os.getsid(int(path.name)) == number else []
+    return members
 
 
 def test_processes_make_no_difference(folders: Path, tmp_path: Path) -> None:
