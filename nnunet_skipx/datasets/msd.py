@@ -1,6 +1,5 @@
 """Medical Segmentation Decathlon (MSD) task folders: checked first, then handed to nnU-Net's own converter."""
 import functools
-import json
 import os
 import re
 import shutil
@@ -20,6 +19,7 @@ from nnunet_skipx.datasets.volumes import (
     relabelled,
     require_same_size,
 )
+from nnunet_skipx.files import read_json
 
 SUFFIX = ".nii.gz"
 FOLDERS = ("imagesTr", "labelsTr", "imagesTs")
@@ -123,7 +123,7 @@ def read_description(source: Path) -> dict:
     path = source / "dataset.json"
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing: copy it from the unpacked MSD archive")
-    description = read_json(path)
+    description: dict = read_json(path, dict)
     for key, kind in KEYS.items():
         if not isinstance(description.get(key), kind):
             raise ValueError(f'{path} has no usable "{key}" (a {kind.__name__} is needed): restore the original file')
@@ -137,16 +137,6 @@ def read_description(source: Path) -> dict:
                 f"mkdir '{source / folder}'"
             )
     return description
-
-
-def read_json(path: Path) -> dict:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:  # JSONDecodeError and UnicodeDecodeError
-        raise ValueError(f"{path} is not valid JSON ({error}): restore the original file") from error
-    if not isinstance(content, dict):
-        raise ValueError(f"{path} holds a JSON {type(content).__name__}, not an object: restore the original file")
-    return content
 
 
 def training_names(description: dict) -> list[str]:

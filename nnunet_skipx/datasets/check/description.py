@@ -1,6 +1,5 @@
 """What a data set in nnUNet_raw says of itself in dataset.json, as nnU-Net understands it."""
 import io
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -13,6 +12,7 @@ from nnunet_skipx.datasets.check.files import listed_cases
 from nnunet_skipx.datasets.check.records import CaseFiles, Labels, RawDataset
 from nnunet_skipx.datasets.check.words import Finding, problem
 from nnunet_skipx.datasets.destination import RAW, folder_of
+from nnunet_skipx.files import read_json
 
 TRIED = 5  # images that choose the reader where several fit, as the first may be broken
 
@@ -30,17 +30,6 @@ def find_dataset(dataset: str) -> Path:
         there = ", ".join(sorted(path.name for path in raw.glob("Dataset*"))) or "none"
         raise FileNotFoundError(f"{raw} holds no data set {dataset} (there: {there}): give an id (4) or a full name")
     return found[0]
-
-
-def read_json(path: Path, kind: type) -> Any:
-    """The content of a JSON file; ValueError where it is none, or not of this kind (dict, list)."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:  # JSONDecodeError and UnicodeDecodeError
-        raise ValueError(f"{path} is not valid JSON ({error}): restore the file") from error
-    if not isinstance(content, kind):
-        raise ValueError(f"{path} holds a JSON {type(content).__name__}, expected a {kind.__name__}: restore the file")
-    return content
 
 
 def read_dataset(folder: Path) -> tuple[RawDataset, list[Finding]]:

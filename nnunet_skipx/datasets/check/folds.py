@@ -5,12 +5,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from shlex import quote
 
-from nnunet_skipx.datasets.check.description import read_json
 from nnunet_skipx.datasets.check.records import RawDataset
 from nnunet_skipx.datasets.check.words import Finding, problem, remark
 from nnunet_skipx.datasets.convert import PROVENANCE_FILE
 from nnunet_skipx.datasets.destination import SPLITS_FILE
 from nnunet_skipx.datasets.recipe import Splits
+from nnunet_skipx.files import read_json
 from nnunet_skipx.protocol import fold_digest, protocol_in
 
 KIND = "Folds"
