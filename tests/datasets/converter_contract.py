@@ -33,6 +33,7 @@ class ConverterContract:
     normalisation: ClassVar[str]
     training: ClassVar[int]
     test: ClassVar[int] = 0
+    brightness: ClassVar[dict[int, float]]  # id of the data set -> what the made-up images show there
     validation: ClassVar[dict[int, list[str]]]  # of some folds
     a_file: ClassVar[str]  # of the source, needed
     missing_message: ClassVar[str]
@@ -95,10 +96,19 @@ class ConverterContract:
         ending = description["file_ending"]
         found = set()
         for label in sorted((raw / "labelsTr").iterdir()):
-            image = raw / "imagesTr" / f"{label.name.removesuffix(ending)}_0000{ending}"
+            image = raw / "imagesTr" / image_name(label, ending)
             values = aligned_volume(image, label) if ending == ".nii.gz" else aligned_picture(image, label)
             found |= set(values)
         assert found == set(self.labels.values())
+
+    def test_each_label_lies_where_its_own_image_shows_it(self, raw: Path, description: dict) -> None:
+        ending = description["file_ending"]
+        nearest = np.diff(sorted(set(self.brightness.values()))).min()
+        for label in sorted((raw / "labelsTr").iterdir()):
+            voxels, mask = (read(path) for path in (raw / "imagesTr" / image_name(label, ending), label))
+            for number, expected in self.brightness.items():
+                seen = voxels[mask == number].mean()
+                assert seen == pytest.approx(expected, abs=0.4 * nearest), (label.name, number)
 
     def test_the_folds_are_those_of_the_field_and_the_protocol_knows_them(self, raw: Path, description: dict) -> None:
         path = Path(str(nnUNet_preprocessed)) / raw.name / "splits_final.json"
@@ -158,6 +168,17 @@ class ConverterContract:
                 case.write(case, tmp_path / "image.nii.gz", tmp_path / "label.nii.gz")
         finally:
             hidden.write_bytes(content)
+
+
+def image_name(label: Path, ending: str) -> str:
+    return f"{label.name.removesuffix(ending)}_0000{ending}"
+
+
+def read(path: Path) -> np.ndarray:
+    """Voxels (z, y, x), or pixels (y, x) without colour."""
+    if path.name.endswith(".nii.gz"):
+        return SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(path)))
+    return np.asarray(Image.open(path).convert("L"))
 
 
 def digests(folder: Path) -> dict[Path, str]:

@@ -43,7 +43,7 @@ def organs(rng: np.random.Generator, classes: int) -> np.ndarray:
 
 def scan(rng: np.random.Generator, labels: np.ndarray) -> np.ndarray:
     """CT in Hounsfield units (16 bit) that shows the labels."""
-    return (rng.normal(0, 20, size=SIZE) + 40 * labels - 100).astype(np.int16)
+    return (rng.normal(0, 20, size=SIZE) + 40.0 * labels - 100).astype(np.int16)
 
 
 def write_btcv(parent: Path, test: str = "Testing") -> Path:
@@ -74,6 +74,8 @@ def add_oddities(images: Path, labels: Path) -> None:
     moved, nudged = affine(), affine()
     moved[:3, 3] += 40
     nudged[:3, 3] += 0.2
+    for number in (3, 4, 6):
+        nifti(voxels).to_filename(images / f"img{number:04d}.nii.gz")
     (images / "img0002.nii.gz").rename(images / "IMG0002.NII.GZ")
     (labels / "label0003.nii.gz").unlink()
     nifti(truth).to_filename(labels / "label0003.nii")
@@ -82,6 +84,7 @@ def add_oddities(images: Path, labels: Path) -> None:
     nifti(truth).to_filename(labels / "label0005.nii.gz")
     nifti(truth, sform=nudged, qform=nudged).to_filename(labels / "label0006.nii.gz")
     nifti(voxels[..., None]).to_filename(images / "img0007.nii.gz")
+    nifti(truth).to_filename(labels / "label0007.nii.gz")
 
 
 def write_slices(parent: Path, label_map: dict[int, int]) -> Path:
@@ -199,6 +202,14 @@ CROSSING = [(20.0, 5.0), (30.0, 15.0), (30.0, 5.0), (20.0, 15.0)]
 LINE = [(1.0, 1.0), (9.0, 9.0)]
 
 
+def nuclei() -> np.ndarray:
+    """1 within SQUARE, LEAVING and CROSSING, all of which have level or diagonal sides."""
+    rows, columns = np.indices(PIXELS)
+    bow = (np.abs(rows - 10) <= np.abs(columns - 25)) & (np.abs(columns - 25) <= 5)
+    square = (rows >= 4) & (rows <= 12) & (columns >= 5) & (columns <= 15)
+    return (bow | square | ((rows >= 30) & (columns >= 45))).astype(np.uint8)
+
+
 def write_monuseg(parent: Path) -> Path:
     """Both archives, unpacked side by side."""
     training, test = parent / "MoNuSeg 2018 Training Data", parent / "MoNuSegTestData"
@@ -208,7 +219,7 @@ def write_monuseg(parent: Path) -> Path:
     for number in range(44):
         rng = np.random.default_rng(number)
         name = f"TCGA-{number // 2:02d}-{number:04d}-01Z-00-DX1"
-        pixels = Image.fromarray(picture(rng, instances(rng)))
+        pixels = Image.fromarray(picture(rng, nuclei()))
         pixels.save((images if number < 30 else test) / f"{name}.tif", compression="tiff_lzw")
         text = outlines(SQUARE, LEAVING, CROSSING, LINE)
         ((annotations if number < 30 else test) / f"{name}.xml").write_text(text)

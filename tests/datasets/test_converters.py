@@ -23,6 +23,16 @@ TRANSUNET_MAP = {8: 1, 4: 2, 3: 3, 2: 4, 6: 5, 11: 6, 1: 7, 7: 8}
 SAMED_MAP = {1: 1, 2: 2, 3: 3, 4: 4, 6: 5, 7: 6, 8: 7, 11: 8}
 
 
+def hounsfield(ids: dict[int, int]) -> dict[int, float]:
+    """Of every id but the background: what `sources.scan` draws for BTCV's id behind it."""
+    return {here: 40.0 * btcv - 100 for btcv, here in ids.items() if here > 0}
+
+
+def scaled(ids: dict[int, int]) -> dict[int, float]:
+    """The same in TransUNet's slices, clipped to [-125, 275] and scaled to [0, 1]."""
+    return {here: min(value + 125, 400) / 400 for here, value in hounsfield(ids).items()}
+
+
 def numbered(names: tuple[str, ...]) -> dict[str, int]:
     return {name: number for number, name in enumerate(names)}
 
@@ -30,6 +40,7 @@ def numbered(names: tuple[str, ...]) -> dict[str, int]:
 class TestBTCV(ConverterContract):
     name, folder_name, protocol = "btcv", "BTCV", "BTCV-13 5-fold"
     labels = numbered(BTCV_LABELS)
+    brightness = hounsfield({number: number for number in range(14)})
     normalisation = "CTNormalization"
     training, test = 30, 3
     validation = {n: list(fold["val"]) for n, fold in enumerate(generate_crossval_split(BTCV_CASES, n_splits=5))}
@@ -53,6 +64,7 @@ class TestSynapse(ConverterContract):
     name, arguments, options = "synapse", ("--label-map", "transunet"), Options(label_map="transunet")
     folder_name, protocol = "Synapse8TransUNet", "Synapse-8 TransUNet 18/12"
     labels = numbered(TRANSUNET)
+    brightness = hounsfield(TRANSUNET_MAP)
     normalisation = "CTNormalization"
     training = 30
     validation = {0: SYNAPSE_TEST}
@@ -67,10 +79,12 @@ class TestSynapseWithSAMedsLabels(TestSynapse):
     arguments, options = ("--label-map", "samed"), Options(label_map="samed")
     folder_name, protocol = "Synapse8SAMed", "Synapse-8 SAMed 18/12"
     labels = numbered(SAMED)
+    brightness = hounsfield(SAMED_MAP)
 
 
 class TestSynapseFromSlices(TestSynapse):
     folder_name, protocol = "Synapse8TransUNetSlices", "Synapse-8 TransUNet 18/12 from slices"
+    brightness = scaled(TRANSUNET_MAP)
     a_file, missing_message = "test_vol_h5/case0001.npy.h5", r"test_vol_h5/case0001\.npy\.h5 is missing"
 
     @staticmethod
@@ -82,6 +96,7 @@ class TestSynapseFromSlicesWithSAMedsLabels(TestSynapseFromSlices):
     arguments, options = ("--label-map", "samed"), Options(label_map="samed")
     folder_name, protocol = "Synapse8SAMedSlices", "Synapse-8 SAMed 18/12 from slices"
     labels = numbered(SAMED)
+    brightness = scaled(SAMED_MAP)
     a_file, missing_message = "train_npz/case0005_slice003.npz", r"train_npz/case0005_slice003\.npz is missing"
 
     @staticmethod
@@ -92,6 +107,7 @@ class TestSynapseFromSlicesWithSAMedsLabels(TestSynapseFromSlices):
 class TestACDC(ConverterContract):
     name, folder_name, protocol = "acdc", "ACDC", "ACDC 5-fold by patient"
     labels = {"background": 0, "right ventricle": 1, "myocardium": 2, "left ventricle": 3}
+    brightness = hounsfield({number: number for number in range(4)})
     normalisation = "ZScoreNormalization"
     training, test = 200, 6
     validation = {}  # compared with nnU-Net's own function in test_acdc
@@ -114,6 +130,7 @@ class TestACDCWithoutCompression(TestACDC):
 class TestGlaS(ConverterContract):
     name, folder_name, protocol = "glas", "GlaS", "GlaS 85/80"
     labels = {"background": 0, "gland": 1}
+    brightness = {0: 150, 1: 90}
     normalisation = "RGBTo01Normalization"
     training = 165
     validation = {0: [f"testA_{n:03d}" for n in range(1, 61)] + [f"testB_{n:03d}" for n in range(1, 21)]}
@@ -136,6 +153,7 @@ class TestGlaSInFolders(TestGlaS):
 class TestMoNuSeg(ConverterContract):
     name, folder_name, protocol = "monuseg", "MoNuSeg", "MoNuSeg 30/14"
     labels = {"background": 0, "nucleus": 1}
+    brightness = {0: 150, 1: 90}
     normalisation = "RGBTo01Normalization"
     training = 44
     validation = {0: [f"test_TCGA-{number // 2:02d}-{number:04d}-01Z-00-DX1" for number in range(30, 44)]}
@@ -151,12 +169,14 @@ class TestMoNuSegWithBoundaries(TestMoNuSeg):
     arguments, options = ("--masks", "boundary"), Options(masks="boundary")
     folder_name, protocol = "MoNuSegBoundary", "MoNuSeg 30/14 with boundary class"
     labels = {"background": 0, "nucleus": 1, "boundary": 2}
+    brightness = {0: 150, 1: 90, 2: 90}
 
 
 class TestISIC2016(ConverterContract):
     name = "isic"
     folder_name, protocol = "ISIC2016", "ISIC-2016 900/379"
     labels = {"background": 0, "lesion": 1}
+    brightness = {0: 150, 1: 90}
     normalisation = "RGBTo01Normalization"
     training = 1279
     validation = {0: [f"test_ISIC_{number:07d}" for number in range(900, 1279)]}
