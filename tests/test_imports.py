@@ -9,7 +9,8 @@ SMALL_TOOLS = {"__version__", "checkpoints", "files", "planned", "protocol", "te
 MAY_IMPORT = {
     "skips": {"skips"},
     "architectures": {"skips", "architectures"},
-    "training": {"skips", "architectures", "training", "trainers"},  # the registry lists the trainers' folder
+    "augmentation": {"augmentation"},
+    "training": {"skips", "architectures", "augmentation", "training", "trainers"},
     "trainers": {"skips", "architectures", "training", "trainers", "universal"},
     "benchmark": {"benchmark"},
     "cluster": {"benchmark", "cluster", "discovery"},

@@ -13,7 +13,7 @@ PLANS = "nnUNetDemoPlans"
 @pytest.mark.parametrize(
     ("trainer", "configuration"),
     [
-        ("nnUNetTrainerXUNet_attn_demo_1epochs", "2d"),
+        ("nnUNetTrainerXUNet_attn_gpuaug_demo_1epochs", "2d"),
         ("nnUNetTrainerUDTransNet_demo_1epochs", "3d_fullres"),
         ("nnUNetTrainerMSAUNet_twin_demo_1epochs", "2d"),
         ("nnUNetTrainerU2Net_demo_1epochs", "3d_fullres"),

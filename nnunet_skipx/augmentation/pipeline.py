@@ -1,0 +1,88 @@
+"""The trainer's own list of transforms, carried out for whole batches on the device."""
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
+from batchgeneratorsv2.transforms.intensity.brightness import MultiplicativeBrightnessTransform
+from batchgeneratorsv2.transforms.intensity.contrast import ContrastTransform
+from batchgeneratorsv2.transforms.intensity.gamma import GammaTransform
+from batchgeneratorsv2.transforms.intensity.gaussian_noise import GaussianNoiseTransform
+from batchgeneratorsv2.transforms.noise.gaussian_blur import GaussianBlurTransform
+from batchgeneratorsv2.transforms.spatial.low_resolution import SimulateLowResolutionTransform
+from batchgeneratorsv2.transforms.spatial.mirroring import MirrorTransform
+from batchgeneratorsv2.transforms.spatial.spatial import SpatialTransform
+from batchgeneratorsv2.transforms.utils.compose import ComposeTransforms
+from batchgeneratorsv2.transforms.utils.deep_supervision_downsampling import DownsampleSegForDSTransform
+from batchgeneratorsv2.transforms.utils.nnunet_masking import MaskImageTransform
+from batchgeneratorsv2.transforms.utils.pseudo2d import Convert2DTo3DTransform, Convert3DTo2DTransform
+from batchgeneratorsv2.transforms.utils.random import RandomTransform
+from batchgeneratorsv2.transforms.utils.remove_label import RemoveLabelTransform
+from batchgeneratorsv2.transforms.utils.seg_to_regions import ConvertSegmentationToRegionsTransform
+
+from nnunet_skipx.augmentation import intensity, targets
+from nnunet_skipx.augmentation.batch import Batch, Chosen, Draws
+from nnunet_skipx.augmentation.spatial import spatial
+
+STEPS: dict[type[BasicTransform], Callable[[Any, Batch, Chosen], None]] = {
+    GaussianNoiseTransform: intensity.noise,
+    GaussianBlurTransform: intensity.blur,
+    MultiplicativeBrightnessTransform: intensity.in_place,
+    ContrastTransform: intensity.in_place,
+    SimulateLowResolutionTransform: intensity.in_place,
+    GammaTransform: intensity.in_place,
+    MirrorTransform: targets.mirror,
+    MaskImageTransform: targets.mask,
+    RemoveLabelTransform: targets.remove_label,
+    ConvertSegmentationToRegionsTransform: targets.regions,
+    DownsampleSegForDSTransform: targets.downsample,
+    Convert3DTo2DTransform: targets.to_2d,
+}
+OTHERS = (SpatialTransform, Convert2DTo3DTransform)
+
+
+class DeviceAugmentation:
+    """Carries out a composition of batchgeneratorsv2's transforms, with its parameters and probabilities per sample.
+
+    labels: every value that a target may hold. Raises NotImplementedError for a transform that it does not know.
+    """
+
+    def __init__(
+        self, transforms: ComposeTransforms, labels: Sequence[int], seed: int, device: torch.device
+    ) -> None:
+        self.transforms = [unwrapped(transform) for transform in transforms.transforms]
+        self.labels = tuple(labels)
+        self.draws = Draws(seed, device)
+        for transform, _ in self.transforms:
+            if type(transform) not in (*STEPS, *OTHERS):
+                raise NotImplementedError(f"{type(transform).__name__} does not run on the device yet: use the trainer "
+                                          "without _gpuaug")  # fmt: skip
+
+    @torch.no_grad()
+    def __call__(self, image: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, Any]:
+        """Image (B, C, *spatial) and target as the loss wants them, of what the workers cropped."""
+        batch = Batch(image, target, self.labels, self.draws.noise)
+        channels = (image.shape[1], target.shape[1])
+        for transform, probability in self.transforms:
+            if isinstance(transform, SpatialTransform):
+                spatial(transform, batch, self.draws)
+            elif isinstance(transform, Convert2DTo3DTransform):
+                targets.to_3d(channels, batch)
+            else:
+                STEPS[type(transform)](transform, batch, self.chosen(transform, probability, batch))
+        return batch.image, batch.target
+
+    def chosen(self, transform: BasicTransform, probability: float, batch: Batch) -> Chosen:
+        """The samples that the transform applies to, with what it drew for each."""
+        with self.draws.drawing():
+            return [
+                (sample, transform.get_parameters(image=batch.stand_in()))
+                for sample in range(len(batch.image)) if probability == 1 or torch.rand(1).item() < probability
+            ]  # fmt: skip
+
+
+def unwrapped(transform: BasicTransform) -> tuple[BasicTransform, float]:
+    """A transform without `RandomTransform` around it, and the probability that this gave it."""
+    if isinstance(transform, RandomTransform):
+        return transform.transform, float(transform.apply_probability)
+    return transform, 1.0

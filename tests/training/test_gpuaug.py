@@ -1,0 +1,102 @@
+"""`_gpuaug`: what the workers no longer do, the training step does on the trainer's device."""
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+
+from nnunet_skipx.training.gpuaug import STATE
+from nnunet_skipx.training.variants import options_of, trainer_class
+from tests.contract import SMALL
+from tests.training.small_trainer import make
+
+LARGER = tuple(length + 8 for length in SMALL.patch)
+
+
+def started(name: str) -> nnUNetTrainer:
+    """A trainer that has asked for its transforms, as it does for its data loaders; needs conftest's `folders`."""
+    trainer = make(name)
+    trainer.initialize()
+    trainer.network.train()
+    scales = trainer._get_deep_supervision_scales()
+    rotation, dummy_2d, _, axes = trainer.configure_rotation_dummyDA_mirroring_and_inital_patch_size()
+    assert trainer.get_training_transforms(SMALL.patch, rotation, scales, axes, dummy_2d) is None
+    return trainer
+
+
+def cropped(seed: int = 0) -> dict:
+    """A batch as the workers crop it: larger than the patch, -1 where there was nothing."""
+    rng = np.random.default_rng(seed)
+    data = torch.from_numpy(rng.normal(size=(2, 1, *LARGER)).astype(np.float32))
+    target = torch.from_numpy(rng.integers(-1, 3, size=(2, 1, *LARGER)).astype(np.int16))
+    return {"data": data, "target": target, "keys": ["a", "b"]}
+
+
+@pytest.mark.parametrize("name", ["nnUNetTrainer_gpuaug", "nnUNetTrainerUTANet_gpuaug", "nnUNetTrainerU2Net_gpuaug"])
+def test_a_step_takes_what_the_workers_cropped(folders: Path, name: str) -> None:
+    trainer = started(name)
+    before = [p.detach().clone() for p in trainer.network.parameters()]
+    assert np.isfinite(trainer.train_step(cropped())["loss"])
+    after = list(trainer.network.parameters())
+    assert any(not torch.equal(old, new) for old, new in zip(before, after, strict=True))
+
+
+def test_the_network_sees_the_augmented_patch_and_the_loss_its_targets(folders: Path) -> None:
+    trainer = started("nnUNetTrainer_gpuaug")
+    assert trainer.augmentation is not None
+    state = trainer.augmentation.draws.state_dict()
+    image, targets = trainer.augmentation(*(cropped()[key] for key in ("data", "target")))
+    trainer.augmentation.draws.load_state_dict(state)
+    seen: list[torch.Tensor] = []
+    trainer.network.register_forward_pre_hook(lambda network, inputs: seen.append(inputs[0].clone()))
+    trainer.loss = with_targets(trainer.loss, seen)
+    trainer.train_step(cropped())
+    for one, other in zip(seen, [image, *targets], strict=True):
+        assert torch.equal(one, other)
+
+
+def with_targets(loss: torch.nn.Module, seen: list[torch.Tensor]) -> torch.nn.Module:
+    """The loss, which notes the targets that it is given."""
+    loss.register_forward_pre_hook(lambda module, inputs: seen.extend(target.clone() for target in inputs[1]))
+    return loss
+
+
+def test_random_numbers_go_on_after_a_resumed_training(folders: Path, tmp_path: Path) -> None:
+    first, second = started("nnUNetTrainer_gpuaug"), make("nnUNetTrainer_gpuaug")
+    first.train_step(cropped())
+    path = str(tmp_path / "checkpoint.pth")
+    first.save_checkpoint(path)
+    assert STATE in torch.load(path, weights_only=False)
+    assert [p.name for p in tmp_path.glob("checkpoint*")] == ["checkpoint.pth"]
+    second.load_checkpoint(path)
+    rotation, dummy_2d, _, axes = second.configure_rotation_dummyDA_mirroring_and_inital_patch_size()
+    second.get_training_transforms(SMALL.patch, rotation, second._get_deep_supervision_scales(), axes, dummy_2d)
+    arguments = [cropped(3)[key] for key in ("data", "target")]
+    assert first.augmentation is not None
+    assert second.augmentation is not None
+    ours, theirs = first.augmentation(*arguments), second.augmentation(*arguments)
+    assert torch.equal(ours[0], theirs[0])
+    assert all(torch.equal(one, other) for one, other in zip(ours[1], theirs[1], strict=True))
+
+
+def test_a_trainer_that_never_loads_data_steps_as_ever(folders: Path) -> None:
+    trainer = make("nnUNetTrainer_gpuaug")
+    trainer.initialize()
+    target = torch.zeros((2, 1, *SMALL.patch))
+    scales = trainer._get_deep_supervision_scales()
+    targets = [torch.nn.functional.interpolate(target, scale_factor=scale) for scale in scales]
+    assert np.isfinite(trainer.train_step({"data": torch.randn(2, 1, *SMALL.patch), "target": targets})["loss"])
+
+
+def test_a_cascade_is_refused_with_the_cure(folders: Path) -> None:
+    trainer = make("nnUNetTrainer_gpuaug")
+    with pytest.raises(NotImplementedError, match="use the trainer without _gpuaug"):
+        trainer.get_training_transforms(SMALL.patch, (-0.5, 0.5), [[1, 1, 1]], (0, 1), False, is_cascaded=True,
+                                        foreground_labels=[1, 2])  # fmt: skip
+
+
+def test_a_universal_run_has_no_such_option_yet() -> None:
+    assert "gpuaug" not in options_of(trainer_class("nnUNetTrainerU2NetUniversal"))
+    with pytest.raises(ValueError, match=r"takes its batches from its domains' own trainers, so it takes no '_gpuaug'"):
+        trainer_class("nnUNetTrainerU2NetUniversal_gpuaug")
