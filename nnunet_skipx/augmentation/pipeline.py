@@ -44,7 +44,8 @@ OTHERS = (SpatialTransform, Convert2DTo3DTransform)
 class DeviceAugmentation:
     """Carries out a composition of batchgeneratorsv2's transforms, with its parameters and probabilities per sample.
 
-    labels: every value that a target may hold. Raises NotImplementedError for a transform that it does not know.
+    labels: every value that a target may hold within the image. Raises NotImplementedError for a transform that it
+    does not know.
     """
 
     def __init__(

@@ -195,7 +195,6 @@ def label_file(voxels: np.ndarray, grid: nibabel.Nifti1Header) -> bytes:
     header = grid.copy()
     header.set_data_dtype(np.uint8)
     header.set_data_shape(voxels.shape)
-    header.set_slope_inter(1, 0)
     header["cal_min"], header["cal_max"] = 0, 0
     return bytes(nibabel.Nifti1Image(voxels, None, header).to_bytes())
 

@@ -29,7 +29,7 @@ class GpuAugOption(nnUNetTrainer):
             NotImplementedError: a transform that does not run on the device, such as those of a cascade.
         """
         transforms = super().get_training_transforms(*args, **kwargs)
-        labels = {-1, 0, *self.label_manager.all_labels}
+        labels = {0, *self.label_manager.all_labels}
         if self.label_manager.has_ignore_label:
             labels.add(self.label_manager.ignore_label)
         seed = int(np.random.randint(2**31))  # what seeds nnU-Net seeds this too
