@@ -1,5 +1,6 @@
 """A matrix spans its cells, in the words of nnU-Net, and refuses what nnU-Net could not train."""
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,20 @@ def test_cells_run_fold_by_fold_and_replicate_by_replicate(planned: Path) -> Non
     assert [cell.fold for cell in everything] == ([0] * 4 + [1] * 4) * 2
     assert [cell.trainer for cell in everything[:2]] == list(matrix.trainers)
     assert {cell.dataset for cell in everything} == {"Dataset998_Test"}
+
+
+def test_without_folds_every_data_set_is_trained_on_those_that_it_has(planned: Path) -> None:
+    single = planned.parent / "nnUNet_preprocessed" / "Dataset997_Single"
+    shutil.copytree(single.with_name("Dataset998_Test"), single)
+    (single / "splits_final.json").write_text(json.dumps([{"train": ["a"], "val": ["b"]}]))
+    everything = cells(Matrix(("998", "997"), ("3d_fullres",), ("nnUNetTrainer",)), planned)
+    found = [(cell.dataset, cell.fold) for cell in everything]
+    assert found == [("Dataset998_Test", 0), ("Dataset997_Single", 0), ("Dataset998_Test", 1)]
+
+
+def test_folds_run_in_the_order_in_which_they_are_given(planned: Path) -> None:
+    everything = cells(Matrix(("998",), ("3d_fullres",), ("nnUNetTrainer",), folds=(1, 0)), planned)
+    assert [cell.fold for cell in everything] == [1, 0]
 
 
 @pytest.mark.parametrize(
