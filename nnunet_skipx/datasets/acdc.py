@@ -37,7 +37,7 @@ def read(source: Path, options: Options) -> Recipe:
         cases=[*labelled, *unlabelled],
         expected=len(PHASES) * len(TRAINING),
         splits=five_folds_of_patients(labelled),
-        also_read=sorted({case.image[0].parent / INFO for case in (*labelled, *unlabelled)}),
+        also_read=[path for folder in (*training.values(), *testing.values()) if (path := info_of(folder)).is_file()],
         about=ABOUT,
     )
 
@@ -50,11 +50,16 @@ def patients(folder: Path) -> dict[str, Path]:
 
 def cases_of(folder: Path, part: Part, allow_missing: bool) -> list[Case]:
     """The two frames that Info.cfg names, whatever other frames lie there; a patient who lacks one may be left out."""
-    info = next((path for path in listing(folder) if path.name.lower() == INFO.lower()), folder / INFO)
+    info = info_of(folder)
     if not info.is_file() and allow_missing:
         return []
     cases = [frame_case(folder, frame, part, allow_missing) for frame in frame_numbers(info)]
     return [case for case in cases if case is not None] if None not in cases else []
+
+
+def info_of(folder: Path) -> Path:
+    """A patient's Info.cfg, whatever its case, or where it is missing."""
+    return next((path for path in listing(folder) if path.name.lower() == INFO.lower()), folder / INFO)
 
 
 def frame_case(folder: Path, frame: int, part: Part, allow_missing: bool) -> Case | None:

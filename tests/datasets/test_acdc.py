@@ -73,4 +73,7 @@ def test_frames_in_folders_of_their_own_name_are_found(tmp_path: Path) -> None:
         aside = path.rename(patient / "aside")
         path.mkdir()
         aside.rename(path / path.name)
-    assert len(acdc.read(source, PART).cases) == 2
+    (patient / "Info.cfg").rename(patient / "info.CFG")
+    recipe = acdc.read(source, PART)
+    assert len(recipe.cases) == 2
+    assert list(recipe.also_read) == [patient / "info.CFG"]
