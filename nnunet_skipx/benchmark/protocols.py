@@ -15,19 +15,18 @@ def common_protocol(models: Mapping[str, Sequence[Path]]) -> tuple[Protocol | No
 
     Raises ValueError where two rows name different ones.
     """
-    named = {name: protocol_in(read_dataset_json(folder)) for name, folders in models.items() for folder in folders}
-    by_row = {name: protocol for name, protocol in named.items() if protocol is not None}
-    if not by_row:
+    named = [(name, protocol_in(read_dataset_json(folder))) for name, folders in models.items() for folder in folders]
+    found = [(name, protocol) for name, protocol in named if protocol is not None]
+    if not found:
         return None, ()
-    first, *others = by_row
-    for other in others:
-        if by_row[other] != by_row[first]:
+    (first, protocol), *others = found
+    for other, its in others:
+        if its != protocol:
             raise ValueError(
-                f"{first} was trained for the protocol {told(by_row[first])}, {other} for {told(by_row[other])}: their "
-                "numbers do not belong in one table. Make a report of each, with -tr"
+                f"{first} was trained for the protocol {told(protocol)}, {other} for {told(its)}: their numbers do not "
+                "belong in one table. Make a report of each, with -tr"
             )
-    protocol = by_row[first]
-    silent = [name for name in named if name not in by_row]
+    silent = dict.fromkeys(name for name, its in named if its is None)
     return protocol, tuple(f"{name} names no protocol; its validation cases are those of {protocol.name}."
                            for name in silent)  # fmt: skip
 
@@ -40,15 +39,15 @@ def told(protocol: Protocol) -> str:
 def folds_of(folders: Sequence[Path]) -> tuple[int, ...]:
     """The folds of the protocol that a model folder names, or nnU-Net's five."""
     protocols = [protocol_in(read_dataset_json(folder)) for folder in folders]
-    return next((tuple(range(len(found.folds))) for found in protocols if found is not None), NNUNET_FOLDS)
+    return next((tuple(range(len(found.folds))) for found in protocols if found and found.folds), NNUNET_FOLDS)
 
 
 def require_protocol_folds(protocol: Protocol, table: pd.DataFrame) -> None:
-    """ValueError where a fold was validated on other cases than the protocol has."""
+    """ValueError where a fold was validated on other cases than the protocol has; one without folds allows any."""
     for fold, part in table.groupby("fold"):
         number, count = int(str(fold)), len(protocol.folds)
         cases = part["case"].unique()
-        if number < count and fold_digest(cases) == protocol.folds[number]:
+        if count == 0 or (number < count and fold_digest(cases) == protocol.folds[number]):
             continue
         row = part["row"].iloc[0]
         why = (

@@ -69,6 +69,26 @@ def test_two_protocols_in_one_table_are_refused(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_replicate_under_another_protocol_is_refused(
+    folders: list[Path], protocol: Protocol, tmp_path: Path
+) -> None:
+    for folder in folders:
+        name_protocol(folder, protocol)
+    second = folders[0].parents[1] / "replicate_2" / DATASET / folders[0].name
+    third = folders[0].parents[1] / "replicate_3" / DATASET / folders[0].name
+    for copy, its in ((second, replace(protocol, name="Atlas-3 3-fold")), (third, protocol)):
+        shutil.copytree(folders[0], copy)
+        name_protocol(copy, its)
+    with pytest.raises(ValueError, match=r"nnUNetTrainer for Atlas-3 3-fold .*do not belong in one table"):
+        report([folders], FOLDS, tmp_path / "out", ReportOptions())
+
+
+def test_a_protocol_without_folds_allows_any(folders: list[Path], protocol: Protocol, tmp_path: Path) -> None:
+    for folder in folders:
+        name_protocol(folder, replace(protocol, folds=()))
+    assert "Atlas-2 3-fold" in report([folders], FOLDS, tmp_path / "out", ReportOptions())
+
+
 def test_a_row_that_names_none_is_told(folders: list[Path], protocol: Protocol, tmp_path: Path) -> None:
     name_protocol(folders[0], protocol)
     name_protocol(folders[1], None)
