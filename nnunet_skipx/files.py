@@ -2,7 +2,8 @@
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,18 @@ def write_bytes(path: Path, content: bytes) -> None:
         draft.replace(path)
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error  # a full disk does not say where
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def draft_of(path: Path) -> Iterator[Path]:
+    """A file beside `path` to write to; what was written there replaces `path` unless an error came up."""
+    draft = Path(f"{path}.draft")
+    try:
+        yield draft
+        if draft.is_file():
+            draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
 

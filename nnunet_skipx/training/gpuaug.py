@@ -1,5 +1,4 @@
 """`_gpuaug`: nnU-Net's training augmentation on the device of the network instead of in worker processes."""
-import os
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +7,7 @@ import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 from nnunet_skipx.augmentation.pipeline import DeviceAugmentation
+from nnunet_skipx.files import draft_of
 
 STATE = "augmentation_state"  # in a checkpoint
 
@@ -48,14 +48,11 @@ class GpuAugOption(nnUNetTrainer):
 
     def save_checkpoint(self, filename: str) -> None:
         """nnU-Net's checkpoint, with the state of the augmentation's random numbers."""
-        super().save_checkpoint(filename)
-        if self.augmentation is None or self.local_rank != 0 or self.disable_checkpointing:
-            return
-        checkpoint = torch.load(filename, map_location="cpu", weights_only=False)
-        checkpoint[STATE] = self.augmentation.draws.state_dict()
-        draft = Path(f"{filename}.draft")
-        torch.save(checkpoint, draft)
-        os.replace(draft, filename)
+        with draft_of(Path(filename)) as draft:
+            super().save_checkpoint(str(draft))
+            if self.augmentation is not None and draft.is_file():  # only the first process of several writes one
+                checkpoint = torch.load(draft, map_location="cpu", weights_only=False)
+                torch.save(checkpoint | {STATE: self.augmentation.draws.state_dict()}, draft)
 
     def load_checkpoint(self, filename_or_checkpoint: dict | str) -> None:
         """nnU-Net's loading; the random numbers go on from there once training starts."""

@@ -1,4 +1,5 @@
 """The stock trainer with one of our networks in it: what every trainer of the package has in common."""
+from pathlib import Path
 from typing import Any, ClassVar, cast
 
 import torch
@@ -10,6 +11,7 @@ from torch._dynamo import OptimizedModule
 from torch.nn.parallel import DistributedDataParallel
 
 from nnunet_skipx.architectures import SkipUNet, U2Net
+from nnunet_skipx.files import draft_of
 
 STOCK_NETWORKS = ("PlainConvUNet", "ResidualEncoderUNet")
 
@@ -95,6 +97,11 @@ class SkipTrainer(nnUNetTrainer):
         if self.grad_scaler is not None:
             self.print_to_log_file(f"Skipped steps: {self.skipped_steps}")
         self.skipped_steps = 0
+
+    def save_checkpoint(self, filename: str) -> None:
+        """nnU-Net's checkpoint, whole or not at all: a job killed while it writes can go on from the last one."""
+        with draft_of(Path(filename)) as draft:
+            super().save_checkpoint(str(draft))
 
     @property
     def bare_network(self) -> SkipUNet | U2Net:

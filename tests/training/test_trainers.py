@@ -212,6 +212,28 @@ def test_stage2_continues_from_its_own_full_checkpoint(folders: Path) -> None:
         assert torch.equal(value, second.network.state_dict()[key])
 
 
+@pytest.mark.parametrize("name", ["nnUNetTrainerUTANet", "nnUNetTrainer_gpuaug", "nnUNetTrainerUTANet_gpuaug"])
+def test_a_checkpoint_that_cannot_be_written_leaves_the_last_one(
+    folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    trainer = make(name)
+    trainer.initialize()
+    path = tmp_path / "checkpoint_latest.pth"
+    trainer.save_checkpoint(str(path))
+    before = path.read_bytes()
+
+    def half(content: object, target: str | Path) -> None:
+        assert Path(target) != path, "nnU-Net starts by emptying the file"
+        Path(target).write_bytes(before[:1000])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", half)
+    with pytest.raises(OSError, match="No space left"):
+        trainer.save_checkpoint(str(path))
+    assert path.read_bytes() == before
+    assert list(tmp_path.glob("checkpoint*")) == [path]
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
 def test_without_a_gpu_the_error_names_the_cure(folders: Path) -> None:
     with pytest.raises(RuntimeError, match="-device cpu"):
