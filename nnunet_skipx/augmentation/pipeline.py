@@ -1,4 +1,5 @@
 """The trainer's own list of transforms, carried out for whole batches on the device."""
+import copy
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -8,6 +9,11 @@ from batchgeneratorsv2.transforms.intensity.brightness import MultiplicativeBrig
 from batchgeneratorsv2.transforms.intensity.contrast import ContrastTransform
 from batchgeneratorsv2.transforms.intensity.gamma import GammaTransform
 from batchgeneratorsv2.transforms.intensity.gaussian_noise import GaussianNoiseTransform
+from batchgeneratorsv2.transforms.nnunet.random_binary_operator import ApplyRandomBinaryOperatorTransform
+from batchgeneratorsv2.transforms.nnunet.remove_connected_components import (
+    RemoveRandomConnectedComponentFromOneHotEncodingTransform,
+)
+from batchgeneratorsv2.transforms.nnunet.seg_to_onehot import MoveSegAsOneHotToDataTransform
 from batchgeneratorsv2.transforms.noise.gaussian_blur import GaussianBlurTransform
 from batchgeneratorsv2.transforms.spatial.low_resolution import SimulateLowResolutionTransform
 from batchgeneratorsv2.transforms.spatial.mirroring import MirrorTransform
@@ -20,7 +26,7 @@ from batchgeneratorsv2.transforms.utils.random import RandomTransform
 from batchgeneratorsv2.transforms.utils.remove_label import RemoveLabelTransform
 from batchgeneratorsv2.transforms.utils.seg_to_regions import ConvertSegmentationToRegionsTransform
 
-from nnunet_skipx.augmentation import intensity, targets
+from nnunet_skipx.augmentation import cascade, intensity, targets
 from nnunet_skipx.augmentation.batch import Batch, Chosen, Draws
 from nnunet_skipx.augmentation.spatial import spatial
 
@@ -37,6 +43,9 @@ STEPS: dict[type[BasicTransform], Callable[[Any, Batch, Chosen], None]] = {
     ConvertSegmentationToRegionsTransform: targets.regions,
     DownsampleSegForDSTransform: targets.downsample,
     Convert3DTo2DTransform: targets.to_2d,
+    MoveSegAsOneHotToDataTransform: cascade.one_hot,
+    ApplyRandomBinaryOperatorTransform: cascade.binary_operators,
+    RemoveRandomConnectedComponentFromOneHotEncodingTransform: cascade.remove_component,
 }
 OTHERS = (SpatialTransform, Convert2DTo3DTransform)
 
@@ -44,19 +53,25 @@ OTHERS = (SpatialTransform, Convert2DTo3DTransform)
 class DeviceAugmentation:
     """Carries out a composition of batchgeneratorsv2's transforms, with its parameters and probabilities per sample.
 
-    labels: every value that a target may hold within the image. Raises NotImplementedError for a transform that it
-    does not know.
+    labels: every value that a target may hold within the image. elastic: deform every sample elastically in the same
+    resampling. Raises NotImplementedError for a transform that it does not know.
     """
 
     def __init__(
-        self, transforms: ComposeTransforms, labels: Sequence[int], seed: int, device: torch.device
+        self,
+        transforms: ComposeTransforms,
+        labels: Sequence[int],
+        seed: int,
+        device: torch.device,
+        elastic: bool = False,
     ) -> None:
         self.transforms = [unwrapped(transform) for transform in transforms.transforms]
         self.labels = tuple(labels)
+        self.elastic = elastic
         self.draws = Draws(seed, device)
         for transform, _ in self.transforms:
             if type(transform) not in (*STEPS, *OTHERS):
-                raise NotImplementedError(f"{type(transform).__name__} does not run on the device yet: use the trainer "
+                raise NotImplementedError(f"{type(transform).__name__} does not run on the device: use the trainer "
                                           "without _gpuaug")  # fmt: skip
 
     @torch.no_grad()
@@ -66,7 +81,7 @@ class DeviceAugmentation:
         channels = (image.shape[1], target.shape[1])
         for transform, probability in self.transforms:
             if isinstance(transform, SpatialTransform):
-                spatial(transform, batch, self.draws)
+                spatial(transform, batch, self.draws, self.elastic)
             elif isinstance(transform, Convert2DTo3DTransform):
                 targets.to_3d(channels, batch)
             else:
@@ -75,6 +90,7 @@ class DeviceAugmentation:
 
     def chosen(self, transform: BasicTransform, probability: float, batch: Batch) -> Chosen:
         """The samples that the transform applies to, with what it drew for each."""
+        transform = copy.deepcopy(transform)  # some shuffle their own channels: a resumed training draws the same
         with self.draws.drawing():
             return [
                 (sample, transform.get_parameters(image=batch.stand_in()))

@@ -1,4 +1,4 @@
-"""Rotation and scaling: one resampling of the images and labels that have any, a crop of those that have none."""
+"""Rotation, scaling, elastic deformation: one resampling of what has any of them, a crop of what has none."""
 import copy
 import math
 from typing import Any
@@ -10,13 +10,19 @@ from batchgeneratorsv2.transforms.utils.cropping import crop_tensor
 from torch.nn import functional as F
 
 from nnunet_skipx.augmentation.batch import Batch, Draws
+from nnunet_skipx.augmentation.elastic import displacements
 
 Parameters = dict[str, Any]
 
 
-def spatial(transform: SpatialTransform, batch: Batch, draws: Draws) -> None:
-    """nnU-Net's `SpatialTransform` on a batch whose patches are larger than `transform.patch_size`."""
-    resample(transform, batch, draw(transform, batch, draws))
+def spatial(transform: SpatialTransform, batch: Batch, draws: Draws, elastic: bool = False) -> None:
+    """nnU-Net's `SpatialTransform` on a batch whose patches are larger than `transform.patch_size`.
+
+    elastic: deform every sample as well.
+    """
+    drawn = draw(transform, batch, draws)
+    size = tuple(map(int, transform.patch_size))
+    resample(transform, batch, drawn, displacements(len(drawn), size, batch.noise) if elastic else None)
 
 
 def draw(transform: SpatialTransform, batch: Batch, draws: Draws) -> list[Parameters]:
@@ -39,36 +45,47 @@ def draw(transform: SpatialTransform, batch: Batch, draws: Draws) -> list[Parame
         return [small.get_parameters(image=batch.stand_in()) for _ in range(len(batch.image))]
 
 
-def resample(transform: SpatialTransform, batch: Batch, drawn: list[Parameters]) -> None:
-    """Replace image and target by patches of `transform.patch_size`."""
+def resample(
+    transform: SpatialTransform, batch: Batch, drawn: list[Parameters], shifts: torch.Tensor | None = None
+) -> None:
+    """Replace image and target by patches of `transform.patch_size`; shifts: (B, *patch, d) in voxels."""
     size = tuple(map(int, transform.patch_size))
     image, target = batch.image, batch.target
     new_image = image.new_empty((*image.shape[:2], *size))
     new_target = target.new_empty((*target.shape[:2], *size))
-    moved = [sample for sample, parameters in enumerate(drawn) if parameters["affine"] is not None]
+    outside = int(transform.padding_value_seg)
+    moved = [sample for sample, its in enumerate(drawn) if its["affine"] is not None or shifts is not None]
     for sample, parameters in enumerate(drawn):
         if sample not in moved:
             centre = [math.floor(c) for c in parameters["center_location_in_pixels"]]
-            outside = {"value": transform.padding_value_seg}
             new_image[sample] = crop_tensor(image[sample], centre, size)
-            new_target[sample] = crop_tensor(target[sample], centre, size, pad_kwargs=outside)
+            new_target[sample] = crop_tensor(target[sample], centre, size, pad_kwargs={"value": outside})
     if moved:
-        shape = image.shape[2:]
-        theta = torch.stack([theta_of(drawn[sample], shape, size) for sample in moved]).to(image.device)
+        theta = torch.stack([theta_of(drawn[sample], image.shape[2:], size) for sample in moved]).to(image.device)
         grid = F.affine_grid(theta, [len(moved), 1, *size], align_corners=False)
+        if shifts is not None:
+            grid += shifted(theta, shifts)
         new_image[moved] = F.grid_sample(image[moved], grid, align_corners=False)
-        new_target[moved] = resampled_labels(target[moved], grid, batch.labels, int(transform.padding_value_seg))
+        new_target[moved] = resampled_labels(target[moved], grid, batch.labels, outside)
     batch.image, batch.target = new_image, new_target
 
 
+def shifted(theta: torch.Tensor, shifts: torch.Tensor) -> torch.Tensor:
+    """What `shifts` of the patch's points (B, *patch, d), in voxels, add to a grid of `affine_grid(theta)`."""
+    in_half_sizes = shifts.flip(-1) * (2 / torch.tensor(shifts.shape[-2:0:-1], device=shifts.device))
+    turned = in_half_sizes.flatten(1, -2) @ theta[:, :, :-1].transpose(1, 2)
+    return turned.view_as(shifts)
+
+
 def theta_of(parameters: Parameters, shape: tuple[int, ...], size: tuple[int, ...]) -> torch.Tensor:
-    """The matrix (d, d + 1) that `affine_grid` needs for an affine in voxels around a centre.
+    """The matrix (d, d + 1) that `affine_grid` needs for an affine in voxels around a centre (None: the identity).
 
     A point p of the patch (from its middle) lies at affine @ p + centre - shape / 2 from the image's middle; torch
     measures both in half sizes, last axis first.
     """
     half_image, half_patch = np.array(shape) / 2, np.array(size) / 2
-    matrix = np.asarray(parameters["affine"]) * half_patch / half_image[:, None]
+    affine = np.eye(len(shape)) if parameters["affine"] is None else np.asarray(parameters["affine"])
+    matrix = affine * half_patch / half_image[:, None]
     shift = (np.array(parameters["center_location_in_pixels"]) - half_image) / half_image
     return torch.from_numpy(np.concatenate([matrix[::-1, ::-1], shift[::-1, None]], axis=1).copy()).float()
 

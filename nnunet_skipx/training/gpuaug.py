@@ -1,6 +1,6 @@
 """`_gpuaug`: nnU-Net's training augmentation on the device of the network instead of in worker processes."""
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ class GpuAugOption(nnUNetTrainer):
     Validation stays as it is. The random numbers are the trainer's own and go on after a resumed training.
     """
 
+    elastic: ClassVar[bool] = False
     augmentation: DeviceAugmentation | None = None
     loaded_state: dict[str, Any] | None = None
 
@@ -26,14 +27,14 @@ class GpuAugOption(nnUNetTrainer):
         """None for the workers; what nnU-Net gives them is kept for `train_step`.
 
         Raises:
-            NotImplementedError: a transform that does not run on the device, such as those of a cascade.
+            NotImplementedError: somebody's transform that is not one of nnU-Net's.
         """
         transforms = super().get_training_transforms(*args, **kwargs)
         labels = {0, *self.label_manager.all_labels}
         if self.label_manager.has_ignore_label:
             labels.add(self.label_manager.ignore_label)
         seed = int(np.random.randint(2**31))  # what seeds nnU-Net seeds this too
-        self.augmentation = DeviceAugmentation(transforms, sorted(labels), seed, self.device)
+        self.augmentation = DeviceAugmentation(transforms, sorted(labels), seed, self.device, self.elastic)
         if self.loaded_state is not None and self.local_rank == 0:  # the others would draw what the first one draws
             self.augmentation.draws.load_state_dict(self.loaded_state)
         self.print_to_log_file(f"The training augmentation runs on {self.device}.")
@@ -50,9 +51,11 @@ class GpuAugOption(nnUNetTrainer):
         """nnU-Net's checkpoint, with the state of the augmentation's random numbers."""
         with draft_of(Path(filename)) as draft:
             super().save_checkpoint(str(draft))
-            if self.augmentation is not None and draft.is_file():  # only the first process of several writes one
-                checkpoint = torch.load(draft, map_location="cpu", weights_only=False)
-                torch.save(checkpoint | {STATE: self.augmentation.draws.state_dict()}, draft)
+            if self._loaders()[0].augmentation is None or not draft.is_file():  # only the first of several processes
+                return
+            checkpoint = torch.load(draft, map_location="cpu", weights_only=False)
+            states = [loader.augmentation.draws.state_dict() for loader in self._loaders()]
+            torch.save(checkpoint | {STATE: states}, draft)
 
     def load_checkpoint(self, filename_or_checkpoint: dict | str) -> None:
         """nnU-Net's loading; the random numbers go on from there once training starts."""
@@ -60,4 +63,15 @@ class GpuAugOption(nnUNetTrainer):
         content = filename_or_checkpoint
         if not isinstance(content, dict):
             content = torch.load(content, map_location="cpu", weights_only=False)
-        self.loaded_state = content.get(STATE)
+        for loader, state in zip(self._loaders(), content.get(STATE, []), strict=False):
+            loader.loaded_state = state
+
+    def _loaders(self) -> list[Any]:
+        """The trainers that load data: this one, or those of a universal run's domains."""
+        return getattr(self, "parts", [self])
+
+
+class ElasticOption(nnUNetTrainer):
+    """`_elastic`, with `_gpuaug`: every sample is also deformed elastically, as the 3D U-Net's authors did."""
+
+    elastic: ClassVar[bool] = True

@@ -15,7 +15,7 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 import nnunet_skipx.trainers as trainers_package
 from nnunet_skipx.architectures import SkipUNet
 from nnunet_skipx.training.adamw import AdamWOption
-from nnunet_skipx.training.gpuaug import GpuAugOption
+from nnunet_skipx.training.gpuaug import ElasticOption, GpuAugOption
 from nnunet_skipx.training.options import Bf16Option, DemoOption, EpochsOption
 from nnunet_skipx.training.stage2 import Stage2Option
 from nnunet_skipx.training.trainer import SkipTrainer
@@ -28,12 +28,16 @@ OPTIONS = {
     "twin": "the network's twin: as many parameters, the claimed ingredient neutralised (not on nnUNetTrainer)",
     "bf16": "autocast to bfloat16 instead of float16, without GradScaler",
     "gpuaug": "nnU-Net's training augmentation on the GPU; workers only load and crop",
+    "elastic": "elastic deformation of the 3D U-Net's authors on top (with _gpuaug)",
     "adamw": "AdamW 3e-4, weight decay 5e-2, warm-up, gradient norm at most 1, instead of nnU-Net's SGD",
     "stage2": "freeze a trained U-Net given by -pretrained_weights, train the mechanism (not on nnUNetTrainer)",
     "demo": "the shortened schedule of `skipx demo`, optimiser included",
 }
 # In the order in which they have the last word: the demo's optimiser replaces AdamW's.
-MIXINS = {"gpuaug": GpuAugOption, "bf16": Bf16Option, "stage2": Stage2Option, "demo": DemoOption, "adamw": AdamWOption}
+MIXINS = {
+    "elastic": ElasticOption, "gpuaug": GpuAugOption, "bf16": Bf16Option, "stage2": Stage2Option, "demo": DemoOption,
+    "adamw": AdamWOption,
+}  # fmt: skip
 
 
 def trainer_names() -> list[str]:
@@ -72,8 +76,6 @@ def options_of(base: type[nnUNetTrainer]) -> dict[str, str]:
     general = dict(OPTIONS)
     if not issubclass(base.architecture, SkipUNet):
         del general["stage2"]  # there is no stock U-Net in it to freeze
-    if base.domain_trainer:
-        del general["gpuaug"]  # its data come from the domains' own trainers
     if not base.twin_kwargs:
         del general["twin"]
     own = {
@@ -119,8 +121,7 @@ def _check_options(name: str, base: type[nnUNetTrainer], options: tuple[str, ...
     if wrong := [option for option, which in zip(options, kinds, strict=True) if which not in allowed]:
         problem = f"there is no option '_{wrong[0]}'"
         if wrong[0] in OPTIONS:
-            reasons = {"twin": "has no twin", "gpuaug": "takes its batches from its domains' own trainers"}
-            what = reasons.get(wrong[0], "contains no stock U-Net")
+            what = "has no twin" if wrong[0] == "twin" else "contains no stock U-Net"
             what = "has no skip mechanism" if base is nnUNetTrainer else what
             problem = f"{base.__name__} {what}, so it takes no '_{wrong[0]}'"
         known = "\n".join(f"  _{option:10s} {text}" for option, text in allowed.items())
@@ -128,6 +129,8 @@ def _check_options(name: str, base: type[nnUNetTrainer], options: tuple[str, ...
             f"{name!r}: {problem}. A name is {base.__name__} followed by options of this list, each at most once:\n"
             f"{known}\nTrainers: {', '.join([BASELINE, *trainer_names()])}"
         )
+    if "elastic" in options and "gpuaug" not in options:
+        raise ValueError(f"{name!r}: '_elastic' deforms on the GPU, with the rest of the augmentation: add '_gpuaug'")
     numbered = base.own_mixins if issubclass(base, SkipTrainer) else {}
     if sum(which in numbered for which in kinds) > 1:
         raise ValueError(f"{name!r}: of {', '.join(f'_{option}' for option in numbered)} a name has one at most")

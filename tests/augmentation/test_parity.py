@@ -13,6 +13,7 @@ from batchgeneratorsv2.transforms.utils.random import RandomTransform
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 from nnunet_skipx.augmentation.batch import Batch, Draws
+from nnunet_skipx.augmentation.elastic import displacements
 from nnunet_skipx.augmentation.pipeline import STEPS, DeviceAugmentation
 from nnunet_skipx.augmentation.spatial import draw, resample
 
@@ -70,6 +71,26 @@ class TestSpatial:
             assert (batch.target[sample] == true).float().mean() >= 0.999
         assert set(batch.target.unique().tolist()) <= set(labels.unique().tolist())
 
+    @pytest.mark.parametrize("name", ["3d", "2d"])
+    def test_elastic_deformation_comes_before_rotation_and_scaling_in_the_same_resampling(self, name: str) -> None:
+        setting = SETTINGS[name]
+        transform = SpatialTransform(
+            setting["patch"], 0, random_crop=False, p_rotation=0.3, rotation=(-0.6, 0.6), p_scaling=0.3,
+            border_mode_seg="constant", padding_value_seg=-1,
+        )  # fmt: skip
+        image, labels = blobs(setting["larger"], np.random.default_rng(0), 12)
+        batch = Batch(image.clone(), labels.clone(), LABELS, torch.Generator().manual_seed(0))
+        shifts = displacements(12, setting["patch"], batch.noise)
+        drawn = draw(transform, batch, Draws(1, CPU))
+        assert {parameters["affine"] is None for parameters in drawn} == {True, False}
+        resample(transform, batch, drawn, shifts)
+        for sample, parameters in enumerate(drawn):
+            parameters = with_grid(transform, parameters, setting["larger"], shifts[sample])
+            expected = transform._apply_to_image(image[sample], **parameters)
+            torch.testing.assert_close(batch.image[sample], expected, atol=1e-4, rtol=0)
+            true = transform._apply_to_segmentation(labels[sample], **parameters)
+            assert (batch.target[sample] == true).float().mean() >= 0.999
+
     def test_nothing_that_is_never_drawn_costs_a_resampling(self) -> None:
         transform = SpatialTransform((8, 8), 0, random_crop=False, border_mode_seg="constant", padding_value_seg=-1)
         image, labels = blobs((11, 12), np.random.default_rng(0))
@@ -85,11 +106,17 @@ class TestSpatial:
             draw(transform, batch, Draws(0, CPU))
 
 
-def with_grid(transform: SpatialTransform, parameters: dict, shape: tuple[int, ...]) -> dict:
-    """The parameters with the sampling grid that batchgeneratorsv2 builds for the affine."""
-    if parameters["affine"] is None:
+def with_grid(
+    transform: SpatialTransform, parameters: dict, shape: tuple[int, ...], offsets: torch.Tensor | None = None
+) -> dict:
+    """The parameters with the sampling grid that batchgeneratorsv2 builds for the affine and elastic offsets."""
+    if parameters["affine"] is None and offsets is None:
         return parameters | {"grid": None}
-    grid = transform._get_base_grid_clone() @ torch.from_numpy(parameters["affine"].T).float()
+    grid = transform._get_base_grid_clone()
+    if offsets is not None:
+        grid += offsets
+    if parameters["affine"] is not None:
+        grid = grid @ torch.from_numpy(parameters["affine"].T).float()
     centre = parameters["center_location_in_pixels"]
     grid += torch.tensor([c - s / 2 for c, s in zip(centre, shape, strict=True)])
     return parameters | {"grid": torch.flip(grid / (torch.tensor(shape) / 2), (-1,))}
@@ -158,11 +185,6 @@ class TestPipeline:
         assert [t.dtype for t in out] == [torch.bool, torch.bool]
         assert out[0].shape[1] == 2
         assert bool((out[0][:, 1] <= out[0][:, 0]).all())
-
-    def test_a_cascade_is_refused_by_name(self) -> None:
-        transforms = pipeline(SETTINGS["3d"], is_cascaded=True, foreground_labels=[1, 2, 3])
-        with pytest.raises(NotImplementedError, match="MoveSegAsOneHotToDataTransform does not run on the device yet"):
-            DeviceAugmentation(transforms, LABELS, 0, CPU)
 
 
 class TestDraws:

@@ -7,8 +7,9 @@ import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 from nnunet_skipx.training.gpuaug import STATE
-from nnunet_skipx.training.variants import options_of, trainer_class
+from nnunet_skipx.training.variants import trainer_class
 from tests.contract import SMALL
+from tests.plan_shapes import dataset_json, plans
 from tests.training.small_trainer import make
 
 LARGER = tuple(length + 8 for length in SMALL.patch)
@@ -89,14 +90,32 @@ def test_a_trainer_that_never_loads_data_steps_as_ever(folders: Path) -> None:
     assert np.isfinite(trainer.train_step({"data": torch.randn(2, 1, *SMALL.patch), "target": targets})["loss"])
 
 
-def test_a_cascade_is_refused_with_the_cure(folders: Path) -> None:
-    trainer = make("nnUNetTrainer_gpuaug")
-    with pytest.raises(NotImplementedError, match="use the trainer without _gpuaug"):
-        trainer.get_training_transforms(SMALL.patch, (-0.5, 0.5), [[1, 1, 1]], (0, 1), False, is_cascaded=True,
-                                        foreground_labels=[1, 2])  # fmt: skip
+def test_a_cascade_trains_on_the_stage_before_as_channels(folders: Path) -> None:
+    content = plans(SMALL)
+    content["configurations"]["low"] = {"inherits_from": "test", "next_stage": "high"}
+    content["configurations"]["high"] = {"inherits_from": "test", "previous_stage": "low"}
+    torch.manual_seed(0)
+    trainer = trainer_class("nnUNetTrainerUTANet_gpuaug")(content, "high", 0, dataset_json(), torch.device("cpu"))
+    trainer.initialize()
+    labels = trainer.label_manager.foreground_labels
+    scales = trainer._get_deep_supervision_scales()
+    trainer.get_training_transforms(SMALL.patch, (-0.5, 0.5), scales, (0, 1, 2), False, is_cascaded=True,
+                                    foreground_labels=labels)  # fmt: skip
+    batch = cropped()
+    batch["target"] = torch.cat([batch["target"], batch["target"].clamp(min=0)], dim=1)
+    seen: list[torch.Tensor] = []
+    trainer.network.register_forward_pre_hook(lambda network, inputs: seen.append(inputs[0]))
+    assert np.isfinite(trainer.train_step(batch)["loss"])
+    assert seen[0].shape == (2, 1 + len(labels), *SMALL.patch)
 
 
-def test_a_universal_run_has_no_such_option_yet() -> None:
-    assert "gpuaug" not in options_of(trainer_class("nnUNetTrainerU2NetUniversal"))
-    with pytest.raises(ValueError, match=r"takes its batches from its domains' own trainers, so it takes no '_gpuaug'"):
-        trainer_class("nnUNetTrainerU2NetUniversal_gpuaug")
+def test_elastic_deformation_is_an_option_of_the_augmentation_on_the_device(folders: Path) -> None:
+    trainer = started("nnUNetTrainer_elastic_gpuaug")
+    assert trainer.augmentation is not None
+    assert trainer.augmentation.elastic
+    assert np.isfinite(trainer.train_step(cropped())["loss"])
+    plain = started("nnUNetTrainer_gpuaug").augmentation
+    assert plain is not None
+    assert not plain.elastic
+    with pytest.raises(ValueError, match="add '_gpuaug'"):
+        trainer_class("nnUNetTrainerUTANet_elastic")

@@ -87,10 +87,11 @@ def seconds_of(logger: Any) -> float:
     return logger.get_value("epoch_end_timestamps", -1) - logger.get_value("epoch_start_timestamps", -1)
 
 
+@pytest.mark.parametrize("mode", ["", "_gpuaug_elastic"])
 def test_a_killed_run_that_is_resumed_ends_with_the_same_weights(
-    run: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    run: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, mode: str
 ) -> None:
-    name = f"{UNIVERSAL}_demo_3epochs"
+    name = f"{UNIVERSAL}_demo_3epochs{mode}"
     whole = train(run, name)
     monkeypatch.setenv("nnUNet_results", str(tmp_path / "other_results"))
     killed, steps = make_trainer(run, name), []
