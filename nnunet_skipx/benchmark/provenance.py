@@ -20,6 +20,7 @@ def provenance(folder: Path, folds: Sequence[int]) -> dict[str, str]:
     known = {
         "epochs x iterations": _joined(noted, " x ", "num_epochs", "num_iterations_per_epoch"),
         "optimiser": _optimiser(noted),
+        "augmentation": augmentation_mode(trainer),
         "device": noted.get("gpu_name") or noted.get("device"),
         "precision": _precision(noted, trainer),
         "compiled": _compiled(noted),
@@ -30,6 +31,14 @@ def provenance(folder: Path, folds: Sequence[int]) -> dict[str, str]:
         "command": f"nnUNetv2_train {folder.parent.name} {configuration} FOLD -tr {trainer} -p {plans}",
     }
     return {name: value for name, value in known.items() if value}
+
+
+def augmentation_mode(trainer: str) -> str:
+    """Where a trainer's training augmentation runs, from the options in its name."""
+    options = trainer.split("_")[1:]
+    if "gpuaug" not in options:
+        return "in worker processes"
+    return "on the network's device, with elastic deformation" if "elastic" in options else "on the network's device"
 
 
 def splits_digest(table: pd.DataFrame) -> str:

@@ -11,6 +11,7 @@ import pandas as pd
 from nnunet_skipx.benchmark.collect import collect_fold, label_names, model_name_parts, read_dataset_json
 from nnunet_skipx.benchmark.conventions import DiceRule, nnunet_dice
 from nnunet_skipx.benchmark.protocols import common_protocol, folds_of, require_protocol_folds
+from nnunet_skipx.benchmark.provenance import augmentation_mode
 from nnunet_skipx.protocol import Protocol
 
 Models = dict[str, tuple[Path, ...]]  # a row's name -> its model folders, one per replicate
@@ -57,7 +58,7 @@ def read_study(
     require_same_cases(table)
     if protocol is not None:
         require_protocol_folds(protocol, table)
-    remarks = (*silent, *plan_differences(models))
+    remarks = (*silent, *plan_differences(models), *augmentation_differences(models))
     return Study(folders[0].parent.name, models, shared, table, dataset_json, protocol, incomplete, remarks)
 
 
@@ -166,6 +167,15 @@ def plan_differences(models: Models) -> tuple[str, ...]:
         if different := sorted(key for key in keys if plans[first].get(key) != plans[name].get(key)):
             remarks.append(f"The plans of {name} differ from those of {first} in {', '.join(different)}.")
     return tuple(remarks)
+
+
+def augmentation_differences(models: Models) -> tuple[str, ...]:
+    """A remark where not all models were trained with the augmentation in one mode."""
+    modes = {name: augmentation_mode(model_name_parts(folders[0])[0]) for name, folders in models.items()}
+    if len(set(modes.values())) < 2:
+        return ()
+    listed = "; ".join(f"{name}: {mode}" for name, mode in modes.items())
+    return (f"The training augmentation did not run in one mode, which is a difference of its own ({listed}).",)
 
 
 def _flat(content: dict[str, Any], prefix: str = "") -> dict[str, str]:

@@ -51,6 +51,7 @@ def test_what_nnunet_noted_is_told(tmp_path: Path) -> None:
     assert provenance(folder, [0]) == {
         "epochs x iterations": "1000 x 250",
         "optimiser": "SGD, 0.01",
+        "augmentation": "in worker processes",
         "device": "NVIDIA A100-SXM4-40GB",
         "precision": "float16 autocast",
         "compiled": "yes",
@@ -76,6 +77,7 @@ def test_nnunets_own_debug_json_is_understood(folders: Path) -> None:
     assert found == {
         "epochs x iterations": "7 x 250",
         "optimiser": f"{name}, 0.01",
+        "augmentation": "in worker processes",
         "device": "cpu",
         "precision": "float32",
         "compiled": "no",
@@ -113,6 +115,20 @@ def test_precision_follows_from_scaler_option_and_device(
 
 
 @pytest.mark.parametrize(
+    ("trainer", "expected"),
+    [
+        ("nnUNetTrainer", "in worker processes"),
+        ("nnUNetTrainerUTANet_twin_bf16", "in worker processes"),
+        ("nnUNetTrainerMygpuaug", "in worker processes"),  # no option, part of a name
+        ("nnUNetTrainer_250epochs_gpuaug", "on the network's device"),
+        ("nnUNetTrainerU2Net_gpuaug_elastic_from500", "on the network's device, with elastic deformation"),
+    ],
+)
+def test_the_mode_of_the_augmentation_follows_from_the_name(tmp_path: Path, trainer: str, expected: str) -> None:
+    assert changed(tmp_path, trainer)["augmentation"] == expected
+
+
+@pytest.mark.parametrize(
     ("network", "expected"), [("OptimizedModule", "yes"), ("PlainConvUNet", "no"), ("DistributedDataParallel", None)]
 )
 def test_compiled_is_what_torch_calls_a_compiled_network(tmp_path: Path, network: str, expected: str | None) -> None:
@@ -124,7 +140,7 @@ def test_a_broken_file_is_named_and_the_rest_remains(tmp_path: Path) -> None:
     path = folder / "fold_0" / "debug.json"
     path.write_text(path.read_text()[:50])
     found = provenance(folder, [0])
-    assert set(found) == {"plans", "command", "remark"}
+    assert set(found) == {"augmentation", "plans", "command", "remark"}
     assert found["remark"].startswith("fold_0/debug.json is broken")
 
 
@@ -137,9 +153,9 @@ def test_the_name_of_the_gpu_is_preferred_over_the_device(tmp_path: Path) -> Non
 @pytest.mark.parametrize("noted", [None, {}])
 def test_where_nothing_is_noted_plans_and_command_remain(tmp_path: Path, noted: dict | None) -> None:
     folder = model_folder(tmp_path, noted)
-    assert set(provenance(folder, [0])) == {"plans", "command"}
+    assert set(provenance(folder, [0])) == {"augmentation", "plans", "command"}
     (folder / "plans.json").unlink()
-    assert set(provenance(folder, [0])) == {"command"}
+    assert set(provenance(folder, [0])) == {"augmentation", "command"}
 
 
 @pytest.mark.parametrize(
