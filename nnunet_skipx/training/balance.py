@@ -102,6 +102,12 @@ class BalancedTrainer(SkipTrainer):
         network.keep_routing = True
         return BalancedLoss(loss, self.take_routing, self.balance_weight, self.is_ddp)
 
+    def preflight(self) -> None:
+        """One forward and backward pass on zeros, whose usage of the experts does not count."""
+        super().preflight()
+        if isinstance(self.loss, BalancedLoss):
+            self.loss.take_epoch()
+
     def on_train_epoch_end(self, train_outputs: list[dict]) -> None:
         """Log the mean balance loss and, per gate, the share of each expert in the choices."""
         super().on_train_epoch_end(train_outputs)

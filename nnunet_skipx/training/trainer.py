@@ -12,6 +12,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from nnunet_skipx.architectures import SkipUNet, U2Net
 from nnunet_skipx.files import draft_of
+from nnunet_skipx.training.preflight import preflight
 
 STOCK_NETWORKS = ("PlainConvUNet", "ResidualEncoderUNet")
 
@@ -81,6 +82,21 @@ class SkipTrainer(nnUNetTrainer):
             allow_init=False,  # our networks initialise themselves
             deep_supervision=enable_deep_supervision,
         )
+
+    def on_train_start(self) -> None:
+        """nnU-Net's, once a step on zeros has worked: a dead worker would only say that a worker died.
+
+        Raises:
+            RuntimeError: the batch does not fit into the memory of the device; says what would.
+        """
+        if not self.was_initialized:
+            self.initialize()
+        self.preflight()
+        super().on_train_start()
+
+    def preflight(self) -> None:
+        """One forward and backward pass on zeros."""
+        preflight(self)
 
     def train_step(self, batch: dict) -> dict:
         """nnU-Net's step; counts those that the GradScaler skips because a gradient was not finite."""

@@ -25,6 +25,9 @@ class PartOption(SkipTrainer):
             f"the run with nnUNetv2_train {self.number}, or this data set with nnUNetTrainerU2Net"
         )
 
+    def preflight(self) -> None:
+        """Nothing more: the run has tried every domain before the first one's workers started."""
+
     def save_checkpoint(self, filename: str) -> None:
         """Nothing: the run's checkpoint holds every domain, and `skipx universal extract` writes this one's."""
 

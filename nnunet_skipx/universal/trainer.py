@@ -19,6 +19,7 @@ from torch import nn
 from nnunet_skipx.architectures import U2Net
 from nnunet_skipx.files import finite, write_json
 from nnunet_skipx.planned import DOMAINS_FILE
+from nnunet_skipx.training.preflight import preflight
 from nnunet_skipx.training.trainer import SkipTrainer
 from nnunet_skipx.training.variants import trainer_class
 from nnunet_skipx.universal.batches import DomainBatches, of_domain, timed
@@ -137,6 +138,8 @@ class UniversalTrainer(SkipTrainer):
         """The domains' data loaders, and the order of domains in an epoch."""
         if not self.was_initialized:
             self.initialize()
+        for part in self.parts:
+            preflight(part)
         workers = get_allowed_n_proc_DA()
         each = str(max(1, workers // len(self.parts)) if workers else 0)
         with environment_variable("nnUNet_n_proc_DA", each):

@@ -1,0 +1,120 @@
+"""Before the workers start, a step on zeros shows whether memory and compiler are up to the training."""
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch._dynamo import OptimizedModule
+
+from nnunet_skipx.training.preflight import preflight
+from nnunet_skipx.training.trainer import SkipTrainer
+from nnunet_skipx.training.variants import trainer_class, trainer_names
+from tests.contract import SMALL
+from tests.plan_shapes import dataset_json, plans
+from tests.training.small_trainer import make
+
+REGIONS = {"channel_names": {"0": "CT"}, "labels": {"background": 0, "whole": [1, 2], "core": [2], "ignore": 3},
+           "regions_class_order": [1, 2], "numTraining": 1, "file_ending": ".nii.gz"}  # fmt: skip
+
+
+def ready(name: str) -> SkipTrainer:
+    """An initialised trainer; needs conftest's `folders`."""
+    trainer = make(name)
+    assert isinstance(trainer, SkipTrainer)
+    trainer.initialize()
+    return trainer
+
+
+def everything(trainer: SkipTrainer) -> list[torch.Tensor]:
+    return [tensor.detach().clone() for tensor in (*trainer.network.parameters(), *trainer.network.buffers())]
+
+
+@pytest.mark.parametrize("name", [name for name in trainer_names() if not name.endswith("Universal")])
+def test_it_leaves_no_trace(folders: Path, name: str) -> None:
+    trainer = ready(name)
+    before, numbers = everything(trainer), torch.get_rng_state()
+    modes = [module.training for module in trainer.network.modules()]
+    passes: list[bool] = []
+    trainer.network.register_forward_hook(lambda network, inputs, outputs: passes.append(network.training))
+    trainer.preflight()
+    assert passes == [True], "one pass, as in training"
+    assert all(torch.equal(one, other) for one, other in zip(before, everything(trainer), strict=True))
+    assert all(parameter.grad is None for parameter in trainer.network.parameters())
+    assert modes == [module.training for module in trainer.network.modules()]
+    assert torch.equal(numbers, torch.get_rng_state())
+
+
+def test_statistics_of_batch_norm_stay_as_they_were(folders: Path) -> None:
+    trainer = trainer_class("nnUNetTrainerXUNet")(
+        plans(SMALL, norm="batch"), "test", 0, dataset_json(), torch.device("cpu")
+    )
+    trainer.initialize()
+    before = {name: buffer.clone() for name, buffer in trainer.network.named_buffers()}
+    assert before
+    preflight(trainer)
+    assert all(torch.equal(before[name], buffer) for name, buffer in trainer.network.named_buffers())
+
+
+def test_the_experts_usage_of_the_first_epoch_is_the_epochs_own(folders: Path) -> None:
+    trainer = ready("nnUNetTrainerUTANet")
+    trainer.preflight()
+    assert not trainer.loss.balance_losses
+    assert not trainer.loss.selections
+
+
+def test_regions_with_an_ignore_label_pass(folders: Path) -> None:
+    trainer = trainer_class("nnUNetTrainerUTANet")(plans(SMALL), "test", 0, REGIONS, torch.device("cpu"))
+    trainer.initialize()
+    preflight(trainer)
+
+
+def test_what_cannot_be_compiled_is_trained_uncompiled_with_one_line(folders: Path) -> None:
+    def without_triton(graph: torch.fx.GraphModule, inputs: list) -> Any:
+        raise RuntimeError("Cannot find a working triton installation.")
+
+    trainer = ready("nnUNetTrainerUTANet")
+    trainer.network = torch.compile(trainer.network, backend=without_triton)
+    trainer.preflight()
+    assert not isinstance(trainer.network, OptimizedModule)
+    lines = [line for line in Path(trainer.log_file).read_text().splitlines() if "torch.compile failed" in line]
+    assert len(lines) == 1
+    assert "working triton" in lines[0]
+
+
+def test_an_error_of_the_network_comes_up_as_itself_before_any_worker_starts(folders: Path) -> None:
+    trainer = ready("nnUNetTrainerUTANet")
+    trainer.network.encoder.forward = broken
+    trainer.get_dataloaders = lambda: pytest.fail("workers were started")
+    with pytest.raises(ZeroDivisionError):
+        trainer.on_train_start()
+
+
+def broken(x: torch.Tensor) -> None:
+    raise ZeroDivisionError
+
+
+TOO_LITTLE = """
+import resource
+import torch
+from nnunet_skipx.training.variants import trainer_class
+from tests.plan_shapes import PlanShape, dataset_json, plans
+trainer = trainer_class("nnUNetTrainerUTANet")(
+    plans(PlanShape((64, 64, 64), (1, 1, 1), 4, features=16)), "test", 0, dataset_json(), torch.device("cpu"))
+trainer.initialize()
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 150 * 2**20,) * 2)
+trainer.get_dataloaders = lambda: print("workers were started")
+trainer.on_train_start()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits memory as Linux does")
+def test_memory_that_runs_out_is_told_with_patch_batch_and_cure(folders: Path) -> None:
+    result = subprocess.run([sys.executable, "-c", TOO_LITTLE], capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert "the memory of this machine is too small to train nnUNetTrainerUTANet on patches of 64x64x64, 2 in a batch" \
+        in result.stderr  # fmt: skip
+    assert "skipx plan -d Dataset998_Test -a UTANet --vram" in result.stderr
+    assert "workers were started" not in result.stdout
