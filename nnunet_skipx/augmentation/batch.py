@@ -34,6 +34,7 @@ class Draws:
     """
 
     def __init__(self, seed: int, device: torch.device) -> None:
+        self.seed = seed
         self.noise = torch.Generator(device).manual_seed(seed)
         self._numpy = np.random.RandomState(seed).get_state()
         self._torch = torch.Generator().manual_seed(seed).get_state()
@@ -51,11 +52,17 @@ class Draws:
             np.random.set_state(before[0])
             torch.set_rng_state(before[1])
 
+    def move_to(self, device: torch.device) -> None:
+        """Draw noise on another device; what is drawn on the host goes on."""
+        self.noise = torch.Generator(device).manual_seed(self.seed)
+
     def state_dict(self) -> dict[str, Any]:
         """For a checkpoint."""
-        return {"numpy": self._numpy, "torch": self._torch, "noise": self.noise.get_state()}
+        noise = {"device": self.noise.device.type, "state": self.noise.get_state()}
+        return {"numpy": self._numpy, "torch": self._torch, "noise": noise}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on as the run that wrote the state would have."""
+        """Go on as the run that wrote the state would have; on another kind of device the noise begins anew."""
         self._numpy, self._torch = state["numpy"], state["torch"].cpu()
-        self.noise.set_state(state["noise"].cpu())
+        if state["noise"]["device"] == self.noise.device.type:
+            self.noise.set_state(state["noise"]["state"].cpu())

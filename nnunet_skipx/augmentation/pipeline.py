@@ -76,7 +76,8 @@ class DeviceAugmentation:
 
     @torch.no_grad()
     def __call__(self, image: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, Any]:
-        """Image (B, C, *spatial) and target as the loss wants them, of what the workers cropped."""
+        """Image (B, C, *spatial) and target as the loss wants them, on the device, of what the workers cropped."""
+        image, target = (x.to(self.draws.noise.device, non_blocking=True) for x in (image, target))
         batch = Batch(image, target, self.labels, self.draws.noise)
         channels = (image.shape[1], target.shape[1])
         for transform, probability in self.transforms:

@@ -10,6 +10,8 @@ from nnunet_skipx.augmentation.pipeline import DeviceAugmentation
 from nnunet_skipx.files import draft_of
 
 STATE = "augmentation_state"  # in a checkpoint
+CPU = torch.device("cpu")
+DEVICES = ("cuda", "cpu")  # with all operators that the augmentation needs
 
 
 class GpuAugOption(nnUNetTrainer):
@@ -34,16 +36,23 @@ class GpuAugOption(nnUNetTrainer):
         if self.label_manager.has_ignore_label:
             labels.add(self.label_manager.ignore_label)
         seed = int(np.random.randint(2**31))  # what seeds nnU-Net seeds this too
-        self.augmentation = DeviceAugmentation(transforms, sorted(labels), seed, self.device, self.elastic)
+        device = self.device if self.device.type in DEVICES else CPU
+        self.augmentation = DeviceAugmentation(transforms, sorted(labels), seed, device, self.elastic)
         if self.loaded_state is not None and self.local_rank == 0:  # the others would draw what the first one draws
             self.augmentation.draws.load_state_dict(self.loaded_state)
-        self.print_to_log_file(f"The training augmentation runs on {self.device}.")
+        reason = "" if device == self.device else f", because torch cannot resample volumes on {self.device.type}"
+        self.print_to_log_file(f"The training augmentation runs on {device}, in the training process{reason}.")
 
     def train_step(self, batch: dict) -> dict:
         """nnU-Net's step on the augmented batch."""
         if self.augmentation is not None:
-            data, target = (batch[key].to(self.device, non_blocking=True) for key in ("data", "target"))
-            image, targets = self.augmentation(data, target)
+            try:
+                image, targets = self.augmentation(batch["data"], batch["target"])
+            except torch.OutOfMemoryError:
+                self.augmentation.draws.move_to(CPU)
+                self.print_to_log_file("The GPU has no memory left for the training augmentation, which goes on on the "
+                                       "CPU, slower: end what else runs there, or try `skipx plan --vram`.")
+                image, targets = self.augmentation(batch["data"], batch["target"])
             batch = {**batch, "data": image, "target": targets}
         return super().train_step(batch)
 

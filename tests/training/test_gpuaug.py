@@ -81,6 +81,50 @@ def test_random_numbers_go_on_after_a_resumed_training(folders: Path, tmp_path: 
     assert all(torch.equal(one, other) for one, other in zip(ours[1], theirs[1], strict=True))
 
 
+def log_of(trainer: nnUNetTrainer) -> str:
+    return Path(trainer.log_file).read_text()
+
+
+def test_where_the_gpus_memory_ends_the_augmentation_goes_on_on_the_cpu_with_one_line(
+    folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = started("nnUNetTrainer_gpuaug")
+    augmentation, calls = trainer.augmentation, []
+    assert augmentation is not None
+
+    class Full(type(augmentation)):  # type: ignore[misc]
+        def __call__(self, image: torch.Tensor, target: torch.Tensor) -> tuple:
+            calls.append(self.draws.noise)
+            if self.draws.noise is calls[0]:
+                raise torch.OutOfMemoryError("CUDA out of memory.")
+            return super().__call__(image, target)
+
+    monkeypatch.setattr(augmentation, "__class__", Full)
+    for _ in range(3):
+        assert np.isfinite(trainer.train_step(cropped())["loss"])
+    assert len(calls) == 4, "it was tried on the GPU once"
+    assert log_of(trainer).count("goes on on the CPU") == 1
+
+
+def test_a_device_that_cannot_resample_volumes_gets_its_augmentation_from_the_cpu(folders: Path) -> None:
+    trainer = make("nnUNetTrainer_gpuaug")
+    trainer.device = torch.device("mps")
+    trainer.get_training_transforms(SMALL.patch, (-0.5, 0.5), [[1, 1, 1]], (0, 1), False)
+    assert trainer.augmentation is not None
+    assert trainer.augmentation.draws.noise.device.type == "cpu"
+    assert "runs on cpu, in the training process, because torch cannot resample volumes on mps" in log_of(trainer)
+
+
+def test_noise_begins_anew_where_a_training_resumes_on_another_kind_of_device(folders: Path) -> None:
+    augmentation = started("nnUNetTrainer_gpuaug").augmentation
+    assert augmentation is not None
+    state = augmentation.draws.state_dict()
+    elsewhere = state | {"noise": {"device": "cuda", "state": torch.zeros(16, dtype=torch.uint8)}}
+    before = augmentation.draws.noise.get_state()
+    augmentation.draws.load_state_dict(elsewhere)
+    assert torch.equal(augmentation.draws.noise.get_state(), before)
+
+
 def test_a_trainer_that_never_loads_data_steps_as_ever(folders: Path) -> None:
     trainer = make("nnUNetTrainer_gpuaug")
     trainer.initialize()
