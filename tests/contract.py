@@ -5,6 +5,7 @@
 """
 import pickle
 import time
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import pytest
@@ -14,6 +15,7 @@ from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 from nnunetv2.utilities.find_objects import recursive_find_trainer_class_by_name
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from torch import nn
+from torch._dynamo.testing import CompileCounterWithBackend
 
 from nnunet_skipx.architectures import SkipUNet, U2Net
 from nnunet_skipx.training.trainer import SkipTrainer
@@ -88,7 +90,8 @@ class NetworkContract:
     def test_is_one_graph_that_computes_the_same(self, shape: PlanShape, training: bool) -> None:
         network = self.build(shape).train(training)
         x = torch.randn(2, 1, *shape.patch)
-        compiled = torch.compile(network, fullgraph=True, backend="aot_eager")
+        counter = CompileCounterWithBackend("aot_eager")
+        compiled = torch.compile(network, fullgraph=True, backend=counter)
         outputs, gradients = [], []
         for run in (compiled, network):
             network.zero_grad()
@@ -98,6 +101,18 @@ class NetworkContract:
             gradients.append([p.grad.clone() for p in network.parameters()])
         torch.testing.assert_close(*outputs, rtol=1e-4, atol=1e-5)
         torch.testing.assert_close(*gradients, rtol=1e-3, atol=1e-4)
+        assert counter.frame_count == 1
+        if not training:
+            self.check_toggling(network, compiled, x)
+            assert counter.frame_count == 2, "deep supervision may cost one compilation, not more"
+
+    def check_toggling(self, network: nn.Module, compiled: Callable, x: torch.Tensor) -> None:
+        """Deep supervision off and on, as nnU-Net switches it for validation."""
+        for deep in (False, True, False):
+            network.decoder.deep_supervision = deep
+            ours, expected = compiled(x), network(x)
+            assert isinstance(ours, list if deep else torch.Tensor)
+            torch.testing.assert_close(ours, expected, rtol=1e-4, atol=1e-5)
 
     def test_bfloat16_autocast_stays_finite_and_close(self) -> None:
         network = self.build(SMALL, deep=False)

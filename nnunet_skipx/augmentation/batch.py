@@ -14,12 +14,11 @@ Chosen = Sequence[tuple[int, dict[str, Any]]]  # a sample's place in the batch, 
 class Batch:
     """image: (B, C, *spatial), float32. target: (B, channels, *spatial), or a list of such for deep supervision.
 
-    labels: every value that the target may hold within the image. noise: draws on the device.
+    noise: draws on the device.
     """
 
     image: torch.Tensor
     target: Any
-    labels: tuple[int, ...]
     noise: torch.Generator
 
     def stand_in(self) -> torch.Tensor:

@@ -18,7 +18,7 @@ def one_hot(transform: MoveSegAsOneHotToDataTransform, batch: Batch, chosen: Cho
     channels = [previous == label for label in transform.all_labels]
     batch.image = torch.cat([batch.image, torch.stack(channels, dim=1).to(batch.image.dtype)], dim=1)
     if transform.remove_channel_from_source:
-        batch.target = batch.target[:, [c for c in range(batch.target.shape[1]) if c != source]]
+        batch.target = torch.cat([batch.target[:, :source], batch.target[:, source + 1 :]], dim=1)
 
 
 def binary_operators(transform: ApplyRandomBinaryOperatorTransform, batch: Batch, chosen: Chosen) -> None:

@@ -22,11 +22,11 @@ def noise(transform: BasicTransform, batch: Batch, chosen: Chosen) -> None:
     for sample, parameters in chosen:
         if parameters["num_apply"] == 0:
             continue
-        channels = parameters["apply_idx"].tolist()
-        shape = (len(channels), *batch.image.shape[2:])
-        drawn = torch.randn(shape, generator=batch.noise, device=batch.image.device)
-        deviations = torch.as_tensor(parameters["sigmas"], dtype=torch.float32).reshape(-1, *[1] * (len(shape) - 1))
-        batch.image[sample, channels] += drawn * deviations.to(drawn.device, non_blocking=True)
+        sigmas = parameters["sigmas"]
+        deviations = sigmas if isinstance(sigmas, list) else [sigmas] * parameters["num_apply"]
+        for channel, deviation in zip(parameters["apply_idx"].tolist(), deviations, strict=True):
+            image = batch.image[sample, channel]
+            image.add_(torch.randn(image.shape, generator=batch.noise, device=image.device), alpha=deviation)
 
 
 def blur(transform: BasicTransform, batch: Batch, chosen: Chosen) -> None:
@@ -36,18 +36,19 @@ def blur(transform: BasicTransform, batch: Batch, chosen: Chosen) -> None:
     if not places:
         return
     sigmas = [sigma for _, parameters in chosen for sigma in parameters["sigmas"]]
-    samples, channels = (list(column) for column in zip(*places, strict=True))
-    x = batch.image[samples, channels][None]
+    x = torch.stack([batch.image[place] for place in places])[None]
     for axis in range(x.ndim - 2):
         x = blurred(x, [sigma[axis] for sigma in sigmas], axis)
-    batch.image[samples, channels] = x[0]
+    for place, image in zip(places, x[0], strict=True):
+        batch.image[place] = image
 
 
 def blurred(x: torch.Tensor, sigmas: Sequence[float], axis: int) -> torch.Tensor:
     """x (1, N, *spatial), blurred along one spatial axis, each of the N with its own sigma in voxels."""
     kernels = [_build_kernel(sigma, truncate=BLUR_TRUNCATE) for sigma in sigmas]
     longest = max(map(len, kernels)) // 2
-    weight = torch.stack([F.pad(kernel, [longest - len(kernel) // 2] * 2) for kernel in kernels]).to(x.device)
+    weight = torch.stack([F.pad(kernel, [longest - len(kernel) // 2] * 2) for kernel in kernels])
+    weight = weight.to(x.device, non_blocking=True)
     axes = x.ndim - 2
     shape = [1] * axes
     shape[axis] = -1

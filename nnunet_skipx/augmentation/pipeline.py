@@ -1,6 +1,6 @@
 """The trainer's own list of transforms, carried out for whole batches on the device."""
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -53,20 +53,12 @@ OTHERS = (SpatialTransform, Convert2DTo3DTransform)
 class DeviceAugmentation:
     """Carries out a composition of batchgeneratorsv2's transforms, with its parameters and probabilities per sample.
 
-    labels: every value that a target may hold within the image. elastic: deform every sample elastically in the same
-    resampling. Raises NotImplementedError for a transform that it does not know.
+    elastic: deform every sample elastically in the same resampling. Raises NotImplementedError for a transform that it
+    does not know.
     """
 
-    def __init__(
-        self,
-        transforms: ComposeTransforms,
-        labels: Sequence[int],
-        seed: int,
-        device: torch.device,
-        elastic: bool = False,
-    ) -> None:
+    def __init__(self, transforms: ComposeTransforms, seed: int, device: torch.device, elastic: bool = False) -> None:
         self.transforms = [unwrapped(transform) for transform in transforms.transforms]
-        self.labels = tuple(labels)
         self.elastic = elastic
         self.draws = Draws(seed, device)
         for transform, _ in self.transforms:
@@ -78,7 +70,7 @@ class DeviceAugmentation:
     def __call__(self, image: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, Any]:
         """Image (B, C, *spatial) and target as the loss wants them, on the device, of what the workers cropped."""
         image, target = (x.to(self.draws.noise.device, non_blocking=True) for x in (image, target))
-        batch = Batch(image, target, self.labels, self.draws.noise)
+        batch = Batch(image, target, self.draws.noise)
         channels = (image.shape[1], target.shape[1])
         for transform, probability in self.transforms:
             if isinstance(transform, SpatialTransform):

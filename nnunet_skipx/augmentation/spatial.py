@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from nnunet_skipx.augmentation.batch import Batch, Draws
 from nnunet_skipx.augmentation.elastic import displacements
+from nnunet_skipx.augmentation.labels import resampled_labels
 
 Parameters = dict[str, Any]
 
@@ -51,30 +52,27 @@ def resample(
     """Replace image and target by patches of `transform.patch_size`; shifts: (B, *patch, d) in voxels."""
     size = tuple(map(int, transform.patch_size))
     image, target = batch.image, batch.target
-    new_image = image.new_empty((*image.shape[:2], *size))
-    new_target = target.new_empty((*target.shape[:2], *size))
     outside = int(transform.padding_value_seg)
-    moved = [sample for sample, its in enumerate(drawn) if its["affine"] is not None or shifts is not None]
+    batch.image = image.new_empty((*image.shape[:2], *size))
+    batch.target = target.new_empty((*target.shape[:2], *size))
     for sample, parameters in enumerate(drawn):
-        if sample not in moved:
+        if parameters["affine"] is None and shifts is None:
             centre = [math.floor(c) for c in parameters["center_location_in_pixels"]]
-            new_image[sample] = crop_tensor(image[sample], centre, size)
-            new_target[sample] = crop_tensor(target[sample], centre, size, pad_kwargs={"value": outside})
-    if moved:
-        theta = torch.stack([theta_of(drawn[sample], image.shape[2:], size) for sample in moved]).to(image.device)
-        grid = F.affine_grid(theta, [len(moved), 1, *size], align_corners=False)
-        if shifts is not None:
-            grid += shifted(theta, shifts)
-        new_image[moved] = F.grid_sample(image[moved], grid, align_corners=False)
-        new_target[moved] = resampled_labels(target[moved], grid, batch.labels, outside)
-    batch.image, batch.target = new_image, new_target
+            batch.image[sample] = crop_tensor(image[sample], centre, size)
+            batch.target[sample] = crop_tensor(target[sample], centre, size, pad_kwargs={"value": outside})
+        else:
+            theta = theta_of(parameters, image.shape[2:], size).to(image.device, non_blocking=True)
+            grid = F.affine_grid(theta[None], [1, 1, *size], align_corners=False)
+            if shifts is not None:
+                grid += shifted(theta, shifts[sample])
+            batch.image[sample] = F.grid_sample(image[sample, None], grid, align_corners=False)[0]
+            batch.target[sample] = resampled_labels(target[sample], grid[0], outside)
 
 
 def shifted(theta: torch.Tensor, shifts: torch.Tensor) -> torch.Tensor:
-    """What `shifts` of the patch's points (B, *patch, d), in voxels, add to a grid of `affine_grid(theta)`."""
-    in_half_sizes = shifts.flip(-1) * (2 / torch.tensor(shifts.shape[-2:0:-1], device=shifts.device))
-    turned = in_half_sizes.flatten(1, -2) @ theta[:, :, :-1].transpose(1, 2)
-    return turned.view_as(shifts)
+    """What `shifts` of the patch's points (*patch, d), in voxels, add to a grid of `affine_grid(theta)`."""
+    in_half_sizes = [2 / length * shifts[..., axis] for axis, length in enumerate(shifts.shape[:-1])]
+    return torch.stack(in_half_sizes[::-1], dim=-1) @ theta[:, :-1].T
 
 
 def theta_of(parameters: Parameters, shape: tuple[int, ...], size: tuple[int, ...]) -> torch.Tensor:
@@ -88,34 +86,3 @@ def theta_of(parameters: Parameters, shape: tuple[int, ...], size: tuple[int, ..
     matrix = affine * half_patch / half_image[:, None]
     shift = (np.array(parameters["center_location_in_pixels"]) - half_image) / half_image
     return torch.from_numpy(np.concatenate([matrix[::-1, ::-1], shift[::-1, None]], axis=1).copy()).float()
-
-
-def resampled_labels(labels: torch.Tensor, grid: torch.Tensor, values: tuple[int, ...], outside: int) -> torch.Tensor:
-    """Each voxel's label with the largest linearly interpolated indicator; the nearest one's where several tie.
-
-    labels: (B, channels, *spatial). values: all that may occur. Beyond the image everything is `outside`.
-    """
-    values = tuple({*values, outside})
-    if labels.device.type == "cpu":  # on a GPU the host would have to wait for the answer
-        reaches_outside = bool((grid.abs().flatten(0, -2) > inner_bound(labels)).any())
-        values = tuple(v for v in values if (v == outside and reaches_outside) or bool((labels == v).any()))
-    nearest = F.grid_sample(labels.float() - outside, grid, mode="nearest", align_corners=False) + outside
-    found = torch.empty_like(nearest)
-    best, of_nearest = (torch.full_like(nearest, low, dtype=torch.half) for low in (-1, -2))
-    for value in sorted(values):
-        its = score(labels, grid, value, value == outside)
-        found.masked_fill_(its > best, value)
-        best = torch.maximum(best, its)
-        of_nearest = torch.where(nearest == value, its, of_nearest)
-    return torch.where(of_nearest == best, nearest, found).to(labels.dtype)
-
-
-def inner_bound(labels: torch.Tensor) -> torch.Tensor:
-    """For each axis of a grid, last one first, how far a point may lie from the middle to be between voxel centres."""
-    return 1 - 1 / torch.tensor(labels.shape[:1:-1])
-
-
-def score(labels: torch.Tensor, grid: torch.Tensor, value: int, is_outside: bool) -> torch.Tensor:
-    """The interpolated indicator of one label, in the 16 bits in which batchgeneratorsv2 finds ties."""
-    indicator = (labels == value).float().sub_(float(is_outside)).mul_(1000)
-    return F.grid_sample(indicator, grid, align_corners=False).add_(1000 * float(is_outside)).half()

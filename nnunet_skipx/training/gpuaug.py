@@ -32,12 +32,9 @@ class GpuAugOption(nnUNetTrainer):
             NotImplementedError: somebody's transform that is not one of nnU-Net's.
         """
         transforms = super().get_training_transforms(*args, **kwargs)
-        labels = {0, *self.label_manager.all_labels}
-        if self.label_manager.has_ignore_label:
-            labels.add(self.label_manager.ignore_label)
         seed = int(np.random.randint(2**31))  # what seeds nnU-Net seeds this too
         device = self.device if self.device.type in DEVICES else CPU
-        self.augmentation = DeviceAugmentation(transforms, sorted(labels), seed, device, self.elastic)
+        self.augmentation = DeviceAugmentation(transforms, seed, device, self.elastic)
         if self.loaded_state is not None and self.local_rank == 0:  # the others would draw what the first one draws
             self.augmentation.draws.load_state_dict(self.loaded_state)
         reason = "" if device == self.device else f", because torch cannot resample volumes on {self.device.type}"

@@ -17,7 +17,7 @@ from nnunet_skipx.augmentation.batch import Batch, Draws
 from nnunet_skipx.augmentation.cascade import binary_operators, one_component, one_hot, remove_component
 from nnunet_skipx.augmentation.components import component_roots
 from nnunet_skipx.augmentation.pipeline import DeviceAugmentation
-from tests.augmentation.test_parity import CPU, LABELS, SETTINGS, blobs, pipeline
+from tests.augmentation.test_parity import CPU, SETTINGS, blobs, pipeline
 
 FOREGROUND = [1, 2, 3]
 
@@ -26,7 +26,7 @@ def two_stages(shape: tuple[int, ...], seed: int = 0) -> Batch:
     """A batch whose target holds the previous stage's labels as a second channel."""
     image, labels = blobs(shape, np.random.default_rng(seed))
     _, previous = blobs(shape, np.random.default_rng(seed + 100))
-    return Batch(image, torch.cat([labels, previous.clamp(min=0)], dim=1), LABELS, torch.Generator().manual_seed(seed))
+    return Batch(image, torch.cat([labels, previous.clamp(min=0)], dim=1), torch.Generator().manual_seed(seed))
 
 
 def in_channels(shape: tuple[int, ...]) -> Batch:
@@ -104,7 +104,7 @@ def three_cubes() -> torch.Tensor:
 
 def test_each_component_that_is_not_large_is_as_likely_as_another() -> None:
     mask, noise = three_cubes(), torch.Generator().manual_seed(0)
-    batch = Batch(torch.zeros(1, 1, 1, 1, 1), None, LABELS, noise)
+    batch = Batch(torch.zeros(1, 1, 1, 1, 1), None, noise)
     drawn = [int(one_component(mask, 0.15, batch).sum()) for _ in range(400)]
     assert set(drawn) == {8, 27}
     assert drawn.count(8) == pytest.approx(200, abs=50)
@@ -136,7 +136,7 @@ def test_a_cascades_whole_list_gives_the_shapes_and_types_of_nnunets(name: str) 
     setting = SETTINGS[name]
     transforms = pipeline(setting, is_cascaded=True, foreground_labels=FOREGROUND)
     batch = two_stages(setting["larger"])
-    out, targets = DeviceAugmentation(transforms, LABELS, 0, CPU)(batch.image.clone(), batch.target.clone())
+    out, targets = DeviceAugmentation(transforms, 0, CPU)(batch.image.clone(), batch.target.clone())
     sample = transforms(image=batch.image[0].clone(), segmentation=batch.target[0].clone())
     assert out.shape[1:] == sample["image"].shape
     assert [(t.shape[1:], t.dtype) for t in targets] == [(t.shape, t.dtype) for t in sample["segmentation"]]
@@ -151,4 +151,4 @@ def test_a_transform_that_nnunet_does_not_use_is_refused_by_name() -> None:
     transforms = pipeline(SETTINGS["3d"])
     transforms.transforms.append(Stranger())
     with pytest.raises(NotImplementedError, match=r"Stranger does not run on the device: .* without _gpuaug"):
-        DeviceAugmentation(transforms, LABELS, 0, CPU)
+        DeviceAugmentation(transforms, 0, CPU)

@@ -13,10 +13,10 @@ from nnunet_skipx.augmentation.batch import Batch, Draws
 from nnunet_skipx.augmentation.elastic import DEVIATION, displacements, spline_weights
 from nnunet_skipx.augmentation.pipeline import DeviceAugmentation
 from nnunet_skipx.augmentation.spatial import draw
-from tests.augmentation.test_parity import CPU, LABELS, SETTINGS, pipeline
+from tests.augmentation.test_parity import CPU, SETTINGS, pipeline
 
 DRAWS = 10_000
-BATCH = Batch(torch.zeros(()).expand(DRAWS, 2, 16, 16, 16), None, LABELS, torch.Generator())
+BATCH = Batch(torch.zeros(()).expand(DRAWS, 2, 16, 16, 16), None, torch.Generator())
 
 
 def numbers(parameters: Any) -> Iterable[float]:
@@ -50,14 +50,14 @@ def theirs(transform: BasicTransform, probability: float) -> list[Any]:
 
 
 def drawing_transforms() -> list[Any]:
-    augmentation = DeviceAugmentation(pipeline(SETTINGS["3d"]), LABELS, 3, CPU)
+    augmentation = DeviceAugmentation(pipeline(SETTINGS["3d"]), 3, CPU)
     return [pytest.param(i, id=f"{i} {type(t).__name__}") for i, (t, _) in enumerate(augmentation.transforms)
             if "get_parameters" in vars(type(t))]  # fmt: skip
 
 
 @pytest.mark.parametrize("place", drawing_transforms())
 def test_parameters_have_the_same_distribution(place: int) -> None:
-    augmentation = DeviceAugmentation(pipeline(SETTINGS["3d"]), LABELS, 3, CPU)
+    augmentation = DeviceAugmentation(pipeline(SETTINGS["3d"]), 3, CPU)
     transform, probability = augmentation.transforms[place]
     if isinstance(transform, SpatialTransform):
         transform.patch_size = (1, 1, 1)  # the grid would take most of the time, and nothing is drawn for it

@@ -18,7 +18,6 @@ from nnunet_skipx.augmentation.pipeline import STEPS, DeviceAugmentation
 from nnunet_skipx.augmentation.spatial import draw, resample
 
 CPU = torch.device("cpu")
-LABELS = (0, 1, 2, 3)
 SETTINGS = {
     "3d": {"patch": (16, 20, 18), "larger": (24, 26, 23), "dummy": False},
     "2d": {"patch": (24, 20), "larger": (33, 30), "dummy": False},
@@ -59,7 +58,7 @@ class TestSpatial:
             scaling=(0.7, 1.4), p_synchronize_scaling_across_axes=0, border_mode_seg="constant", padding_value_seg=-1,
         )  # fmt: skip
         image, labels = blobs(setting["larger"], np.random.default_rng(seed), 12)
-        batch = Batch(image.clone(), labels.clone(), LABELS, torch.Generator())
+        batch = Batch(image.clone(), labels.clone(), torch.Generator())
         drawn = draw(transform, batch, Draws(seed, CPU))
         assert {parameters["affine"] is None for parameters in drawn} == {True, False}
         resample(transform, batch, drawn)
@@ -79,7 +78,7 @@ class TestSpatial:
             border_mode_seg="constant", padding_value_seg=-1,
         )  # fmt: skip
         image, labels = blobs(setting["larger"], np.random.default_rng(0), 12)
-        batch = Batch(image.clone(), labels.clone(), LABELS, torch.Generator().manual_seed(0))
+        batch = Batch(image.clone(), labels.clone(), torch.Generator().manual_seed(0))
         shifts = displacements(12, setting["patch"], batch.noise)
         drawn = draw(transform, batch, Draws(1, CPU))
         assert {parameters["affine"] is None for parameters in drawn} == {True, False}
@@ -94,14 +93,14 @@ class TestSpatial:
     def test_nothing_that_is_never_drawn_costs_a_resampling(self) -> None:
         transform = SpatialTransform((8, 8), 0, random_crop=False, border_mode_seg="constant", padding_value_seg=-1)
         image, labels = blobs((11, 12), np.random.default_rng(0))
-        batch = Batch(image, labels, LABELS, torch.Generator())
+        batch = Batch(image, labels, torch.Generator())
         resample(transform, batch, draw(transform, batch, Draws(0, CPU)))
         assert torch.equal(batch.image, image[..., 1:9, 2:10])
         assert torch.equal(batch.target, labels[..., 1:9, 2:10])
 
     def test_settings_that_nnunet_does_not_use_are_refused(self) -> None:
         transform = SpatialTransform((8, 8), 0, random_crop=False, p_elastic_deform=0.2)
-        batch = Batch(*blobs((11, 12), np.random.default_rng(0)), LABELS, torch.Generator())
+        batch = Batch(*blobs((11, 12), np.random.default_rng(0)), torch.Generator())
         with pytest.raises(NotImplementedError, match=r"another p_elastic_deform than nnU-Net's .* without _gpuaug"):
             draw(transform, batch, Draws(0, CPU))
 
@@ -139,7 +138,7 @@ def test_a_step_does_to_a_batch_what_the_transform_does_to_samples(
         transform = copy.copy(transform)
         transform.__dict__.update(ds_scales=[[1.0, 1.0], [0.5, 0.5]], allowed_axes=(0, 1))
     image, labels = blobs(shape, np.random.default_rng(1))
-    batch = Batch(image.clone(), labels.clone(), LABELS, torch.Generator().manual_seed(5))
+    batch = Batch(image.clone(), labels.clone(), torch.Generator().manual_seed(5))
     with Draws(3, CPU).drawing():
         chosen = [(sample, transform.get_parameters(image=batch.stand_in())) for sample in (0, 2, 3)]
     STEPS[type(transform)](transform, batch, chosen)
@@ -170,7 +169,7 @@ class TestPipeline:
         setting = SETTINGS[name]
         transforms = pipeline(setting, use_mask_for_norm=[True, False])
         image, labels = blobs(setting["larger"], np.random.default_rng(0))
-        out, targets = DeviceAugmentation(transforms, LABELS, 0, CPU)(image.clone(), labels.clone())
+        out, targets = DeviceAugmentation(transforms, 0, CPU)(image.clone(), labels.clone())
         sample = transforms(image=image[0].clone(), segmentation=labels[0].clone())
         assert out.shape[1:] == sample["image"].shape
         assert out.dtype == sample["image"].dtype
@@ -181,7 +180,7 @@ class TestPipeline:
     def test_regions_come_out_as_booleans(self) -> None:
         setting = SETTINGS["3d"]
         transforms = pipeline(setting, regions=[(1, 2, 3), (3,)])
-        out = DeviceAugmentation(transforms, LABELS, 0, CPU)(*blobs(setting["larger"], np.random.default_rng(0)))[1]
+        out = DeviceAugmentation(transforms, 0, CPU)(*blobs(setting["larger"], np.random.default_rng(0)))[1]
         assert [t.dtype for t in out] == [torch.bool, torch.bool]
         assert out[0].shape[1] == 2
         assert bool((out[0][:, 1] <= out[0][:, 0]).all())
@@ -190,7 +189,7 @@ class TestPipeline:
 class TestDraws:
     def test_what_is_drawn_is_what_batchgenerators_draws_from_the_same_state(self) -> None:
         transform = pipeline(SETTINGS["3d"]).transforms[0]
-        batch = Batch(*blobs(SETTINGS["3d"]["larger"], np.random.default_rng(0), 50), LABELS, torch.Generator())
+        batch = Batch(*blobs(SETTINGS["3d"]["larger"], np.random.default_rng(0), 50), torch.Generator())
         ours = draw(transform, batch, Draws(4, CPU))
         with Draws(4, CPU).drawing():
             theirs = [transform.get_parameters(image=image) for image in batch.image]
@@ -199,8 +198,8 @@ class TestDraws:
             assert our["center_location_in_pixels"] == their["center_location_in_pixels"]
 
     def test_every_transform_is_applied_as_often_as_nnunet_says(self) -> None:
-        augmentation = DeviceAugmentation(pipeline(SETTINGS["3d"]), LABELS, 0, CPU)
-        batch = Batch(torch.zeros(()).expand(4000, 1, 2, 2, 2), None, LABELS, torch.Generator())
+        augmentation = DeviceAugmentation(pipeline(SETTINGS["3d"]), 0, CPU)
+        batch = Batch(torch.zeros(()).expand(4000, 1, 2, 2, 2), None, torch.Generator())
         for transform, probability in augmentation.transforms:
             if type(transform) in STEPS:
                 share = len(augmentation.chosen(transform, probability, batch)) / 4000
@@ -210,7 +209,7 @@ class TestDraws:
         return augmentation(*blobs(SETTINGS["3d"]["larger"], np.random.default_rng(0)))[0]
 
     def make(self, seed: int) -> DeviceAugmentation:
-        return DeviceAugmentation(pipeline(SETTINGS["3d"]), LABELS, seed, CPU)
+        return DeviceAugmentation(pipeline(SETTINGS["3d"]), seed, CPU)
 
     def test_a_seed_repeats_itself_and_another_does_not(self) -> None:
         first, same, other = self.make(1), self.make(1), self.make(2)

@@ -1,0 +1,70 @@
+"""Labels at points between voxels: the one with the largest interpolated indicator, as batchgeneratorsv2 has it."""
+from functools import reduce
+from itertools import product
+
+import torch
+from torch.nn import functional as F
+
+AT_ONCE = 2**19  # points, which bounds the memory on a GPU
+SCALE = 1000  # batchgeneratorsv2 finds ties among scores in 16 bits, of which 1 is 1000
+
+
+def resampled_labels(labels: torch.Tensor, grid: torch.Tensor, outside: int) -> torch.Tensor:
+    """labels (channels, *spatial) at the points of a grid of `affine_grid` (*patch, d); integers.
+
+    Of several labels with the largest score the nearest voxel's wins if it is one of them, else the lowest. Beyond
+    the image everything is `outside`.
+    """
+    places = padded_places(grid, labels.shape[1:])
+    return torch.stack([at_places(F.pad(channel, [1, 1] * channel.ndim, value=outside), places) for channel in labels])
+
+
+def padded_places(grid: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
+    """(d, *patch): where a grid's points lie in an image of this shape with one voxel more on each side."""
+    axes = grid.movedim(-1, 0).flip(0)
+    return torch.stack([(((x + 1) * n - 1) / 2).clamp_(-1, n) + 1 for x, n in zip(axes, shape, strict=True)])
+
+
+def at_places(volume: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+    """The labels of a padded volume at places (d, *patch)."""
+    flat = places.flatten(1)
+    lowest = [x.long().clamp_(max=n - 2) for x, n in zip(flat, volume.shape, strict=True)]  # of the voxels around
+    fractions = torch.stack([x - low for x, low in zip(flat, lowest, strict=True)])
+    first = sum(low * stride for low, stride in zip(lowest, volume.stride(), strict=True))
+    assert isinstance(first, torch.Tensor)
+    found = volume.flatten()[first]
+    if volume.device.type == "cpu":  # a GPU votes everywhere, because the host would have to wait for this
+        chosen = (~uniform_blocks(volume).flatten()[first]).nonzero()[:, 0]
+        found[chosen] = voted(volume, first[chosen], fractions[:, chosen], flat[:, chosen])
+    else:
+        for start in range(0, len(first), AT_ONCE):
+            part = slice(start, start + AT_ONCE)
+            found[part] = voted(volume, first[part], fractions[:, part], flat[:, part])
+    return found.view(places.shape[1:])
+
+
+def uniform_blocks(volume: torch.Tensor) -> torch.Tensor:
+    """For each voxel whether it and the next ones along all axes have one label; False at the end of an axis."""
+    lowest = highest = volume
+    for axis, length in enumerate(volume.shape):
+        lowest = torch.minimum(lowest.narrow(axis, 0, length - 1), lowest.narrow(axis, 1, length - 1))
+        highest = torch.maximum(highest.narrow(axis, 0, length - 1), highest.narrow(axis, 1, length - 1))
+    return F.pad(lowest == highest, [0, 1] * volume.ndim)
+
+
+def voted(
+    volume: torch.Tensor, first: torch.Tensor, fractions: torch.Tensor, places: torch.Tensor
+) -> torch.Tensor:
+    """The labels that win at N points; first: flat index of the lowest voxel around each; fractions, places: (d, N)."""
+    corners = list(product((0, 1), repeat=volume.ndim))
+    steps = [sum(bit * stride for bit, stride in zip(corner, volume.stride(), strict=True)) for corner in corners]
+    labels = torch.stack([volume.flatten()[first + step] for step in steps])
+    sides = (1 - fractions, fractions)
+    weights = torch.stack([reduce(torch.mul, [sides[bit][axis] for axis, bit in enumerate(corner)])
+                           for corner in corners])  # fmt: skip
+    scores = torch.stack([(weights * (labels == label)).sum(0).mul_(SCALE).half() for label in labels])
+    best = scores.amax(0)
+    lowest = labels.masked_fill(scores < best, torch.iinfo(labels.dtype).max).amin(0)
+    is_next = (places.round() > places - fractions).long()  # whether the nearest voxel is the next along an axis
+    nearest = sum(step << (volume.ndim - 1 - axis) for axis, step in enumerate(is_next))[None]
+    return torch.where(scores.gather(0, nearest)[0] == best, labels.gather(0, nearest)[0], lowest)

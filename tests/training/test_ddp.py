@@ -1,0 +1,105 @@
+"""Two processes over gloo: every trainer gets the gradients of one process with the joined batch."""
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import distributed, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from nnunet_skipx.training.preflight import preflight
+from nnunet_skipx.training.variants import trainer_names
+from tests.contract import SMALL
+from tests.training.small_trainer import make
+
+TRAINERS = [name for name in trainer_names() if not name.endswith("Universal")]  # which has a test of its own
+ABSOLUTE, RELATIVE = 1e-5, 1e-3
+
+
+def batch(samples: slice) -> dict[str, Any]:
+    """Noise, and the same in every process."""
+    generator = torch.Generator().manual_seed(0)
+    data = torch.randn(2, 1, *SMALL.patch, generator=generator)
+    target = torch.randint(0, 3, (2, 1, *SMALL.patch), generator=generator).float()
+    targets = [target, target[..., ::2, ::2, ::2]]
+    return {"data": data[samples], "target": [t[samples] for t in targets]}
+
+
+def gradients(trainer: Any, samples: slice) -> dict[str, torch.Tensor | None]:
+    """Of one forward and backward pass, by parameter; None where a parameter got none."""
+    trainer.network.train()
+    without_dropout(trainer.network)
+    content = batch(samples)
+    trainer.loss(trainer.network(content["data"]), content["target"]).backward()
+    network = getattr(trainer.network, "module", trainer.network)
+    return {name: parameter.grad for name, parameter in network.named_parameters()}
+
+
+def without_dropout(network: nn.Module) -> None:
+    """Processes draw different elements."""
+    for module in network.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+        elif isinstance(getattr(module, "dropout", None), float):
+            module.dropout = 0.0
+
+
+def worker(rank: int, folder: str) -> None:
+    """A rank as nnU-Net's run_ddp starts it, on the CPU, with one trainer after the other."""
+    from nnunetv2.training.nnUNetTrainer import nnUNetTrainer as module
+
+    torch.set_num_threads(1)
+    distributed.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2)
+    module.DDP = lambda network, device_ids: DistributedDataParallel(network)  # nnU-Net names the GPU
+    found = {}
+    for name in TRAINERS:
+        trainer: Any = make(name)
+        assert trainer.is_ddp
+        trainer.device, trainer.grad_scaler = torch.device("cpu"), None
+        trainer.initialize()
+        assert isinstance(trainer.network, DistributedDataParallel)
+        assert not trainer.network.find_unused_parameters
+        assert trainer.batch_size == 1
+        preflight(trainer)
+        gradients(trainer, slice(rank, rank + 1))
+        trainer.network.zero_grad()
+        found[name] = gradients(trainer, slice(rank, rank + 1))  # an unused parameter would stop the second pass
+    torch.save(found, f"{folder}/rank{rank}.pt")
+    distributed.destroy_process_group()
+
+
+@pytest.fixture(scope="module")
+def of_two(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, dict[str, torch.Tensor]]]:
+    """By rank, trainer and parameter."""
+    folder = tmp_path_factory.mktemp("ddp")
+    patch = pytest.MonkeyPatch()
+    data = folder / "preprocessed" / "Dataset998_Test" / "nnUNetPlans_test"
+    data.mkdir(parents=True)
+    (data / "case.b2nd").touch()
+    patch.setenv("nnUNet_preprocessed", str(folder / "preprocessed"))
+    patch.setenv("nnUNet_results", str(folder / "results"))
+    workers = [get_context("spawn").Process(target=worker, args=(rank, str(folder))) for rank in range(2)]
+    for process in workers:
+        process.start()
+    for process in workers:
+        process.join(400)
+    patch.undo()
+    assert [process.exitcode for process in workers] == [0, 0]
+    return [torch.load(folder / f"rank{rank}.pt") for rank in range(2)]
+
+
+@pytest.mark.parametrize("name", TRAINERS)
+def test_two_processes_get_the_gradients_of_the_joined_batch(name: str, of_two: list, folders: Path) -> None:
+    trainer = make(name)
+    trainer.initialize()
+    joined = gradients(trainer, slice(None))
+    for rank in range(2):
+        ours = of_two[rank][name]
+        assert ours.keys() == joined.keys()
+        assert all(gradient is not None for gradient in ours.values())
+        for parameter, gradient in joined.items():
+            if gradient is None:  # nnU-Net weighs the coarsest output 0 in one process, and 1e-6 in several
+                assert ".seg_layers.0." in parameter
+                gradient = torch.zeros_like(ours[parameter])
+            torch.testing.assert_close(ours[parameter], gradient, rtol=RELATIVE, atol=ABSOLUTE)
