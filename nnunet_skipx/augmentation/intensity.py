@@ -1,6 +1,4 @@
 """Noise, blur, brightness, contrast, low resolution and gamma, each on the samples that drew it."""
-from collections.abc import Sequence
-
 import torch
 from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
 from batchgeneratorsv2.transforms.noise.gaussian_blur import _build_kernel
@@ -30,29 +28,24 @@ def noise(transform: BasicTransform, batch: Batch, chosen: Chosen) -> None:
 
 
 def blur(transform: BasicTransform, batch: Batch, chosen: Chosen) -> None:
-    """Gaussian blur with a kernel per channel and axis, all chosen channels of the batch at once."""
-    places = [(sample, channel) for sample, parameters in chosen
-              for channel in torch.where(parameters["apply_to_channel"])[0].tolist()]  # fmt: skip
-    if not places:
-        return
-    sigmas = [sigma for _, parameters in chosen for sigma in parameters["sigmas"]]
-    x = torch.stack([batch.image[place] for place in places])[None]
-    for axis in range(x.ndim - 2):
-        x = blurred(x, [sigma[axis] for sigma in sigmas], axis)
-    for place, image in zip(places, x[0], strict=True):
-        batch.image[place] = image
+    """Gaussian blur, each chosen channel with a deviation for each axis."""
+    for sample, parameters in chosen:
+        channels = torch.where(parameters["apply_to_channel"])[0].tolist()
+        for channel, sigmas in zip(channels, parameters["sigmas"], strict=True):
+            image = batch.image[sample, channel]
+            for axis, sigma in enumerate(sigmas):
+                image = blurred(image, sigma, axis)
+            batch.image[sample, channel] = image
 
 
-def blurred(x: torch.Tensor, sigmas: Sequence[float], axis: int) -> torch.Tensor:
-    """x (1, N, *spatial), blurred along one spatial axis, each of the N with its own sigma in voxels."""
-    kernels = [_build_kernel(sigma, truncate=BLUR_TRUNCATE) for sigma in sigmas]
-    longest = max(map(len, kernels)) // 2
-    weight = torch.stack([F.pad(kernel, [longest - len(kernel) // 2] * 2) for kernel in kernels])
-    weight = weight.to(x.device, non_blocking=True)
-    axes = x.ndim - 2
+def blurred(image: torch.Tensor, sigma: float, axis: int) -> torch.Tensor:
+    """image (*spatial), blurred along one axis; sigma in voxels."""
+    kernel = _build_kernel(sigma, truncate=BLUR_TRUNCATE).to(image.device, non_blocking=True)
+    reach, axes = len(kernel) // 2, image.ndim
     shape = [1] * axes
     shape[axis] = -1
     padding = [0] * (2 * axes)
-    padding[2 * (axes - 1 - axis) : 2 * (axes - axis)] = [longest, longest]
+    padding[2 * (axes - 1 - axis) : 2 * (axes - axis)] = [reach, reach]
     convolve = F.conv3d if axes == 3 else F.conv2d
-    return convolve(F.pad(x, padding, mode="reflect"), weight.reshape(len(kernels), 1, *shape), groups=len(kernels))
+    padded = F.pad(image[None, None], padding, mode="reflect")
+    return convolve(padded, kernel.reshape(1, 1, *shape))[0, 0]

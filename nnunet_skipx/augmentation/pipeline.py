@@ -1,5 +1,4 @@
 """The trainer's own list of transforms, carried out for whole batches on the device."""
-import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -72,23 +71,23 @@ class DeviceAugmentation:
         image, target = (x.to(self.draws.noise.device, non_blocking=True) for x in (image, target))
         batch = Batch(image, target, self.draws.noise)
         channels = (image.shape[1], target.shape[1])
-        for transform, probability in self.transforms:
-            if isinstance(transform, SpatialTransform):
-                spatial(transform, batch, self.draws, self.elastic)
-            elif isinstance(transform, Convert2DTo3DTransform):
-                targets.to_3d(channels, batch)
-            else:
-                STEPS[type(transform)](transform, batch, self.chosen(transform, probability, batch))
+        with self.draws.drawing():
+            for transform, probability in self.transforms:
+                if isinstance(transform, SpatialTransform):
+                    spatial(transform, batch, self.elastic)
+                elif isinstance(transform, Convert2DTo3DTransform):
+                    targets.to_3d(channels, batch)
+                else:
+                    STEPS[type(transform)](transform, batch, chosen(transform, probability, batch))
         return batch.image, batch.target
 
-    def chosen(self, transform: BasicTransform, probability: float, batch: Batch) -> Chosen:
-        """The samples that the transform applies to, with what it drew for each."""
-        transform = copy.deepcopy(transform)  # some shuffle their own channels: a resumed training draws the same
-        with self.draws.drawing():
-            return [
-                (sample, transform.get_parameters(image=batch.stand_in()))
-                for sample in range(len(batch.image)) if probability == 1 or torch.rand(1).item() < probability
-            ]  # fmt: skip
+
+def chosen(transform: BasicTransform, probability: float, batch: Batch) -> Chosen:
+    """The samples that the transform applies to, with what it drew for each."""
+    if hasattr(transform, "channel_idx"):  # shuffled in every draw: a resumed training draws the same
+        transform.channel_idx = sorted(transform.channel_idx)
+    samples = [sample for sample in range(len(batch.image)) if probability == 1 or torch.rand(1).item() < probability]
+    return [(sample, transform.get_parameters(image=batch.stand_in())) for sample in samples]
 
 
 def unwrapped(transform: BasicTransform) -> tuple[BasicTransform, float]:

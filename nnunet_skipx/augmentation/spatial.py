@@ -9,24 +9,24 @@ from batchgeneratorsv2.transforms.spatial.spatial import SpatialTransform
 from batchgeneratorsv2.transforms.utils.cropping import crop_tensor
 from torch.nn import functional as F
 
-from nnunet_skipx.augmentation.batch import Batch, Draws
+from nnunet_skipx.augmentation.batch import Batch
 from nnunet_skipx.augmentation.elastic import displacements
 from nnunet_skipx.augmentation.labels import resampled_labels
 
 Parameters = dict[str, Any]
 
 
-def spatial(transform: SpatialTransform, batch: Batch, draws: Draws, elastic: bool = False) -> None:
+def spatial(transform: SpatialTransform, batch: Batch, elastic: bool = False) -> None:
     """nnU-Net's `SpatialTransform` on a batch whose patches are larger than `transform.patch_size`.
 
     elastic: deform every sample as well.
     """
-    drawn = draw(transform, batch, draws)
+    drawn = draw(transform, batch)
     size = tuple(map(int, transform.patch_size))
     resample(transform, batch, drawn, displacements(len(drawn), size, batch.noise) if elastic else None)
 
 
-def draw(transform: SpatialTransform, batch: Batch, draws: Draws) -> list[Parameters]:
+def draw(transform: SpatialTransform, batch: Batch) -> list[Parameters]:
     """`affine` (None for most) and `center_location_in_pixels` of each sample, drawn by the transform itself.
 
     Raises NotImplementedError for settings that nnU-Net does not use.
@@ -42,8 +42,7 @@ def draw(transform: SpatialTransform, batch: Batch, draws: Draws) -> list[Parame
     small = copy.copy(transform)  # the grid, which it builds as well, would cost more than all else
     small.patch_size = (1,) * (batch.image.ndim - 2)
     small._grid_cache = {}
-    with draws.drawing():
-        return [small.get_parameters(image=batch.stand_in()) for _ in range(len(batch.image))]
+    return [small.get_parameters(image=batch.stand_in()) for _ in range(len(batch.image))]
 
 
 def resample(

@@ -47,9 +47,10 @@ def downsample(transform: DownsampleSegForDSTransform, batch: Batch, chosen: Cho
     full, spatial = batch.target, batch.target.shape[2:]
     scales = [scale if isinstance(scale, tuple | list) else [scale] * len(spatial) for scale in transform.ds_scales]
     sizes = [[round(length * factor) for length, factor in zip(spatial, scale, strict=True)] for scale in scales]
+    values = full.float()  # which torch interpolates
     batch.target = [
         full if all(factor == 1 for factor in scale) else
-        F.interpolate(full.float(), size, mode="nearest-exact").to(full.dtype)
+        F.interpolate(values, size, mode="nearest-exact").to(full.dtype)
         for scale, size in zip(scales, sizes, strict=True)
     ]  # fmt: skip
 

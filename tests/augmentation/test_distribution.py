@@ -11,7 +11,7 @@ from scipy.stats import ks_2samp, kstest
 
 from nnunet_skipx.augmentation.batch import Batch, Draws
 from nnunet_skipx.augmentation.elastic import DEVIATION, displacements, spline_weights
-from nnunet_skipx.augmentation.pipeline import DeviceAugmentation
+from nnunet_skipx.augmentation.pipeline import DeviceAugmentation, chosen
 from nnunet_skipx.augmentation.spatial import draw
 from tests.augmentation.test_parity import CPU, SETTINGS, pipeline
 
@@ -61,10 +61,13 @@ def test_parameters_have_the_same_distribution(place: int) -> None:
     transform, probability = augmentation.transforms[place]
     if isinstance(transform, SpatialTransform):
         transform.patch_size = (1, 1, 1)  # the grid would take most of the time, and nothing is drawn for it
-        drawn, expected = draw(transform, BATCH, augmentation.draws), theirs(transform, 1)
+        with augmentation.draws.drawing():
+            drawn = draw(transform, BATCH)
+        expected = theirs(transform, 1)
         ours, others = ([one["affine"] for one in them if one["affine"] is not None] for them in (drawn, expected))
     else:
-        ours = [parameters for _, parameters in augmentation.chosen(transform, probability, BATCH)]
+        with augmentation.draws.drawing():
+            ours = [parameters for _, parameters in chosen(transform, probability, BATCH)]
         others = theirs(transform, probability)
     assert len(ours) == pytest.approx(len(others), rel=0.1)
     ours_by_place, others_by_place = columns(ours), columns(others)

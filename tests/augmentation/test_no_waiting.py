@@ -1,7 +1,6 @@
 """On a GPU the host never waits for the device: seen on fake CUDA tensors, which need no GPU."""
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,7 +9,8 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode, unset_fake_temporarily
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from nnunet_skipx.augmentation.batch import Draws
+from nnunet_skipx.augmentation import pipeline as pipeline_module
+from nnunet_skipx.augmentation import spatial
 from nnunet_skipx.augmentation.pipeline import DeviceAugmentation
 from tests.augmentation.test_cascade import FOREGROUND
 from tests.augmentation.test_parity import CPU, SETTINGS, pipeline
@@ -57,16 +57,18 @@ def where() -> str:
 @pytest.fixture
 def draws_are_real(monkeypatch: pytest.MonkeyPatch) -> None:
     """Parameters are drawn on the host, where nothing is fake; noise without a generator."""
-    drawing: Callable = Draws.drawing
-
-    @contextmanager
-    def really(self: Draws) -> Iterator[None]:
-        with unset_fake_temporarily(), drawing(self):
-            yield
-
-    monkeypatch.setattr(Draws, "drawing", really)
+    for module, name in ((pipeline_module, "chosen"), (spatial, "draw")):
+        monkeypatch.setattr(module, name, unfaked(getattr(module, name)))
     monkeypatch.setattr(torch, "randn", without_generator(torch.randn))
     monkeypatch.setattr(torch, "rand", without_generator(torch.rand))
+
+
+def unfaked(function: Callable) -> Callable:
+    def really(*args: Any) -> Any:
+        with unset_fake_temporarily():
+            return function(*args)
+
+    return really
 
 
 def without_generator(function: Callable) -> Callable:

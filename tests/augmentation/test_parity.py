@@ -14,7 +14,7 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 from nnunet_skipx.augmentation.batch import Batch, Draws
 from nnunet_skipx.augmentation.elastic import displacements
-from nnunet_skipx.augmentation.pipeline import STEPS, DeviceAugmentation
+from nnunet_skipx.augmentation.pipeline import STEPS, DeviceAugmentation, chosen
 from nnunet_skipx.augmentation.spatial import draw, resample
 
 CPU = torch.device("cpu")
@@ -59,7 +59,7 @@ class TestSpatial:
         )  # fmt: skip
         image, labels = blobs(setting["larger"], np.random.default_rng(seed), 12)
         batch = Batch(image.clone(), labels.clone(), torch.Generator())
-        drawn = draw(transform, batch, Draws(seed, CPU))
+        drawn = drawn_with(seed, transform, batch)
         assert {parameters["affine"] is None for parameters in drawn} == {True, False}
         resample(transform, batch, drawn)
         for sample, parameters in enumerate(drawn):
@@ -80,7 +80,7 @@ class TestSpatial:
         image, labels = blobs(setting["larger"], np.random.default_rng(0), 12)
         batch = Batch(image.clone(), labels.clone(), torch.Generator().manual_seed(0))
         shifts = displacements(12, setting["patch"], batch.noise)
-        drawn = draw(transform, batch, Draws(1, CPU))
+        drawn = drawn_with(1, transform, batch)
         assert {parameters["affine"] is None for parameters in drawn} == {True, False}
         resample(transform, batch, drawn, shifts)
         for sample, parameters in enumerate(drawn):
@@ -94,7 +94,7 @@ class TestSpatial:
         transform = SpatialTransform((8, 8), 0, random_crop=False, border_mode_seg="constant", padding_value_seg=-1)
         image, labels = blobs((11, 12), np.random.default_rng(0))
         batch = Batch(image, labels, torch.Generator())
-        resample(transform, batch, draw(transform, batch, Draws(0, CPU)))
+        resample(transform, batch, drawn_with(0, transform, batch))
         assert torch.equal(batch.image, image[..., 1:9, 2:10])
         assert torch.equal(batch.target, labels[..., 1:9, 2:10])
 
@@ -102,7 +102,13 @@ class TestSpatial:
         transform = SpatialTransform((8, 8), 0, random_crop=False, p_elastic_deform=0.2)
         batch = Batch(*blobs((11, 12), np.random.default_rng(0)), torch.Generator())
         with pytest.raises(NotImplementedError, match=r"another p_elastic_deform than nnU-Net's .* without _gpuaug"):
-            draw(transform, batch, Draws(0, CPU))
+            drawn_with(0, transform, batch)
+
+
+def drawn_with(seed: int, transform: SpatialTransform, batch: Batch) -> list[dict]:
+    """What the transform draws for each sample."""
+    with Draws(seed, CPU).drawing():
+        return draw(transform, batch)
 
 
 def with_grid(
@@ -140,14 +146,14 @@ def test_a_step_does_to_a_batch_what_the_transform_does_to_samples(
     image, labels = blobs(shape, np.random.default_rng(1))
     batch = Batch(image.clone(), labels.clone(), torch.Generator().manual_seed(5))
     with Draws(3, CPU).drawing():
-        chosen = [(sample, transform.get_parameters(image=batch.stand_in())) for sample in (0, 2, 3)]
-    STEPS[type(transform)](transform, batch, chosen)
+        drawn = [(sample, transform.get_parameters(image=batch.stand_in())) for sample in (0, 2, 3)]
+    STEPS[type(transform)](transform, batch, drawn)
     if isinstance(transform, GaussianNoiseTransform):
-        return check_noise(batch.image - image, [parameters["sigmas"] for _, parameters in chosen])
-    applies_to_all = not any(parameters for _, parameters in chosen)
+        return check_noise(batch.image - image, [parameters["sigmas"] for _, parameters in drawn])
+    applies_to_all = not any(parameters for _, parameters in drawn)
     for sample in range(len(image)):
         data = {"image": image[sample].clone(), "segmentation": labels[sample].clone()}
-        parameters = dict(chosen).get(sample)
+        parameters = dict(drawn).get(sample)
         if parameters is not None or applies_to_all:
             data = transform.apply(data, **(parameters or {}))
         torch.testing.assert_close(batch.image[sample], data["image"], atol=1e-4, rtol=0)
@@ -190,7 +196,7 @@ class TestDraws:
     def test_what_is_drawn_is_what_batchgenerators_draws_from_the_same_state(self) -> None:
         transform = pipeline(SETTINGS["3d"]).transforms[0]
         batch = Batch(*blobs(SETTINGS["3d"]["larger"], np.random.default_rng(0), 50), torch.Generator())
-        ours = draw(transform, batch, Draws(4, CPU))
+        ours = drawn_with(4, transform, batch)
         with Draws(4, CPU).drawing():
             theirs = [transform.get_parameters(image=image) for image in batch.image]
         for our, their in zip(ours, theirs, strict=True):
@@ -200,9 +206,10 @@ class TestDraws:
     def test_every_transform_is_applied_as_often_as_nnunet_says(self) -> None:
         augmentation = DeviceAugmentation(pipeline(SETTINGS["3d"]), 0, CPU)
         batch = Batch(torch.zeros(()).expand(4000, 1, 2, 2, 2), None, torch.Generator())
+        torch.manual_seed(0)
         for transform, probability in augmentation.transforms:
             if type(transform) in STEPS:
-                share = len(augmentation.chosen(transform, probability, batch)) / 4000
+                share = len(chosen(transform, probability, batch)) / 4000
                 assert share == pytest.approx(probability, abs=0.03)
 
     def run(self, augmentation: DeviceAugmentation) -> torch.Tensor:
