@@ -36,10 +36,13 @@ def build_parser() -> argparse.ArgumentParser:
     for name, (function, text) in simple_commands.items():
         commands.add_parser(name, help=text, description=text).set_defaults(function=function)
 
-    plan = commands.add_parser("plan", help="write a plans file that names one of our networks (plans route)")
+    text = "write a plans file that names one of our networks (plans route), or one that fits a GPU"
+    plan = commands.add_parser("plan", help=text, description=text)
     plan.add_argument("-d", dest="dataset", required=True, help="dataset id or name, already planned by nnU-Net")
     plan.add_argument("-a", dest="architecture", required=True, help="network, for example UTANet")
     plan.add_argument("-p", dest="plans", default="nnUNetPlans", help="plans to start from (default: nnUNetPlans)")
+    plan.add_argument("--vram", type=float, metavar="GB", help="plan patch and batch for a GPU of this memory")
+    plan.add_argument("--explain", action="store_true", help="print the predicted memory of training, part by part")
     plan.set_defaults(function=run.plan_command)
 
     listing = commands.add_parser("list", help="the trainers, their parameters and options")
@@ -125,11 +128,23 @@ def add_profile_parser(commands: Any) -> None:
     profile.add_argument("-c", dest="configuration", required=True, help="configuration, for example 3d_fullres")
     profile.add_argument(
         "-tr", dest="trainers", nargs="+", metavar="TRAINER",
-        help="trainers or variants; ratios refer to the first (default: nnUNetTrainer and all of ours)",
+        help="trainers or variants; ratios refer to the first (default: nnUNetTrainer and all of ours; with "
+             "--dataloading nnUNetTrainer)",
     )  # fmt: skip
     profile.add_argument("-p", dest="plans", default="nnUNetPlans", help="plans (default: nnUNetPlans)")
     profile.add_argument("-device", choices=["cpu", "cuda"], help="default: cuda where torch sees a GPU, else cpu")
-    profile.add_argument("--runs", type=int, default=3, help="timed runs per trainer and kind of step (default: 3)")
+    profile.add_argument("--runs", type=int, help="timed runs per trainer and kind of step (default: 3)")
+    profile.add_argument(
+        "--dataloading", action="store_true",
+        help="instead: whether loading and augmentation keep up with the network, in workers and with _gpuaug",
+    )  # fmt: skip
+    profile.add_argument(
+        "-f", dest="fold", metavar="FOLD", help="with --dataloading: whose training cases are loaded (default: 0)"
+    )
+    profile.add_argument(
+        "--iterations", type=int, metavar="N",
+        help="with --dataloading: iterations that are timed (default: 100, on the CPU 10)",
+    )  # fmt: skip
     profile.add_argument("--json", action="store_true", help="print JSON instead of a table")
     profile.set_defaults(function=run.profile_command)
 

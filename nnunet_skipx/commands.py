@@ -38,9 +38,18 @@ def doctor_command(args: argparse.Namespace) -> int:
 
 
 def plan_command(args: argparse.Namespace) -> int:
+    from nnunet_skipx.planning.explanation import memory_text
+    from nnunet_skipx.planning.vram import explain_plans, missing_data, plan_for_vram
     from nnunet_skipx.training.plans_route import write_plans
 
-    print(f"wrote {write_plans(args.dataset, args.architecture, args.plans)}")
+    if args.vram is None and args.explain:
+        print(memory_text(explain_plans(args.dataset, args.architecture, args.plans)))
+    elif args.vram is None:
+        print(f"wrote {write_plans(args.dataset, args.architecture, args.plans)}")
+    else:
+        path, memory = plan_for_vram(args.dataset, args.architecture, args.vram, args.plans)
+        print("\n".join([f"wrote {path}", *missing_data(args.dataset, path)]))
+        print(memory_text(memory, args.vram, parts=args.explain))
     return 0
 
 
@@ -112,9 +121,34 @@ def profile_command(args: argparse.Namespace) -> int:
         raise ValueError(f"{args.dataset} is a universal run: profile nnUNetTrainerU2Net on each of its domains, "
                          f"{', '.join(domains)}")  # fmt: skip
     device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    if args.dataloading:
+        return profile_dataloading(args, plans, dataset_json, device)
+    for option, value in (("-f", args.fold), ("--iterations", args.iterations)):
+        if value is not None:
+            raise ValueError(f"{option} {value} belongs to --dataloading: add that, or leave {option} out")
     setting = Setting(plans, args.configuration, dataset_json, device)
-    content = profile(args.trainers or single_trainers(), setting, args.runs)
+    content = profile(args.trainers or single_trainers(), setting, 3 if args.runs is None else args.runs)
     print(json.dumps(content, indent=2) if args.json else profile_text(content))
+    return 0
+
+
+def profile_dataloading(args: argparse.Namespace, plans: dict, dataset_json: dict, device: str) -> int:
+    from nnunet_skipx.benchmark.dataloading import ITERATIONS, dataloading, dataloading_text
+    from nnunet_skipx.benchmark.loading_run import LoadingSetting
+    from nnunet_skipx.planned import preprocessed_folder
+
+    if args.runs is not None:
+        raise ValueError("--runs is not for --dataloading: give --iterations")
+    fold = args.fold or "0"
+    if fold != "all" and not fold.isdigit():
+        raise ValueError(f"-f {fold} is no fold: give 0 to 4, or all")
+    preprocessed_folder(args.dataset, args.plans, args.configuration)  # says what is missing
+    iterations = ITERATIONS[device] if args.iterations is None else args.iterations
+    setting = LoadingSetting(
+        plans, args.configuration, dataset_json, device, fold if fold == "all" else int(fold), iterations
+    )
+    content = dataloading(args.trainers or ["nnUNetTrainer"], setting)
+    print(json.dumps(content, indent=2) if args.json else dataloading_text(content))
     return 0
 
 

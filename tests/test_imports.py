@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-SMALL_TOOLS = {"__version__", "checkpoints", "files", "planned", "protocol", "text_table"}  # know nothing else
+# They know nothing else of the package.
+SMALL_TOOLS = {"__version__", "batch_shapes", "checkpoints", "files", "planned", "protocol", "text_table"}
 MAY_IMPORT = {
     "skips": {"skips"},
     "architectures": {"skips", "architectures"},
@@ -13,6 +14,7 @@ MAY_IMPORT = {
     "training": {"skips", "architectures", "augmentation", "training", "trainers"},
     "trainers": {"skips", "architectures", "training", "trainers", "universal"},
     "benchmark": {"benchmark"},
+    "planning": {"architectures", "benchmark", "planning"},
     "cluster": {"benchmark", "cluster", "discovery"},
     "datasets": {"datasets"},
     "universal": {"skips", "architectures", "training", "universal"},

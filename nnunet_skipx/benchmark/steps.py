@@ -12,6 +12,7 @@ import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
+from nnunet_skipx.batch_shapes import data_shape, target_shapes
 from nnunet_skipx.benchmark.cost import inference_network
 from nnunet_skipx.benchmark.measure import Step
 
@@ -33,7 +34,7 @@ def training_step(trainer_class: type[nnUNetTrainer], setting: Setting) -> Step:
     real training; only the data are random. The trainer is built between folders that vanish at once, so nothing is
     written to the user's results and no preprocessed data are needed.
     """
-    with _throwaway_trainer(trainer_class, setting) as trainer:
+    with throwaway_trainer(trainer_class, setting) as trainer:
         trainer.initialize()
         trainer.on_train_epoch_start()
     batch = random_batch(trainer)
@@ -51,7 +52,7 @@ class Schedule:
 
 def schedule(trainer_class: type[nnUNetTrainer], setting: Setting) -> Schedule:
     """The schedule that a trainer sets itself when it is built."""
-    with _throwaway_trainer(trainer_class, setting) as trainer:
+    with throwaway_trainer(trainer_class, setting) as trainer:
         return Schedule(
             trainer.num_epochs, trainer.num_iterations_per_epoch, trainer.num_val_iterations_per_epoch
         )
@@ -83,25 +84,20 @@ def random_batch(trainer: nnUNetTrainer) -> dict[str, Any]:
     data: `(B, channels, *patch)`. target: label maps `(B, 1, *spatial)`, or one channel per region; a list with one
     for each output of the network where the trainer supervises deeply.
     """
-    patch = trainer.configuration_manager.patch_size
-    scales = trainer._get_deep_supervision_scales()
-    sizes = [[round(n * s) for n, s in zip(patch, scale, strict=True)] for scale in scales or [[1] * len(patch)]]
-    targets = [_random_target(trainer, size) for size in sizes]
-    data = torch.randn(trainer.batch_size, trainer.num_input_channels, *patch, device=trainer.device)
-    return {"data": data, "target": targets if scales else targets[0]}
+    targets = [_random_target(trainer, shape) for shape in target_shapes(trainer)]
+    data = torch.randn(data_shape(trainer), device=trainer.device)
+    return {"data": data, "target": targets if trainer.enable_deep_supervision else targets[0]}
 
 
-def _random_target(trainer: nnUNetTrainer, size: list[int]) -> torch.Tensor:
-    labels = trainer.label_manager
-    if labels.has_regions:
-        channels = len(labels.all_regions) + labels.has_ignore_label
-        return torch.rand(trainer.batch_size, channels, *size, device=trainer.device) < 0.5
-    values = torch.tensor(labels.all_labels, dtype=torch.int16, device=trainer.device)
-    return values[torch.randint(len(values), (trainer.batch_size, 1, *size), device=trainer.device)]
+def _random_target(trainer: nnUNetTrainer, shape: tuple[int, ...]) -> torch.Tensor:
+    if trainer.label_manager.has_regions:
+        return torch.rand(shape, device=trainer.device) < 0.5
+    values = torch.tensor(trainer.label_manager.all_labels, dtype=torch.int16, device=trainer.device)
+    return values[torch.randint(len(values), shape, device=trainer.device)]
 
 
 @contextmanager
-def _throwaway_trainer(trainer_class: type[nnUNetTrainer], setting: Setting) -> Iterator[nnUNetTrainer]:
+def throwaway_trainer(trainer_class: type[nnUNetTrainer], setting: Setting) -> Iterator[nnUNetTrainer]:
     """A trainer whose folders exist inside only; what it prints there is dropped."""
     with _throwaway_folders(setting), redirect_stdout(io.StringIO()):
         yield trainer_class(
@@ -117,17 +113,23 @@ def _throwaway_folders(setting: Setting) -> Iterator[None]:
     data = Path(manager.dataset_name, manager.get_configuration(setting.configuration).data_identifier)
     with tempfile.TemporaryDirectory(prefix="skipx_profile_") as folder:
         names = ("nnUNet_preprocessed", "nnUNet_results")
-        wanted = {name: str(Path(folder, name)) for name in names} | {"nnUNet_wandb_enabled": "0"}
-        before = {name: os.environ.get(name) for name in wanted}
         preprocessed = Path(folder, "nnUNet_preprocessed", data)
         preprocessed.mkdir(parents=True)
         (preprocessed / "case.b2nd").touch()  # nnU-Net tells the kind of data set by its files
-        os.environ.update(wanted)
-        try:
+        with environment({name: str(Path(folder, name)) for name in names} | {"nnUNet_wandb_enabled": "0"}):
             yield
-        finally:
-            for name, value in before.items():
-                if value is None:
-                    del os.environ[name]
-                else:
-                    os.environ[name] = value
+
+
+@contextmanager
+def environment(wanted: dict[str, str]) -> Iterator[None]:
+    """Inside, these environment variables have these values; afterwards the environment is as it was."""
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

@@ -9,6 +9,8 @@ from torch._dynamo import OptimizedModule
 from torch._dynamo.exc import TorchDynamoException
 from torch.nn.parallel import DistributedDataParallel
 
+from nnunet_skipx.batch_shapes import data_shape, target_shapes
+
 if TYPE_CHECKING:
     from nnunet_skipx.training.trainer import SkipTrainer
 
@@ -46,19 +48,10 @@ def forward_and_backward(trainer: "SkipTrainer") -> None:
 
 
 def zero_batch(trainer: "SkipTrainer") -> dict[str, Any]:
-    """What the data loader would give, all background; shapes as in `benchmark.steps.random_batch`."""
-    patch, labels = trainer.configuration_manager.patch_size, trainer.label_manager
-    scales = trainer._get_deep_supervision_scales() or [[1] * len(patch)]
-    channels = len(labels.all_regions) + labels.has_ignore_label if labels.has_regions else 1
-    kind = torch.bool if labels.has_regions else torch.int16
-    targets = [
-        torch.zeros(
-            trainer.batch_size, channels, *(round(n * s) for n, s in zip(patch, scale, strict=True)), dtype=kind,
-            device=trainer.device,
-        )
-        for scale in scales
-    ]  # fmt: skip
-    data = torch.zeros(trainer.batch_size, trainer.num_input_channels, *patch, device=trainer.device)
+    """What the data loader would give, all background."""
+    kind = torch.bool if trainer.label_manager.has_regions else torch.int16
+    targets = [torch.zeros(shape, dtype=kind, device=trainer.device) for shape in target_shapes(trainer)]
+    data = torch.zeros(data_shape(trainer), device=trainer.device)
     return {"data": data, "target": targets if trainer.enable_deep_supervision else targets[0]}
 
 

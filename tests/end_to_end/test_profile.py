@@ -1,4 +1,4 @@
-"""`skipx list` and `skipx profile` as a user types them, on plans that nnU-Net made."""
+"""`skipx list` and `skipx profile` as a user types them, on plans and cases that nnU-Net made."""
 import json
 from pathlib import Path
 
@@ -32,3 +32,39 @@ def test_the_table_follows_the_list(planned: Path, command: Command) -> None:
     last = shown.stdout.splitlines()[-1]
     assert last.startswith("nnUNetTrainer ")
     assert last.count("(1.00x)") == 4
+
+
+def test_loading_is_measured_in_both_modes_and_leaves_nothing_behind(
+    workplace: Path, planned: Path, command: Command
+) -> None:
+    (planned / "splits_final.json").unlink()  # nnU-Net would write it
+    before = {path: path.stat().st_mtime_ns for path in workplace.rglob("*")}
+    running = processes_of(workplace)
+    result = command("skipx", "profile", "-d", 99, "-c", "3d_fullres", "-p", PLANS, "--dataloading", "-device", "cpu",
+                     "--iterations", 2, "--json")  # fmt: skip
+    assert {path: path.stat().st_mtime_ns for path in workplace.rglob("*")} == before
+    assert processes_of(workplace) <= running, "every worker has ended"
+    content = json.loads(result.stdout)
+    rows = content["rows"]
+    assert {(row["trainer"], row["workers"]) for row in rows} >= {
+        (name, workers) for name in ("nnUNetTrainer", "nnUNetTrainer_gpuaug") for workers in (0, 1)
+    }
+    for row in rows:
+        assert min(row["step_seconds"], row["batch_seconds"], row["iteration_seconds"], row["cores_used"]) > 0
+        assert 0 <= row["waits"] < 1
+    [advice] = content["recommended"]
+    assert advice["iteration_seconds"] in [row["iteration_seconds"] for row in rows]
+    assert content["notes"] == []
+
+
+def processes_of(workplace: Path) -> set[str]:
+    """The processes with the workplace in their environment (Linux)."""
+    return {path.parts[2] for path in Path("/proc").glob("[0-9]*/environ") if str(workplace) in environment_of(path)}
+
+
+def environment_of(path: Path) -> str:
+    """Empty for a process that is gone or somebody else's."""
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return ""
