@@ -5,7 +5,7 @@ from itertools import product
 import torch
 from torch.nn import functional as F
 
-AT_ONCE = 2**19  # points, which bounds the memory on a GPU
+AT_ONCE = 2**18  # points, which bounds the memory
 SCALE = 1000  # batchgeneratorsv2 finds ties among scores in 16 bits, of which 1 is 1000
 
 
@@ -15,8 +15,15 @@ def resampled_labels(labels: torch.Tensor, grid: torch.Tensor, outside: int) -> 
     Of several labels with the largest score the nearest voxel's wins if it is one of them, else the lowest. Beyond
     the image everything is `outside`.
     """
-    places = padded_places(grid, labels.shape[1:])
-    return torch.stack([at_places(F.pad(channel, [1, 1] * channel.ndim, value=outside), places) for channel in labels])
+    found = labels.new_empty((len(labels), *grid.shape[:-1]))
+    rows = max(1, AT_ONCE // grid[0, ..., 0].numel())
+    for channel, result in zip(labels, found, strict=True):
+        volume = F.pad(channel, [1, 1] * channel.ndim, value=outside)
+        # A GPU votes everywhere, because the host would have to wait for the answer.
+        settled = uniform_blocks(volume).flatten() if volume.device.type == "cpu" else None
+        for points, part in zip(grid.split(rows), result.split(rows), strict=True):
+            part.copy_(at_places(volume, padded_places(points, channel.shape), settled))
+    return found
 
 
 def padded_places(grid: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
@@ -25,31 +32,30 @@ def padded_places(grid: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
     return torch.stack([(((x + 1) * n - 1) / 2).clamp_(-1, n) + 1 for x, n in zip(axes, shape, strict=True)])
 
 
-def at_places(volume: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
-    """The labels of a padded volume at places (d, *patch)."""
+def at_places(volume: torch.Tensor, places: torch.Tensor, settled: torch.Tensor | None) -> torch.Tensor:
+    """The labels of a padded volume at places (d, *patch); settled: what `uniform_blocks` says, flat, if asked."""
     flat = places.flatten(1)
     lowest = [x.long().clamp_(max=n - 2) for x, n in zip(flat, volume.shape, strict=True)]  # of the voxels around
     fractions = torch.stack([x - low for x, low in zip(flat, lowest, strict=True)])
     first = sum(low * stride for low, stride in zip(lowest, volume.stride(), strict=True))
     assert isinstance(first, torch.Tensor)
+    if settled is None:
+        return voted(volume, first, fractions, flat).view(places.shape[1:])
     found = volume.flatten()[first]
-    if volume.device.type == "cpu":  # a GPU votes everywhere, because the host would have to wait for this
-        chosen = (~uniform_blocks(volume).flatten()[first]).nonzero()[:, 0]
-        found[chosen] = voted(volume, first[chosen], fractions[:, chosen], flat[:, chosen])
-    else:
-        for start in range(0, len(first), AT_ONCE):
-            part = slice(start, start + AT_ONCE)
-            found[part] = voted(volume, first[part], fractions[:, part], flat[:, part])
+    unsettled = (~settled[first]).nonzero()[:, 0]
+    found[unsettled] = voted(volume, first[unsettled], fractions[:, unsettled], flat[:, unsettled])
     return found.view(places.shape[1:])
 
 
 def uniform_blocks(volume: torch.Tensor) -> torch.Tensor:
     """For each voxel whether it and the next ones along all axes have one label; False at the end of an axis."""
-    lowest = highest = volume
+    uniform = torch.ones_like(volume, dtype=torch.bool)
     for axis, length in enumerate(volume.shape):
-        lowest = torch.minimum(lowest.narrow(axis, 0, length - 1), lowest.narrow(axis, 1, length - 1))
-        highest = torch.maximum(highest.narrow(axis, 0, length - 1), highest.narrow(axis, 1, length - 1))
-    return F.pad(lowest == highest, [0, 1] * volume.ndim)
+        here, there = (volume.narrow(axis, start, length - 1) for start in (0, 1))
+        both = uniform.narrow(axis, 0, length - 1) & uniform.narrow(axis, 1, length - 1)
+        uniform.narrow(axis, 0, length - 1).copy_(both.logical_and_(here == there))
+        uniform.narrow(axis, length - 1, 1).fill_(False)
+    return uniform
 
 
 def voted(
