@@ -4,7 +4,6 @@
 the CPU both run in one thread, in turn, on the same batches; on a GPU only `_gpuaug` does.
 """
 import argparse
-import os
 import statistics
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,8 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 from benchmarks.tables import replace_block
 from nnunet_skipx.augmentation.pipeline import DeviceAugmentation
-from nnunet_skipx.benchmark.measure import Step, describe_machine, gpu_memory, paired_seconds, peak_memory
+from nnunet_skipx.benchmark.measure import Step, describe_machine, gpu_memory, paired_seconds
+from nnunet_skipx.planning.storages import StorageTracker
 
 PAGE = Path(__file__).parents[1] / "docs" / "augmentation.md"
 ROTATION = (-30 / 360 * 2 * np.pi, 30 / 360 * 2 * np.pi)  # nnU-Net's for isotropic volumes
@@ -102,14 +102,22 @@ def their_step(work: Work) -> Step:
 
 
 def memory_share(work: Work, device: str) -> float:
-    """The most of ten batches' peaks beside the input, in multiples of the input."""
+    """The most bytes of tensors in ten batches, beside the input, in multiples of the input."""
     image, target = work.cropped()
-    batch = (image.nbytes + target.nbytes) / 2**20
+    batch = image.nbytes + target.nbytes
     if device == "cuda":
-        return max(gpu_memory(lambda seed=seed: our_step(work, device, seed))[1] for seed in range(10)) / batch - 1
-    return max(peak_memory(our_step, work, device, seed) for seed in range(10)) / batch
+        peaks = [gpu_memory(lambda seed=seed: our_step(work, device, seed))[1] * 2**20 for seed in range(10)]
+        return max(peaks) / batch - 1
+    return max(bytes_at_peak(our_step(work, device, seed)) for seed in range(10)) / batch - 1
+
+
+def bytes_at_peak(step: Step) -> int:
+    """Of the tensors that a step sees or makes, its input included."""
+    step()  # what is made once and kept
+    with StorageTracker(torch.device("cpu")) as tracker:
+        step()
+    return sum(tracker.peak.values())
 
 
 if __name__ == "__main__":
-    os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that measure memory
     main()

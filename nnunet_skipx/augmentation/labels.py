@@ -5,7 +5,7 @@ from itertools import product
 import torch
 from torch.nn import functional as F
 
-AT_ONCE = 2**18  # points, which bounds the memory
+SLABS = 4  # of a patch, one after the other, which bounds the memory
 SCALE = 1000  # batchgeneratorsv2 finds ties among scores in 16 bits, of which 1 is 1000
 
 
@@ -16,7 +16,7 @@ def resampled_labels(labels: torch.Tensor, grid: torch.Tensor, outside: int) -> 
     the image everything is `outside`.
     """
     found = labels.new_empty((len(labels), *grid.shape[:-1]))
-    rows = max(1, AT_ONCE // grid[0, ..., 0].numel())
+    rows = -(-len(grid) // SLABS)
     for channel, result in zip(labels, found, strict=True):
         volume = F.pad(channel, [1, 1] * channel.ndim, value=outside)
         # A GPU votes everywhere, because the host would have to wait for the answer.

@@ -7,7 +7,6 @@ from batchgeneratorsv2.transforms.utils.deep_supervision_downsampling import Dow
 from batchgeneratorsv2.transforms.utils.nnunet_masking import MaskImageTransform
 from batchgeneratorsv2.transforms.utils.remove_label import RemoveLabelTransform
 from batchgeneratorsv2.transforms.utils.seg_to_regions import ConvertSegmentationToRegionsTransform
-from torch.nn import functional as F
 
 from nnunet_skipx.augmentation.batch import Batch, Chosen
 
@@ -46,13 +45,19 @@ def downsample(transform: DownsampleSegForDSTransform, batch: Batch, chosen: Cho
     """The target at the sizes of deep supervision, largest first as the scales say."""
     full, spatial = batch.target, batch.target.shape[2:]
     scales = [scale if isinstance(scale, tuple | list) else [scale] * len(spatial) for scale in transform.ds_scales]
-    sizes = [[round(length * factor) for length, factor in zip(spatial, scale, strict=True)] for scale in scales]
-    values = full.float()  # which torch interpolates
     batch.target = [
-        full if all(factor == 1 for factor in scale) else
-        F.interpolate(values, size, mode="nearest-exact").to(full.dtype)
-        for scale, size in zip(scales, sizes, strict=True)
-    ]  # fmt: skip
+        resized(full, [round(length * factor) for length, factor in zip(spatial, scale, strict=True)])
+        for scale in scales
+    ]
+
+
+def resized(labels: torch.Tensor, size: list[int]) -> torch.Tensor:
+    """labels (B, C, *spatial) at another size, as torch's interpolation "nearest-exact", which takes no integers."""
+    for axis, (before, after) in enumerate(zip(labels.shape[2:], size, strict=True), start=2):
+        if before != after:
+            centres = torch.arange(after, device=labels.device) + 0.5
+            labels = labels.index_select(axis, (centres * (before / after)).long())
+    return labels
 
 
 def to_2d(transform: Any, batch: Batch, chosen: Chosen) -> None:
