@@ -65,6 +65,11 @@ class Bf16Option(nnUNetTrainer):
         network.forward = autocast_to_bfloat16(network.forward)
         return network
 
+    def on_train_start(self) -> None:
+        """nnU-Net's, with bfloat16 as the default of autocast: our trainers try a step here, and it is compiled."""
+        with bfloat16_by_default(self.device.type):
+            super().on_train_start()
+
     def train_step(self, batch: dict) -> dict:
         """nnU-Net's step, with bfloat16 as the default of autocast."""
         with bfloat16_by_default(self.device.type):

@@ -91,7 +91,22 @@ def test_an_error_of_the_network_comes_up_as_itself_before_any_worker_starts(fol
         trainer.on_train_start()
 
 
-def broken(x: torch.Tensor) -> None:
+def test_bf16_is_tried_in_bfloat16(folders: Path) -> None:
+    trainer = ready("nnUNetTrainerUTANet_bf16")
+    seen: list[torch.dtype] = []
+    trainer.network.register_forward_hook(lambda *unused: seen.append(torch.get_autocast_dtype("cpu")))
+    trainer.get_dataloaders = broken
+    before = torch.get_autocast_dtype("cpu")
+    torch.set_autocast_dtype("cpu", torch.float16)
+    try:
+        with pytest.raises(ZeroDivisionError):
+            trainer.on_train_start()
+    finally:
+        torch.set_autocast_dtype("cpu", before)
+    assert seen == [torch.bfloat16]
+
+
+def broken(*unused: object) -> None:
     raise ZeroDivisionError
 
 
