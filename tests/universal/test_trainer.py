@@ -1,5 +1,6 @@
 """The universal trainer: one domain per iteration, each with its own plan, loss and log; resumed runs end the same."""
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,25 @@ def test_a_step_changes_the_domains_own_and_the_shared_weights_only(run: Path) -
     unused_head = trainer.parts[0].bare_network.decoder.seg_layers[0]  # nnU-Net gives the coarsest logits no weight
     in_use = {id(p) for p in trainer.parts[0].bare_network.parameters()} - {id(p) for p in unused_head.parameters()}
     assert kept == in_use, "no optimiser state of absent domains"
+
+
+def test_every_domain_is_tried_before_the_first_ones_workers_start(run: Path) -> None:
+    trainer = make_trainer(run, f"{UNIVERSAL}_demo_1epochs")
+    trainer.initialize()
+    order: list[str] = []
+    for part in trainer.parts:
+        part.network.register_forward_hook(lambda *unused: order.append("step"))
+        part.get_dataloaders = noting(part.get_dataloaders, order)
+    trainer.on_train_start()
+    assert order == ["step", "step", "workers", "workers"]
+
+
+def noting(get_dataloaders: Callable, order: list[str]) -> Callable:
+    def noted() -> Any:
+        order.append("workers")
+        return get_dataloaders()
+
+    return noted
 
 
 def test_every_domain_has_nnunets_log_in_its_own_results_and_a_line_in_the_runs(run: Path) -> None:
