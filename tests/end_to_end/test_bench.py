@@ -14,9 +14,9 @@ from nnunet_skipx.benchmark.collect import collect
 from tests.end_to_end.conftest import DATASET, PLANS, Command, environment
 
 pytestmark = pytest.mark.slow
-MODELS = [f"{trainer}_demo__{PLANS}__3d_fullres" for trainer in ("nnUNetTrainer", "nnUNetTrainerUTANet")]
+MODELS = [f"{trainer}_demo_3epochs__{PLANS}__3d_fullres" for trainer in ("nnUNetTrainer", "nnUNetTrainerUTANet")]
 MATRIX = ["-d", "99", "-c", "3d_fullres", "-p", PLANS, "-f", "0", "1", "-device", "cpu", "-tr",
-          "nnUNetTrainer_demo", "nnUNetTrainerUTANet_demo"]  # fmt: skip
+          "nnUNetTrainer_demo_3epochs", "nnUNetTrainerUTANet_demo_3epochs"]  # fmt: skip
 
 
 def bench(workplace: Path, results: str, *options: str) -> subprocess.Popen:
@@ -56,7 +56,7 @@ def test_interrupted_twice_it_gives_the_same_table(workplace: Path, planned: Pat
 
     dry = bench(workplace, "stops", "--dry-run").communicate(timeout=300)[0]
     assert " of 4 cells are done; the others take about" in dry
-    assert f" of {5} epochs" in dry
+    assert " of 3 epochs" in dry
 
     output, errors = bench(workplace, "stops").communicate(timeout=600)
     assert output.strip().endswith("4 of 4 cells are done."), output + errors

@@ -64,7 +64,7 @@ def test_regions_and_an_ignore_label_are_predicted_too(device: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not memory_is_measurable(), reason="this system does not tell a process its peak")
-@pytest.mark.parametrize("name", TRAINERS)
+@pytest.mark.parametrize("name", ["", "UTANet", "UDTransNet"])  # benchmarks/memory_prediction.py: all, on five shapes
 def test_the_prediction_is_what_is_measured(name: str) -> None:
     shape = replace(SHAPES["3D isotropic"], patch=(48, 64, 48), stages=4)
     measured = in_fresh_process(measure, f"nnUNetTrainer{name}", setting(shape), 1)
