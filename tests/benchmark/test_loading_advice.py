@@ -66,3 +66,10 @@ def test_the_reason_shows_both_modes() -> None:
         "2 iterations per second, the device waits 80% of the time"
     )
     assert reason([STARVING], STARVING, 2).endswith("about 10 workers would keep the device busy, and here are 2 cores")
+
+
+def test_nnunets_own_mode_is_left_only_for_more_than_measurements_differ_by() -> None:
+    faster = replace(STARVING, trainer="nnUNetTrainer_gpuaug", iteration_seconds=STARVING.iteration_seconds / 1.04)
+    assert recommended([STARVING, faster]) is STARVING
+    faster = replace(faster, iteration_seconds=STARVING.iteration_seconds / 1.06)
+    assert recommended([STARVING, faster]) is faster
