@@ -55,9 +55,11 @@ class GpuAugOption(nnUNetTrainer):
 
     def save_checkpoint(self, filename: str) -> None:
         """nnU-Net's checkpoint, with the state of the augmentation's random numbers."""
+        if self.local_rank != 0:  # writes nothing, and must not touch the first process's draft
+            return
         with draft_of(Path(filename)) as draft:
             super().save_checkpoint(str(draft))
-            if self._loaders()[0].augmentation is None or not draft.is_file():  # only the first of several processes
+            if self._loaders()[0].augmentation is None or not draft.is_file():  # not started, or not to be written
                 return
             checkpoint = torch.load(draft, map_location="cpu", weights_only=False)
             states = [loader.augmentation.draws.state_dict() for loader in self._loaders()]

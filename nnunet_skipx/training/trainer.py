@@ -116,6 +116,8 @@ class SkipTrainer(nnUNetTrainer):
 
     def save_checkpoint(self, filename: str) -> None:
         """nnU-Net's checkpoint, whole or not at all: a job killed while it writes can go on from the last one."""
+        if self.local_rank != 0:  # writes nothing, and must not touch the first process's draft
+            return
         with draft_of(Path(filename)) as draft:
             super().save_checkpoint(str(draft))
 

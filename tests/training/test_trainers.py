@@ -234,6 +234,22 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_last_one(
     assert list(tmp_path.glob("checkpoint*")) == [path]
 
 
+@pytest.mark.parametrize("name", ["nnUNetTrainerUTANet", "nnUNetTrainer_gpuaug", "nnUNetTrainerUTANet_gpuaug"])
+def test_other_processes_leave_the_first_ones_half_written_checkpoint_alone(
+    folders: Path, tmp_path: Path, name: str
+) -> None:
+    trainer = make(name)
+    trainer.initialize()
+    trainer.local_rank = 1
+    path = tmp_path / "checkpoint_latest.pth"
+    halves = [Path(f"{path}.draft"), Path(f"{path}.draft.draft")]
+    for half in halves:
+        half.write_bytes(b"half")
+    trainer.save_checkpoint(str(path))
+    assert not path.exists()
+    assert all(half.read_bytes() == b"half" for half in halves)
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
 def test_without_a_gpu_the_error_names_the_cure(folders: Path) -> None:
     with pytest.raises(RuntimeError, match="-device cpu"):
