@@ -22,6 +22,7 @@ setup(
         "torch>=2.5",
         "dynamic-network-architectures>=0.4.4,<0.5",
         "batchgenerators",
+        "batchgeneratorsv2>=0.3.6,<0.4",  # whose transforms _gpuaug carries out
         "SimpleITK",
         "nibabel",
         "pandas",
