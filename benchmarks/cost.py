@@ -34,7 +34,11 @@ SUBJECTS = {
     "UTANet": Subject(rewrites={"TA-MoSC": ta_mosc_step}),
     "XUNet": Subject({"": {}, " with attention": {"attention": True}}, {"cross-over convolutions": cross_over_step}),
     "UDTransNet": Subject(
-        {"": {}, " without dropout": {"dropout": 0.0}, " without attention (the twin)": {"attention": "neutral"}}
+        {
+            "": {},
+            " without dropout": {"dropout": 0.0},
+            " without attention (the twin)": {"fusion": False, "selection": False, "recalibration": "neutral"},
+        }
     ),
     "MSAUNet": Subject(rewrites={"head": head_step}),
     "U2Net": Subject(),

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
+from benchmarks.naive_image_level import amplified
 from nnunet_skipx.architectures.injection import first_conv_block, run_stage
 from nnunet_skipx.architectures.msaunet import MSAUNet
 from nnunet_skipx.skips.reinjection import DenseReinjection
@@ -48,8 +49,9 @@ def naive_attention(module: SpatialChannelAttention, x: torch.Tensor) -> torch.T
         attention = torch.softmax(convolve(x, weight).flatten(2), 2).view_as(y)
         return (attention * x).sum(axes)
 
-    scale = module.linear(pooled(module.linear_pooling.weight))
-    scale = scale + torch.sigmoid(module.gate(pooled(module.gate_pooling.weight)))
+    both = torch.stack([pooled(module.linear_pooling.weight), pooled(module.gate_pooling.weight)], 1)
+    linear, gate = amplified(module.amplified, both).unbind(1)
+    scale = module.linear(linear) + torch.sigmoid(module.gate(gate))
     return torch.sigmoid(product) + scale.view(*scale.shape, *[1] * len(axes)) * x
 
 
@@ -69,14 +71,14 @@ def naive_first_convolution(
 def naive_msaunet(network: MSAUNet, image: torch.Tensor) -> list[torch.Tensor]:
     """Logits of every decoder stage, full resolution first, of a network without antialiasing."""
     stem = getattr(network.encoder, "stem", None)
-    first, *later = network.encoder.stages
+    first, *middle, last = network.encoder.stages
     features = [first(image if stem is None else stem(image))]
-    for stage, conv in zip(later, network.skips.reinjection.convs, strict=True):
+    for stage, conv in zip(middle, network.skips.reinjection.convs, strict=True):
         target: Any = first_conv_block(stage).conv
         size = target(features[-1]).shape[2:]
         everything = torch.cat([interpolate(x, size) for x in (image, *features[:-1])], 1)
         features.append(run_stage(stage, features[-1], convolve(everything, conv.weight, padding=target.padding)))
-    *skips, bottleneck = features
+    skips, bottleneck = features, last(features[-1])
     skips[: len(network.skips.attentions)] = [
         naive_attention(module, x) for module, x in zip(network.skips.attentions, skips, strict=False)
     ]

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from benchmarks.naive_image_level import amplified, running
 from nnunet_skipx.skips.gates import Routing
 from nnunet_skipx.skips.resize import resize_linear
 from nnunet_skipx.skips.ta_mosc import FUSING_STAGE, TAMoSC
@@ -18,8 +19,10 @@ def naive_ta_mosc(module: TAMoSC, features: Sequence[torch.Tensor]) -> tuple[lis
     assert module.gates is not None, "the twin has no gates"
     size = features[FUSING_STAGE].shape[2:]
     everything = torch.cat([resize_linear(x, size) for x in features], 1)
-    fused = module.fuse.nonlin(module.fuse.norm(module.fuse.conv(everything)))
-    routing = module.gates(fused.float().flatten(2).mean(2) if fused.dtype == torch.half else fused.flatten(2).mean(2))
+    joined = module.fuse.conv(everything)
+    fused = module.fuse.nonlin(module.fuse.norm(joined))
+    seen = fused.flatten(2).mean(2) if module.level is None else naive_level(module, joined)
+    routing = module.gates(seen)
     experts = [expert_layers(module, n) for n in range(module.experts.num_experts)]
     skips = []
     for gate, (docker, x) in enumerate(zip(module.dockers, features, strict=True)):
@@ -27,6 +30,16 @@ def naive_ta_mosc(module: TAMoSC, features: Sequence[torch.Tensor]) -> tuple[lis
         skip = docker.nonlin(docker.norm(docker.conv(mixture)))
         skips.append(resize_linear(skip, x.shape[2:]))
     return skips, routing
+
+
+def naive_level(module: TAMoSC, joined: torch.Tensor) -> torch.Tensor:
+    """What the gates see, `(B, embedding)`: batch norm with running statistics, activation, mean, amplified."""
+    level, norm = module.level, module.fuse.norm
+    assert level is not None
+    axes = [0, *range(2, joined.ndim)]
+    mean, square = running(level.moments, torch.stack([joined.mean(axes), joined.square().mean(axes)]))
+    z = module.fuse.nonlin(F.batch_norm(joined, mean, square - mean**2, norm.weight, norm.bias, eps=norm.eps))
+    return amplified(level.amplified, z.flatten(2).mean(2))
 
 
 def mixture_of_gate(

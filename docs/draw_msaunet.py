@@ -6,7 +6,7 @@ HEIGHTS = [3.3, 2.3, 1.3, 0.3]  # of stages 0, 1, 2 and the bottleneck
 
 
 def draw_encoder(axes: Axes) -> None:
-    """Image and stages; every stage also sees the image and all maps ahead of its own input."""
+    """Image and stages; all but first and bottleneck also see the image and the maps ahead of their own input."""
     box(axes, 0.75, 4.2, 0.9, 0.4, "image", ENCODER)
     names = ["stage 0", "stage 1", "stage 2", "bottleneck"]
     column = [4.2, *HEIGHTS]
@@ -14,14 +14,14 @@ def draw_encoder(axes: Axes) -> None:
         box(axes, 2.7, y, 1.1, 0.5, name, ENCODER)
         start = (1.22, 4.2) if name == "stage 0" else (2.7, above - 0.27)
         arrow(axes, start, (2.7, y + 0.28))
-    for source in range(len(column) - 2):  # 0 is the image
+    for source in range(len(column) - 3):  # 0 is the image
         x = 0.75 + 0.4 * source
         top = column[source] - 0.22 if source == 0 else column[source]
         if source:
             axes.plot([2.13, x], [top, top], color=MIXTURE, lw=1.3)
-        axes.plot([x, x], [top, HEIGHTS[-1] + 0.12 * source], color=MIXTURE, lw=1.3)
-        for stage in range(source + 1, len(HEIGHTS)):
-            y = HEIGHTS[stage] + 0.12 * (source - 1 + (stage == 3))
+        axes.plot([x, x], [top, HEIGHTS[-2] + 0.12 * source], color=MIXTURE, lw=1.3)
+        for stage in range(source + 1, len(HEIGHTS) - 1):
+            y = HEIGHTS[stage] + 0.12 * source
             arrow(axes, (x, y), (2.13, y), MIXTURE)
     axes.text(0.1, -0.2, "re-injection: resize, one convolution, added", fontsize=8, color=GREY, va="center")
 

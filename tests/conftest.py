@@ -1,12 +1,15 @@
-"""One thread per worker, a fresh compiler and the package's folder in nnU-Net's search path for every test."""
+"""One thread per worker, no deadline, a fresh compiler and the package's folder in nnU-Net's search path for all."""
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 import torch
 
 from nnunet_skipx.discovery import EXT_VARIABLE, ext_path
 
 torch.set_num_threads(1)
+hypothesis.settings.register_profile("any machine", deadline=None)  # a busy one is not a slow function
+hypothesis.settings.load_profile("any machine")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

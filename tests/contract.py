@@ -3,8 +3,10 @@
     class TestUTANet(NetworkContract):
         network = UTANet
 """
+import functools
 import pickle
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -18,9 +20,11 @@ from torch import nn
 from torch._dynamo.testing import CompileCounterWithBackend
 
 from nnunet_skipx.architectures import SkipUNet, U2Net
+from nnunet_skipx.skips.per_image import PerImage, spread_between_images
 from nnunet_skipx.training.trainer import SkipTrainer
-from nnunet_skipx.training.variants import trainer_class
-from tests.plan_shapes import SHAPES, PlanShape, dataset_json, plans
+from nnunet_skipx.training.twins import Budget, count
+from nnunet_skipx.training.variants import options_of, trainer_class
+from tests.plan_shapes import PLANNED, SHAPES, PlanShape, dataset_json, plans
 
 SMALL = PlanShape((16, 24, 16), (1, 1, 1), 3)
 SMALL_2D = PlanShape((32, 24), (1, 1), 3)
@@ -33,8 +37,10 @@ class NetworkContract:
     network: ClassVar[type[SkipUNet] | type[U2Net]]
     options: ClassVar[dict[str, Any]] = {}
 
-    def build(self, shape: PlanShape, channels: int = 1, classes: int = 3, deep: bool = True, **plan: Any) -> nn.Module:
-        torch.manual_seed(0)
+    def build(
+        self, shape: PlanShape, channels: int = 1, classes: int = 3, deep: bool = True, seed: int = 0, **plan: Any
+    ) -> nn.Module:
+        torch.manual_seed(seed)
         from_plan = {key: getattr(shape, PLAN_ATTRIBUTES[key]) for key in self.network.plan_arguments}
         return self.network(channels, classes, deep, **self.options, **from_plan, **shape.architecture(**plan))
 
@@ -79,6 +85,32 @@ class NetworkContract:
         assert not without
         zero = {name for name, p in network.named_parameters() if not p.grad.abs().max() > 0}
         assert all(name.endswith("bias") for name in zero - self.may_have_zero_gradient()), zero
+
+    @pytest.mark.parametrize("shape", [SMALL, SMALL_2D], ids=["3d", "2d"])
+    def test_gates_see_as_much_of_the_image_as_behind_batch_norm(self, shape: PlanShape) -> None:
+        share = self.build(shape).gates_spread
+        spreads = {norm: self.spread_of_gates(shape, norm) for norm in ("instance", "batch")}
+        if share is None:
+            assert not any(spreads["instance"].values()), "the mechanism claims no gates that depend on the image"
+            return
+        assert spreads["instance"], "a mechanism whose gates depend on the image shows them to a PerImage module"
+        assert sum(spreads["instance"].values()) > share * sum(spreads["batch"].values())
+
+    def spread_of_gates(self, shape: PlanShape, norm: str) -> dict[str, float]:
+        """Spread between images of all that the network chooses by the image, in training, mean over two starts."""
+        images, spreads = unlike_images(shape), defaultdict(float)
+        for seed in range(2):
+            network = self.build(shape, norm=norm, seed=seed).train()
+            for name, module in network.named_modules():
+                if isinstance(module, PerImage):
+                    module.register_forward_hook(
+                        lambda _, inputs, output, name=name: spreads.update(
+                            {name: spreads[name] + spread_between_images(output) / 2}
+                        )
+                    )
+            with torch.no_grad():
+                network(images)
+        return spreads
 
     def may_have_zero_gradient(self) -> set[str]:
         """Parameters whose gradient vanishes for a given batch by design."""
@@ -154,6 +186,21 @@ class NetworkContract:
         assert ours > stock.compute_conv_feature_map_size(SMALL.patch)
 
 
+def unlike_images(shape: PlanShape, count: int = 12) -> torch.Tensor:
+    """Images `(count, 1, *patch)` with other blobs, contrast and noise each, z-scored as nnU-Net does."""
+    generator = torch.Generator().manual_seed(0)
+    axes = torch.meshgrid(*[torch.linspace(-1, 1, n) for n in shape.patch], indexing="ij")
+    images = []
+    for _ in range(count):
+        noise, *blobs = torch.rand(4, len(shape.patch) + 2, generator=generator)
+        image = noise[0] * torch.randn(shape.patch, generator=generator)
+        for radius, height, *centre in blobs:
+            distance = sum((axis - (1.6 * c - 0.8)) ** 2 for axis, c in zip(axes, centre, strict=True))
+            image += 3 * height * (distance < (0.1 + 0.5 * radius) ** 2)
+        images.append((image - image.mean()) / image.std())
+    return torch.stack(images)[:, None]
+
+
 class TrainerContract:
     """Inherit and set `trainer`, the name a user types."""
 
@@ -165,7 +212,13 @@ class TrainerContract:
 
     @property
     def has_twin(self) -> bool:
-        return bool(self.trainer_type.twin_kwargs)
+        return self.trainer_type.twin is not None
+
+    @property
+    def twins(self) -> list[str]:
+        """The options that make a twin of the trainer."""
+        kinds = ("twin", "flopstwin", "without-")
+        return [option for option in options_of(self.trainer_type) if option.startswith(kinds)]
 
     @pytest.mark.parametrize("suffix", ["", "_twin", "_5epochs", "_twin_bf16_7epochs", "_adamw"])
     def test_nnunets_resolver_finds_the_same_class_each_time_and_it_pickles(self, suffix: str) -> None:
@@ -198,8 +251,9 @@ class TrainerContract:
 
         plain = logits(self.trainer)
         assert torch.equal(plain, logits(self.trainer))
-        for option in (*["twin"] * self.has_twin, *self.trainer_type.own_options):
-            assert (logits(f"{self.trainer}_{option}") - plain).abs().max() > 1e-6, option
+        for option in (*self.twins, *self.trainer_type.own_options):
+            if trainer_class(f"{self.trainer}_{option}").architecture_kwargs:  # else it changes the training only
+                assert (logits(f"{self.trainer}_{option}") - plain).abs().max() > 1e-6, option
 
     def test_nnunets_largest_plans_are_built_within_2_seconds(self) -> None:
         shape = PlanShape((128, 128, 128), (1, 1, 1), 6, features=32)
@@ -215,16 +269,20 @@ class TrainerContract:
         with pytest.raises(ValueError, match=r"(?s)_twn.*_bf16"):
             recursive_find_trainer_class_by_name(f"{self.trainer}_twn")
 
-    @pytest.mark.parametrize("residual", [False, True], ids=["plain", "residual"])
-    def test_the_twin_has_the_same_parameter_budget(self, residual: bool) -> None:
-        # nnU-Net's own widths: at toy widths a mechanism of fixed size would outweigh the U-Net.
-        shape = PlanShape((64, 64, 64), (1, 1, 1), 5, features=32)
-        counts = []
-        for name in (self.trainer, f"{self.trainer}_twin" if self.has_twin else self.trainer):
+    @pytest.mark.parametrize(("shape", "residual"), PLANNED.values(), ids=PLANNED.keys())
+    def test_every_twin_has_the_budget_that_it_names(self, shape: PlanShape, residual: bool) -> None:
+        @functools.cache
+        def counted(name: str, budget: Budget) -> int:
             with torch.device("meta"):
-                network = self.build(name, shape, residual=residual)
-            counts.append(sum(p.numel() for p in network.parameters()))
-        assert abs(counts[0] - counts[1]) < 0.05 * counts[0]
+                return count(self.build(name, shape, residual=residual), budget, (1, 1, *shape.patch))
+
+        for twin in self.twins:
+            budgets: list[Budget] = ["operations" if twin == "flopstwin" else "parameters"]
+            if twin == "twin" and "flopstwin" not in self.twins:
+                budgets.append("operations")  # which is why there is no other for them
+            for budget in budgets:
+                ratio = counted(f"{self.trainer}_{twin}", budget) / counted(self.trainer, budget)
+                assert abs(ratio - 1) < 0.05, f"{twin}: {ratio:.3f} of the {budget}"
 
     def build(self, trainer: str, shape: PlanShape, deep: bool = False, **architecture: Any) -> nn.Module:
         manager = PlansManager(plans(shape, **architecture))

@@ -52,6 +52,24 @@ SHAPES: dict[str, PlanShape] = {
     "3d-3-stages": PlanShape((16, 24, 16), (1, 1, 1), 3),
 }
 
+# As nnU-Net plans real data sets, with its own widths: at toy widths a mechanism of fixed size outweighs the U-Net. And
+# whether the encoder is a residual one.
+PLANNED: dict[str, tuple[PlanShape, bool]] = {
+    "2d-hippocampus": (PlanShape((56, 40), (1, 1), 4, features=32), False),
+    "2d-3-stages-residual": (PlanShape((48, 48), (1, 1), 3, features=32), True),
+    "2d-256": (PlanShape((256, 256), (1, 1), 6, features=32), False),
+    "2d-320x256-residual": (PlanShape((320, 256), (1, 1), 7, features=32), True),
+    "2d-512": (PlanShape((512, 512), (1, 1), 8, features=32), False),
+    "3d-hippocampus": (PlanShape((40, 56, 40), (1, 1, 1), 4, features=32), False),
+    "3d-hippocampus-demo": (PlanShape((40, 56, 40), (1, 1, 1), 4, features=8), False),
+    "3d-hippocampus-demo-residual": (PlanShape((40, 56, 40), (1, 1, 1), 4, features=8), True),
+    "3d-3-stages": (PlanShape((16, 48, 48), (3, 1, 1), 3, features=32), False),
+    "3d-64-residual": (PlanShape((64, 64, 64), (1, 1, 1), 5, features=32), True),
+    "3d-128": (PlanShape((128, 128, 128), (1, 1, 1), 6, features=32), False),
+    "3d-128-residual": (PlanShape((128, 128, 128), (1, 1, 1), 6, features=32), True),
+    "3d-20x320x256": (PlanShape((20, 320, 256), (5, 0.8, 0.8), 7, features=32), False),
+}
+
 
 def plans(shape: PlanShape, batch_size: int = 2, **architecture: Any) -> dict[str, Any]:
     """A minimal plans file with one configuration ("test") of this shape."""

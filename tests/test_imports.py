@@ -6,7 +6,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 # They know nothing else of the package.
-SMALL_TOOLS = {"__version__", "batch_shapes", "checkpoints", "files", "planned", "protocol", "text_table"}
+SMALL_TOOLS = {"__version__", "batch_shapes", "checkpoints", "counting", "files", "planned", "protocol", "text_table"}
 MAY_IMPORT = {
     "skips": {"skips"},
     "architectures": {"skips", "architectures"},

@@ -1,6 +1,7 @@
 """UDTransNet (Neural Networks 2024): skips through a dual attention transformer and recalibration in the decoder."""
 from nnunet_skipx.architectures import UDTransNet
 from nnunet_skipx.training.trainer import SkipTrainer
+from nnunet_skipx.training.twins import Ingredient, Twin
 
 
 class nnUNetTrainerUDTransNet(SkipTrainer):
@@ -11,7 +12,14 @@ class nnUNetTrainerUDTransNet(SkipTrainer):
     """
 
     architecture = UDTransNet
+    ingredients = {
+        "cfa": Ingredient("channel fusion attention", "queries, keys and values are summed", {"fusion": False}),
+        "ssa": Ingredient("spatial selection attention", "tokens see their own position only", {"selection": False}),
+        "dra": Ingredient(
+            "recalibration attention", "queries, keys and values are summed", {"recalibration": "neutral"}
+        ),
+    }
+    twin = Twin(tuple(ingredients), {"fusion": False, "selection": False, "recalibration": "neutral"})
     own_options = {"dras": {"recalibration": "spatial"}, "published": {"merge": "published"}}
-    twin_kwargs = {"attention": "neutral"}
     demo_kwargs = {"embedding": 64, "dropout": 0.0}
     demo_learning_rate = 3e-3  # at 6e-3 the decoder, which sees tokens only, stays behind in 200 iterations

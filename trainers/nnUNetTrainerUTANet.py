@@ -1,6 +1,7 @@
 """UTANet (AAAI 2025): task-adaptive mixture of skip connections."""
 from nnunet_skipx.architectures import UTANet
 from nnunet_skipx.training.balance import BalancedTrainer
+from nnunet_skipx.training.twins import Ingredient, Twin
 
 
 class nnUNetTrainerUTANet(BalancedTrainer):
@@ -10,5 +11,16 @@ class nnUNetTrainerUTANet(BalancedTrainer):
     """
 
     architecture = UTANet
-    twin_kwargs = {"routing": "uniform"}
+    ingredients = {
+        "adaptivity": Ingredient(
+            "adaptivity", "gates learn one choice of experts for all images", {"routing": "constant"}
+        ),
+        "mixing": Ingredient(
+            "mixing", "every skip takes one expert of its own, without gates", {"routing": "fixed"},
+            takes_along=("adaptivity", "balance"),
+        ),
+        "balance": Ingredient("balance loss", "no balance loss", trainer={"balance_weight": 0.0}),
+    }  # fmt: skip
+    twin = Twin(("adaptivity", "balance"), {"routing": "uniform"}, matches_operations=True)
+    idle = {"without-balance": ("without-mixing",)}  # there are no gates to balance
     demo_kwargs = {"embedding": 16}

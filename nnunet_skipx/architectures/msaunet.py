@@ -9,15 +9,21 @@ from torch import nn
 
 from nnunet_skipx.architectures.injection import first_conv_block, run_stage
 from nnunet_skipx.architectures.unet import SkipUNet
+from nnunet_skipx.skips.image_level import normalises_each_image
 from nnunet_skipx.skips.reinjection import DenseReinjection
 from nnunet_skipx.skips.spatial_channel_attention import SpatialChannelAttention
 from nnunet_skipx.skips.summed_heads import sum_enlarged
 
+# Brings the spread between images of the attention's poolings to that with batch norm: `benchmarks.gate_spread`.
+POOLING_GAIN = 3.0
+
 
 class MSASkips(nn.Module):
-    """The parts of MSA-UNet's mechanism that nnU-Net's U-Net lacks."""
+    """The parts of MSA-UNet's mechanism that nnU-Net's U-Net lacks; None for what a twin leaves out."""
 
-    def __init__(self, reinjection: DenseReinjection, attentions: Sequence[nn.Module], bottleneck_head: Any) -> None:
+    def __init__(
+        self, reinjection: DenseReinjection | None, attentions: Sequence[nn.Module], bottleneck_head: Any | None
+    ) -> None:
         super().__init__()
         self.reinjection = reinjection
         self.attentions = nn.ModuleList(attentions)  # of the finest skips, stage 0 first
@@ -27,13 +33,15 @@ class MSASkips(nn.Module):
 class MSAUNet(SkipUNet):
     """nnU-Net's U-Net with the multi-level encoder input, skip attention and head of MSA-UNet.
 
-    The heads of the decoder's maps are the stock `seg_layers`. The bottleneck's head starts as nnU-Net starts those.
+    The bottleneck sees the map of the stage above only, as in the source. The heads of the decoder's maps are the stock
+    `seg_layers`. The bottleneck's head starts as nnU-Net starts those.
 
     Args:
         input_channels, num_classes, deep_supervision, unet: see `SkipUNet`.
         attention_levels: "finest", as released, has attention on the finest skip only; "all" on every skip.
         antialias: antialiased resizing of what is re-injected into the encoder; the authors ran it without.
-        attention: False for the twin, in which attention returns its input.
+        attention, reinjection, head: False for the twins, which lack one or all of the three: attention returns its
+            input, encoder stages see their stock input, and each map of the decoder has a head of its own.
     """
 
     def __init__(
@@ -45,22 +53,36 @@ class MSAUNet(SkipUNet):
         attention_levels: Literal["finest", "all"] = "finest",
         antialias: bool = False,
         attention: bool = True,
+        reinjection: bool = True,
+        head: bool = True,
         **unet: Any,
     ) -> None:
         super().__init__(input_channels, num_classes, deep_supervision, **unet)
         attended = attended_skips(attention_levels, attention, len(self.skip_channels))
-        targets = [first_conv_block(stage).conv for stage in self.encoder.stages[1:]]
-        reinjection = DenseReinjection(targets, input_channels, self.skip_channels, antialias)
-        bottleneck_head = self.encoder.conv_op(self.encoder.output_channels[-1], num_classes, 1, bias=False)
-        nn.init.kaiming_normal_(bottleneck_head.weight, a=1e-2)
-        attentions = [SpatialChannelAttention(channels) for channels in self.skip_channels[:attended]]
-        self.skips = MSASkips(reinjection, attentions, bottleneck_head)
+        gain = POOLING_GAIN if normalises_each_image(self.ops.norm_op) else 1.0
+        attentions = [SpatialChannelAttention(channels, gain) for channels in self.skip_channels[:attended]]
+        dense = self.dense_reinjection(input_channels, antialias) if reinjection else None
+        self.skips = MSASkips(dense, attentions, self.head_of_bottleneck() if head else None)
+        self.gates_spread = MSAUNet.gates_spread if attended else None
+
+    def dense_reinjection(self, input_channels: int, antialias: bool) -> DenseReinjection:
+        """What the stages between the first and the bottleneck see besides their stock input."""
+        targets = [first_conv_block(stage).conv for stage in self.encoder.stages[1:-1]]
+        return DenseReinjection(targets, input_channels, self.skip_channels, antialias)
+
+    def head_of_bottleneck(self) -> Any:
+        """A 1x1 convolution that starts as nnU-Net starts its heads; the decoder's heads have the bias."""
+        head = self.encoder.conv_op(self.encoder.output_channels[-1], self.decoder.num_classes, 1, bias=False)
+        nn.init.kaiming_normal_(head.weight, a=1e-2)
+        return head
 
     def forward(self, x: torch.Tensor) -> torch.Tensor | list[torch.Tensor]:
         """Logits as `SkipUNet.forward`; at every stage the sum of the heads of that stage and of all coarser maps."""
         *skips, bottleneck = self.encode(x)
         for stage, attention in enumerate(self.skips.attentions):
             skips[stage] = attention(skips[stage])
+        if self.skips.bottleneck_head is None:
+            return self.decoder([*skips, bottleneck])
         maps = self.decoder_maps(skips, bottleneck)
         heads = [self.skips.bottleneck_head, *self.decoder.seg_layers]
         logits = [head(x) for head, x in zip(heads, maps, strict=True)]
@@ -69,13 +91,15 @@ class MSAUNet(SkipUNet):
         return sum_enlarged(logits)
 
     def encode(self, image: torch.Tensor) -> list[torch.Tensor]:
-        """The encoder's maps, stage 0 first, with image and earlier maps re-injected into every later stage."""
+        """The encoder's maps, stage 0 first, with image and earlier maps re-injected into all but first and last."""
+        if self.skips.reinjection is None:
+            return self.encoder(image)
         stem = getattr(self.encoder, "stem", None)  # residual encoders have one
-        first, *later = self.encoder.stages
+        first, *middle, last = self.encoder.stages
         features = [first(image if stem is None else stem(image))]
-        for stage in later:
+        for stage in middle:
             features.append(run_stage(stage, features[-1], self.skips.reinjection(image, features)))
-        return features
+        return [*features, last(features[-1])]
 
     def decoder_maps(self, skips: Sequence[torch.Tensor], bottleneck: torch.Tensor) -> list[torch.Tensor]:
         """The bottleneck and what every decoder stage makes, coarse to fine, each `(B, C, *spatial)`."""
@@ -86,14 +110,17 @@ class MSAUNet(SkipUNet):
 
     def compute_conv_feature_map_size(self, input_size: Sequence[int]) -> np.int64:
         """Elements that the convolutions put out for one sample; re-injection, attention and all heads included."""
+        elements = super().compute_conv_feature_map_size(input_size)
         sizes = self.skip_sizes(input_size)
-        sizes.append([-(-n // s) for n, s in zip(sizes[-1], self.encoder.strides[-1], strict=True)])
+        if self.skips.reinjection is not None:
+            elements += self.skips.reinjection.compute_conv_feature_map_size(sizes[1:])
         voxels = [math.prod(size) for size in sizes]
-        attention = 3 * sum(voxels[: len(self.skips.attentions)])  # two poolings and the spatial term
-        heads = voxels[-1:] if self.decoder.deep_supervision else voxels[1:]  # the decoder counts the others
-        own = self.skips.reinjection.compute_conv_feature_map_size(sizes[1:])
-        own += attention + self.decoder.num_classes * sum(heads)
-        return super().compute_conv_feature_map_size(input_size) + np.int64(own)
+        elements += 3 * sum(voxels[: len(self.skips.attentions)])  # two poolings and the spatial term
+        if self.skips.bottleneck_head is not None:
+            bottleneck = math.prod(-(-n // s) for n, s in zip(sizes[-1], self.encoder.strides[-1], strict=True))
+            others = 0 if self.decoder.deep_supervision else sum(voxels[1:])  # the decoder counts them itself
+            elements += self.decoder.num_classes * (bottleneck + others)
+        return np.int64(elements)
 
 
 def attended_skips(attention_levels: str, attention: bool, skips: int) -> int:

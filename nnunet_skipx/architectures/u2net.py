@@ -1,7 +1,6 @@
 """3D U2-Net (MICCAI 2019) on nnU-Net's plans: separable residual encoder and decoder with per-domain adapters."""
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -32,13 +31,14 @@ class U2Net(nn.Module):
         convolutions: what units are made of: "separable"; "full" convolutions; full ones with residual adapters in
             "series" or "parallel".
         strided: "source" for full strided convolutions, padded as in the source.
-        narrowed: narrow the network to the number of parameters that it has with separable convolutions (the twin).
+        residual: whether the encoder's blocks add their input to their output; False for a twin.
 
     Raises:
         ValueError: the plans have dropout, an even kernel, or two stages with deep supervision.
     """
 
     plan_arguments: ClassVar[tuple[str, ...]] = ()
+    gates_spread: ClassVar[None] = None  # no gates, see `SkipUNet`
     key_to_encoder = "encoder"
     key_to_stem = "encoder.stem"
     keys_to_in_proj = ("encoder.stem.conv",)
@@ -66,7 +66,7 @@ class U2Net(nn.Module):
         nonlin_kwargs: dict[str, Any] | None = None,
         convolutions: Convolutions = "separable",
         strided: Literal["separable", "source"] = "separable",
-        narrowed: bool = False,
+        residual: bool = True,
     ) -> None:
         super().__init__()
         refuse_two_stages(n_stages, deep_supervision)
@@ -79,17 +79,10 @@ class U2Net(nn.Module):
             blocks = [math.ceil(convs / 2) for convs in per_stage(n_conv_per_stage, n_stages)]
         convs = per_stage(n_conv_per_stage_decoder, n_stages - 1)
 
-        def build(style: Style, features: Sequence[int]) -> tuple[Encoder, Decoder]:
-            encoder = Encoder(style, input_channels, features, blocks)
-            return encoder, Decoder(style, num_classes, features, convs)
-
-        style = Style(ops, conv_bias, convolutions, strided, kernel_sizes, strides)
+        style = Style(ops, conv_bias, convolutions, strided, residual, kernel_sizes, strides)
         features = per_stage(features_per_stage, n_stages)
-        if narrowed:
-            separable = replace(style, convolutions="separable")
-            budget = count_parameters(lambda: build(separable, features))
-            features = narrow(features, lambda widths: count_parameters(lambda: build(style, widths)), budget)
-        self.encoder, self.decoder = build(style, features)
+        self.encoder = Encoder(style, input_channels, features, blocks)
+        self.decoder = Decoder(style, num_classes, features, convs)
         self.decoder.deep_supervision = deep_supervision
 
     def forward(self, x: torch.Tensor) -> torch.Tensor | list[torch.Tensor]:
@@ -103,23 +96,6 @@ class U2Net(nn.Module):
         """
         sizes = self.encoder.map_sizes(input_size)
         return np.int64(self.encoder.kept_elements(sizes) + self.decoder.kept_elements(sizes))
-
-
-def count_parameters(build: Callable[[], Sequence[nn.Module]]) -> int:
-    """Parameters of the modules that `build` makes, without allocating them."""
-    with torch.device("meta"):
-        return sum(p.numel() for module in build() for p in module.parameters())
-
-
-def narrow(features: Sequence[int], count: Callable[[Sequence[int]], int], budget: int) -> list[int]:
-    """Features per stage, all scaled by one factor, whose count comes closest to the budget, as far as was tried."""
-    factor, tried = 1.0, {}
-    for _ in range(6):
-        widths = tuple(max(1, round(width * factor)) for width in features)
-        tried[widths] = count(widths)
-        factor *= math.sqrt(budget / tried[widths])  # parameters grow with the square of the widths
-    closest = min(tried, key=lambda widths: abs(tried[widths] - budget))
-    return list(closest)
 
 
 def per_stage(value: int | Sequence[int], stages: int) -> list[int]:

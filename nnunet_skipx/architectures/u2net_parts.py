@@ -25,6 +25,7 @@ class Style:
     bias: bool
     convolutions: Convolutions
     strided: Literal["separable", "source"]
+    residual: bool
     kernel_sizes: Sequence[Sequence[int]]
     strides: Sequence[Sequence[int]]
 
@@ -59,18 +60,20 @@ class Stem(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """`act(x + Sep(act(Sep(x))))`."""
+    """`act(x + Sep(act(Sep(x))))`; a twin's without the sum."""
 
     def __init__(self, style: Style, channels: int, stage: int) -> None:
         super().__init__()
         self.first = style.unit(channels, channels, stage)
         self.second = style.unit(channels, channels, stage)
         self.nonlin = style.ops.nonlin()
+        self.residual = style.residual
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Same shape as x, `(B, channels, *spatial)`."""
         y = self.second(self.first(x, activated=True))
-        y += x
+        if self.residual:
+            y += x
         return self.nonlin(y)
 
 

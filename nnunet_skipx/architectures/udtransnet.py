@@ -7,7 +7,7 @@ import torch
 
 from nnunet_skipx.architectures.unet import SkipUNet
 from nnunet_skipx.skips.attention_bridge import AttentionBridge
-from nnunet_skipx.skips.dat_layer import Attention, DATOptions, Merge
+from nnunet_skipx.skips.dat_layer import DATOptions, Merge
 from nnunet_skipx.skips.dra import Recalibration
 from nnunet_skipx.skips.token_grid import token_grid
 
@@ -20,7 +20,7 @@ class UDTransNet(SkipUNet):
     Args:
         input_channels, num_classes, deep_supervision, unet: see `SkipUNet`.
         patch_size: the plan's patch in voxels; images of other sizes work too, see `token_grid` and `DAT`.
-        embedding, heads, layers, dropout, merge, attention: see `DATOptions`.
+        embedding, heads, layers, dropout, merge, fusion, selection: see `DATOptions`.
         recalibration: see `DRA`.
 
     Raises:
@@ -42,14 +42,16 @@ class UDTransNet(SkipUNet):
         dropout: float = 0.1,
         merge: Merge = "repaired",
         recalibration: Recalibration = "channel",
-        attention: Attention = "dual",
+        fusion: bool = True,
+        selection: bool = True,
         **unet: Any,
     ) -> None:
         super().__init__(input_channels, num_classes, deep_supervision, **unet)
         grid = token_grid(patch_size, self.encoder.strides)
         channels = self.skip_channels[: len(grid.patches)]
-        options = DATOptions(embedding, heads, layers, dropout, merge, attention)
+        options = DATOptions(embedding, heads, layers, dropout, merge, fusion, selection)
         self.skips = AttentionBridge(self.ops, channels, grid, options, recalibration)
+        self.gates_spread = UDTransNet.gates_spread if fusion or recalibration == "channel" else None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor | list[torch.Tensor]:
         """Logits as `SkipUNet.forward`."""

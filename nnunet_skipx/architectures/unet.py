@@ -29,6 +29,9 @@ class SkipUNet(nn.Module):
 
     # Entries of the plans' configuration that the constructor wants besides the architecture arguments.
     plan_arguments: ClassVar[tuple[str, ...]] = ()
+    # A mechanism claims that its gates depend on the image. This is the share of their spread between images under
+    # batch norm that they must have under nnU-Net's instance norm; None says that there is no such claim.
+    gates_spread: float | None = 0.5
 
     def __init__(self, input_channels: int, num_classes: int, deep_supervision: bool = False, **unet: Any) -> None:
         super().__init__()

@@ -1,13 +1,13 @@
 """UTANet (AAAI 2025) on nnU-Net's plans: the skips pass through a task-adaptive mixture of experts."""
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 
 from nnunet_skipx.architectures.unet import SkipUNet
 from nnunet_skipx.skips.gates import Routing
-from nnunet_skipx.skips.ta_mosc import TAMoSC
+from nnunet_skipx.skips.ta_mosc import RoutingKind, TAMoSC
 
 
 class UTANet(SkipUNet):
@@ -28,11 +28,12 @@ class UTANet(SkipUNet):
         num_experts: int = 4,
         top_k: int = 2,
         hidden_rate: int = 2,
-        routing: Literal["top_k", "uniform"] = "top_k",
+        routing: RoutingKind = "top_k",
         **unet: Any,
     ) -> None:
         super().__init__(input_channels, num_classes, deep_supervision, **unet)
         self.skips = TAMoSC(self.ops, self.skip_channels, embedding, num_experts, top_k, hidden_rate, routing)
+        self.gates_spread = UTANet.gates_spread if routing == "top_k" else None
         self.keep_routing = False
         self.routing: Routing | None = None
 

@@ -8,7 +8,11 @@ from torch import nn
 
 from nnunet_skipx.architectures.injection import first_conv_block, run_stage
 from nnunet_skipx.architectures.unet import SkipUNet
-from nnunet_skipx.skips.cross_over import CrossOver, OwnLevel, reduced_for_each_stage
+from nnunet_skipx.skips.blocks import refuse_unknown
+from nnunet_skipx.skips.cross_over import CrossOver, reduced_for_each_stage
+
+# The source has instance norm itself, so its attention sees as little of the image as ours.
+BLIND_AS_THE_SOURCE = 0.1
 
 
 class XUNet(SkipUNet):
@@ -23,7 +27,7 @@ class XUNet(SkipUNet):
         input_channels, num_classes, deep_supervision, unet: see `SkipUNet`.
         attention: weigh the channels of each concatenation by their means first.
         reduction: channels per hidden channel of that attention.
-        mechanism: "cross_over", or "own_level" for the twin, whose stages see the stock maps through more parameters.
+        mechanism: "cross_over", or "own_level" for the twin, whose stages see what nnU-Net's see: its U-Net.
     """
 
     def __init__(
@@ -38,8 +42,7 @@ class XUNet(SkipUNet):
         **unet: Any,
     ) -> None:
         super().__init__(input_channels, num_classes, deep_supervision, **unet)
-        if mechanism not in ("cross_over", "own_level"):
-            raise ValueError(f'mechanism must be "cross_over" or "own_level", got {mechanism!r}')
+        refuse_unknown("mechanism", mechanism, ("cross_over", "own_level"))
         if mechanism == "own_level" and attention:
             raise ValueError(
                 "XUNet's twin (mechanism='own_level') has no concatenation whose channels attention=True could weigh: "
@@ -49,16 +52,18 @@ class XUNet(SkipUNet):
             raise ValueError(f"reduction must be 1 or more, got {reduction}")
         channels = self.encoder.output_channels
         self.skips = nn.ModuleList()
-        for stage in range(len(channels) - 1):
+        self.gates_spread = BLIND_AS_THE_SOURCE if attention else None
+        for stage in range(len(channels) - 1) if mechanism == "cross_over" else ():
             conv = first_conv_block(self.decoder_stage(stage)).conv
             below = conv.in_channels - channels[stage]
             sizes = (channels, stage, below, conv.out_channels, conv.kernel_size)
-            own_level = mechanism == "own_level"
-            self.skips.append(OwnLevel(self.ops, *sizes) if own_level else CrossOver(*sizes, attention, reduction))
+            self.skips.append(CrossOver(*sizes, attention, reduction))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor | list[torch.Tensor]:
         """Logits as `SkipUNet.forward`."""
         features = self.encoder(x)
+        if not self.skips:
+            return self.decoder(features)
         maps = reduced_for_each_stage(features)
 
         def merge(skip: int, u: torch.Tensor) -> torch.Tensor:

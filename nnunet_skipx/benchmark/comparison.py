@@ -12,7 +12,15 @@ from nnunet_skipx.benchmark.ranking import Ranking, rank_models
 from nnunet_skipx.benchmark.row_cost import RowCost
 from nnunet_skipx.benchmark.significance import Significance, significance
 from nnunet_skipx.benchmark.statistics import ROPE, case_values
-from nnunet_skipx.benchmark.summary import Contrast, MetricRow, Row, contrasts, metric_rows, summary_rows
+from nnunet_skipx.benchmark.summary import (
+    Contrast,
+    MetricRow,
+    Row,
+    contrasts,
+    ingredients_left_out,
+    metric_rows,
+    summary_rows,
+)
 from nnunet_skipx.benchmark.training_log import TrainingLog
 from nnunet_skipx.benchmark.wording import sentence
 from nnunet_skipx.protocol import Protocol
@@ -58,7 +66,7 @@ class Comparison:
 
     @functools.cached_property
     def contrasts(self) -> list[Contrast]:
-        """Each row against the baseline and against its twin, in Dice."""
+        """Each row against the baseline and against its twins, in Dice."""
         return contrasts(self.table, self.baseline, self.rope)
 
     @functools.cached_property
@@ -84,7 +92,10 @@ class Comparison:
     @functools.cached_property
     def sentences(self) -> list[str]:
         """What the numbers allow to say, one per contrast."""
-        return [sentence(contrast, self.rope) for contrast in self.contrasts]
+        return [
+            sentence(c, self.rope, self.removed(c.against), self.cost(c.row).claimed)
+            for c in self.contrasts
+        ]
 
     @property
     def protocol(self) -> str:
@@ -97,6 +108,14 @@ class Comparison:
             f"{self.table['case'].nunique()} cases, validated once each in "
             f"{len(folds)} fold{'s' if len(folds) > 1 else ''} ({', '.join(map(str, folds))}); {models}"
         )
+
+    def cost(self, name: str) -> RowCost:
+        """That of a row; all unknown where none was given."""
+        return self.costs.get(name, RowCost())
+
+    def removed(self, name: str) -> tuple[str, ...]:
+        """The ingredients that a twin lacks: as its trainer says, else as its name does; empty where neither says."""
+        return self.cost(name).removed or ingredients_left_out(name)
 
     def contrast_with_baseline(self, name: str) -> Contrast | None:
         """That of a row; None for the baseline itself."""

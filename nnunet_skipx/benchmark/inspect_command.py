@@ -1,5 +1,6 @@
-"""`skipx inspect`: what the skips of a trained model do, measured on the cases that its folds are validated on."""
+"""`skipx inspect`: what skips and gates of a trained model do, measured on the cases its folds are validated on."""
 import itertools
+import math
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
@@ -9,11 +10,15 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from nnunet_skipx.benchmark.ablation import Observation, observed, skip_replaced
-from nnunet_skipx.benchmark.inspection import KINDS, inspection_file, read_inspection
+from nnunet_skipx.benchmark.ablation import Observation, observed, skip_of_another, skip_zeroed
+from nnunet_skipx.benchmark.inspection import KINDS, Inspection, inspection_file, read_inspection
+from nnunet_skipx.benchmark.tables import NONE, format_interval
 from nnunet_skipx.benchmark.trained_fold import TrainedFold
 from nnunet_skipx.files import finite, write_json
 from nnunet_skipx.text_table import text_table
+
+CUTS = {"zeroed": skip_zeroed, "other": skip_of_another}
+COLUMNS = {"zeroed": "Dice lost when zeroed [95 % CI]", "other": "when replaced by another case's [95 % CI]"}
 
 
 def inspect_model(folder: Path, folds: Sequence[int] | None, device: str, checkpoint: str) -> str:
@@ -60,56 +65,98 @@ def trained_folds(folder: Path, folds: Sequence[int] | None, checkpoint: str) ->
 
 
 def inspect_fold(folder: Path, fold: int, device: str, checkpoint: str) -> dict[str, Any]:
-    """What is written for a fold: Dice per case intact and with each skip cut, routing per case, attention."""
+    """What is written for a fold: Dice per case intact and with each skip cut, and what gates and attention did."""
     trained = TrainedFold.load(folder, fold, device, checkpoint)
     observation, intact = Observation(), {}
     for case in tqdm(trained.cases, desc=f"fold {fold} intact"):
         with observed(trained.network, observation, case):
             intact[case] = trained.dice(case)
-    means = [mean.value() for _, mean in sorted(observation.maps.items())][:-1]  # the last is the bottleneck
-    if not means:
+    skips = observation.stages - 1  # the bottleneck is none
+    if skips < 1:
         raise ValueError(f"{type(trained.network).__name__} never calls its encoder, so no skip of it can be cut")
-    cut = cut_dice(trained, means, f"fold {fold} cut")
+    cut = cut_dice(trained, skips, f"fold {fold} cut")
     return {
         "checkpoint": checkpoint,
-        "skips": len(means),
+        "skips": skips,
         "cases": {case: {"intact": intact[case], **cut[case]} for case in trained.cases},
+        **mechanisms(observation),
+    }
+
+
+def mechanisms(observation: Observation) -> dict[str, Any]:
+    """What gates and attention did, as it is written for a fold."""
+    return {
         "routing": {
             case: torch.cat([mean.value() for mean in modules.values()]).tolist()
             for case, modules in observation.routing.items()
         },
+        "pairs": [len(found) for found in observation.pairs.values()],
+        "gates": {name: {"spread": spread} for name, spread in observation.spreads().items()},
         "attention": {name: mean.value().tolist() for name, mean in observation.attention.items()},
     }
 
 
-def cut_dice(trained: TrainedFold, means: Sequence[torch.Tensor], words: str) -> dict[str, dict[str, list[float]]]:
-    """By case and kind the Dice with each skip replaced, given its mean `(C,)`; `words` name the progress bar."""
-    replacements = {"zeroed": [torch.zeros_like(mean) for mean in means], "mean": means}
-    found: dict[str, dict[str, list[float]]] = {case: {kind: [] for kind in KINDS} for case in trained.cases}
-    with tqdm(total=len(trained.cases) * len(KINDS) * len(means), desc=words) as bar:
-        for case, kind in itertools.product(trained.cases, KINDS):
-            for stage, channels in enumerate(replacements[kind]):
-                with skip_replaced(trained.network, stage, channels):
-                    found[case][kind].append(trained.dice(case))
+def cut_dice(trained: TrainedFold, skips: int, words: str) -> dict[str, dict[str, list[float] | None]]:
+    """By case and kind the Dice with each skip cut; `words` name the progress bar.
+
+    The donor of another skip is the next case of the fold. In a fold of a single case that kind is None.
+    """
+    donors = dict(zip(trained.cases, [*trained.cases[1:], trained.cases[0]], strict=True))
+    found: dict[str, dict[str, list[float] | None]] = {case: dict.fromkeys(KINDS) for case in donors}
+    kinds = KINDS if len(donors) > 1 else ("zeroed",)
+    with tqdm(total=len(donors) * len(kinds) * skips, desc=words) as bar:
+        for (case, donor), kind in itertools.product(donors.items(), kinds):
+            dice = found[case][kind] = []
+            for stage in range(skips):
+                with CUTS[kind](trained.network, stage):
+                    dice.append(trained.dice(case, donor if kind == "other" else None))
                 bar.update()
     return found
 
 
 def summary(folder: Path, folds: Sequence[int]) -> str:
-    """Mean Dice lost per skip over the cases of the folds, as a text table."""
+    """Mean Dice lost per skip over the cases of the folds, and what the gates did, as text tables."""
     found = read_inspection(folder, folds)
     assert found is not None, "it was just written"
-    lost = found.losses.groupby(["skip", "kind"])["lost"].mean()
-    skips = sorted(set(found.losses["skip"]))
-    rows = [
-        {
-            "skip": str(skip),
-            "Dice lost when zeroed": f"{lost[skip, 'zeroed']:.4f}",
-            "when replaced by its mean": f"{lost[skip, 'mean']:.4f}",
-        }
-        for skip in skips
-    ]
     intact = found.intact["dice"]
     model = folder.resolve().name
     header = f"{model}: mean Dice {intact.mean():.4f} of {len(intact)} preprocessed cases, without mirroring"
-    return "\n".join([header, "", text_table(rows), ""])
+    parts = [header, loss_table(found), single_cases(found), gate_table(found), pair_table(found)]
+    return "\n\n".join([part for part in parts if part]) + "\n"
+
+
+def loss_table(found: Inspection) -> str:
+    """Mean Dice lost per skip and kind with its 95 % CI over cases."""
+    return text_table(
+        [
+            {"skip": str(skip), **{words: format_interval(found.loss(kind, skip)) for kind, words in COLUMNS.items()}}
+            for skip in sorted(set(found.losses["skip"]))
+        ]
+    )
+
+
+def single_cases(found: Inspection) -> str:
+    """Which folds have no other case whose skips could be put in; empty where all have."""
+    other = found.losses.loc[found.losses["kind"] == "other", "fold"]
+    single = sorted(set(found.losses["fold"]) - set(other))
+    if not single:
+        return ""
+    return f"Fold {', '.join(map(str, single))}: validated on a single case, so no other case's skips were put in."
+
+
+def gate_table(found: Inspection) -> str:
+    """By gate module the spread between cases, mean over folds; empty where there is none."""
+    spreads = found.gates.groupby("gate", sort=False)["spread"].mean()
+    words = [NONE if math.isnan(spread) else f"{spread:.2g}" for spread in spreads]
+    rows = [{"gate": gate, "spread between cases": word} for gate, word in zip(spreads.index, words, strict=True)]
+    return text_table(rows) if rows else ""
+
+
+def pair_table(found: Inspection) -> str:
+    """By gate of the routing how many pairs of experts it chose, minimum to maximum over folds; empty without."""
+    ends = found.pairs.groupby("gate")["pairs"].agg(["min", "max"])
+    rows = [
+        {"routing gate": str(gate), "pairs of experts used": f"{low} to {high}" if low < high else str(low)}
+        for gate, low, high in ends.itertuples()
+    ]
+    return text_table(rows) if rows else ""

@@ -7,8 +7,10 @@ from typing import Any
 
 import pandas as pd
 
+from nnunet_skipx.benchmark.statistics import Interval, mean_interval
+
 FILE_NAME = "skipx_inspect.json"
-KINDS = ("zeroed", "mean")  # what a skip was replaced by
+KINDS = ("zeroed", "other")  # what a skip was replaced by: 0, or another case's
 
 
 @dataclass(frozen=True)
@@ -16,16 +18,27 @@ class Inspection:
     """Tidy tables over the inspected folds; a table without rows where the network has nothing of the kind.
 
     intact: fold, case, dice: mean over classes of the whole network, NaN where a case has none of them.
-    losses: fold, case, skip (0 = full resolution), kind (of `KINDS`), lost: by how much Dice fell, NaN as above.
+    losses: fold, case, skip (0 = full resolution), kind (of `KINDS`), lost: by how much Dice fell, NaN as above. A fold
+        of a single case has no rows of kind "other".
     routing: fold, case, gate, expert, weight: mean over the case's patches; a gate's weights sum to 1.
     attention: stage, attended, share: of the attention of one stage's tokens what goes to those of another, mean over
         layers and folds; the shares of a stage sum to 1.
+    gates: fold, gate (name of its module), spread: SD between the cases of what it chose by the image, mean over its
+        numbers, NaN in a fold of a single case.
+    pairs: fold, gate, pairs: how many different sets of experts (in UTANet pairs) the gate chose.
     """
 
     intact: pd.DataFrame
     losses: pd.DataFrame
     routing: pd.DataFrame
     attention: pd.DataFrame
+    gates: pd.DataFrame
+    pairs: pd.DataFrame
+
+    def loss(self, kind: str, skip: int) -> Interval:
+        """Mean Dice lost with that skip replaced so, over the cases of all folds."""
+        rows = self.losses[(self.losses["kind"] == kind) & (self.losses["skip"] == skip)]
+        return mean_interval(rows.set_index(["fold", "case"])["lost"])
 
 
 def inspection_file(model_folder: Path, fold: int) -> Path:
@@ -61,6 +74,8 @@ def read_fold(fold: int, path: Path) -> Inspection:
             for gate, expert, weight in cells(gates)
         ]
         attention = [cell for shares in content["attention"].values() for cell in cells(shares)]
+        gates = [(fold, name, found["spread"]) for name, found in content["gates"].items()]
+        pairs = [(fold, gate, number) for gate, number in enumerate(content["pairs"])]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ValueError(
             f"{path} is no file of skipx inspect ({type(error).__name__}: {error}): delete it, and inspect again"
@@ -70,16 +85,18 @@ def read_fold(fold: int, path: Path) -> Inspection:
         table(losses, "fold", "case", "skip", "kind", "lost"),
         table(routing, "fold", "case", "gate", "expert", "weight"),
         table(attention, "stage", "attended", "share"),
+        table(gates, "fold", "gate", "spread"),
+        table(pairs, "fold", "gate", "pairs").astype({"pairs": int}),
     )
 
 
 def loss_rows(fold: int, case: str, dice: dict[str, Any]) -> list[tuple]:
-    """Per kind and skip what is lost; null, the Dice of a case without any class, makes null."""
+    """Per kind and skip what is lost; null, the Dice of a case without any class, makes null, and no kind no rows."""
     intact = dice["intact"]
     return [
         (fold, case, skip, kind, None if intact is None or cut is None else intact - cut)
         for kind in KINDS
-        for skip, cut in enumerate(dice[kind])
+        for skip, cut in enumerate(dice[kind] or ())
     ]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nnunet_skipx.benchmark.collect import model_name_parts
-from nnunet_skipx.benchmark.cost import Cost, network_cost
+from nnunet_skipx.benchmark.cost import Cost, find_trainer, network_cost
 from nnunet_skipx.benchmark.training_log import TrainingLog
 
 SECONDS_PER_HOUR = 3600
@@ -21,6 +21,8 @@ class RowCost:
     parameters, gflops: see `cost.Cost`. seconds_per_epoch: median over epochs and folds, on the machine that trained.
     hours_per_fold: all epochs of a fold, mean over folds. seconds_per_case: to predict a validation case.
     training_mb, inference_mb: peak memory of a step, of `skipx profile`. remark: why something could not be counted.
+    claimed: the ingredients that the trainer's network claims. removed: those that this variant of it, a twin, takes
+    away. Both empty where the trainer does not say.
     """
 
     parameters: int | None = None
@@ -31,6 +33,8 @@ class RowCost:
     training_mb: float | None = None
     inference_mb: float | None = None
     remark: str = ""
+    claimed: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
 
 
 def row_cost(
@@ -42,6 +46,7 @@ def row_cost(
     and trainer counts.
     """
     memory = profiled(folder, profiles)
+    claimed, removed = ingredients(model_name_parts(folder)[0])
     cost = counted(folder)
     known = cost if isinstance(cost, Cost) else None
     trained = [log.epochs["seconds"] for log in logs.values() if not log.epochs.empty]
@@ -55,6 +60,8 @@ def row_cost(
         training_mb=memory.get("training_memory_mb"),
         inference_mb=memory.get("inference_memory_mb"),
         remark=cost if isinstance(cost, str) else "",
+        claimed=claimed,
+        removed=removed,
     )
 
 
@@ -69,6 +76,16 @@ def counted(folder: Path) -> Cost | str:
         return network_cost(trainer, json.loads(plans.read_text()), configuration, dataset_json)
     except (ValueError, ImportError, RuntimeError) as error:  # mostly of another environment
         return f"The network of {folder.name} is not counted: {error}"
+
+
+def ingredients(trainer: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What the trainer's network claims and what this variant takes away of it, as the trainer's class says."""
+    try:
+        found = find_trainer(trainer)
+    except (ValueError, ImportError, RuntimeError):  # of another environment; `counted` remarks on it
+        return (), ()
+    nouns = {name: getattr(ingredient, "noun", name) for name, ingredient in getattr(found, "ingredients", {}).items()}
+    return tuple(nouns.values()), tuple(nouns[name] for name in getattr(found, "removed", ()))
 
 
 def profiled(folder: Path, profiles: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:

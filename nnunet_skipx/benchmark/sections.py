@@ -91,14 +91,15 @@ def left_out(comparison: Comparison) -> str:
 
 
 def contrast_section(comparison: Comparison) -> Section:
-    """Each row against the baseline and its twin."""
+    """Each row against the baseline and its twins."""
     return Section(
         "Comparisons",
-        "Of the mean Dice over classes, case by case. A twin has as many parameters as its row, but not the mechanism: "
-        "the comparison with it tells the mechanism from the capacity. Random signs: the p of the mean difference if "
-        f"every case's sign were a coin's, not adjusted. Equivalence: two one-sided t-tests within "
-        f"{comparison.rope:g}. Cliff's delta: -1 to 1, over all pairs of cases. Detectable: the difference that "
-        "a test at 5 % finds with 80 % power, given this many cases and this scatter.",
+        "Of the mean Dice over classes, case by case. A twin has as many parameters (a flopstwin: as many operations) "
+        "as its row, but not what is named beside it: the comparison with it tells that from the capacity. Cost of the "
+        "twin: divided by its row's. Random signs: the p of the mean difference if every case's sign were a coin's, "
+        f"not adjusted. Equivalence: two one-sided t-tests within {comparison.rope:g}. Cliff's delta: -1 to 1, over "
+        "all pairs of cases. Detectable: the difference that a test at 5 % finds with 80 % power, given this many "
+        "cases and this scatter.",
         tables.contrast_table(comparison),
     )
 
@@ -219,10 +220,10 @@ def inspection_section(comparison: Comparison) -> Section:
     """What `skipx inspect` found."""
     return Section(
         "What the skips did",
-        "Mean Dice that the trained network loses when one skip is set to zero or replaced by its mean over the "
-        "validation cases, at the plan's spacing and without retraining: what this network relies on, not what a "
-        "network needs. Routing: weight of each expert per case. Attention: how a stage's tokens share theirs among "
-        "the stages.",
+        "Mean Dice that the trained network loses when one skip is set to zero or replaced by another validation "
+        "case's, with its 95 % CI over cases, at the plan's spacing and without retraining: what this network relies "
+        "on, not what a network needs. Another case's skip looks like any other but shows the wrong image. Routing: "
+        "weight of each expert per case. Attention: how a stage's tokens share theirs among the stages.",
         panels=inspection_panels(comparison.inspections),
     )
 

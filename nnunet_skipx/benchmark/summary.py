@@ -16,7 +16,10 @@ from nnunet_skipx.benchmark.statistics import (
     paired_difference,
 )
 
-TWIN = "twin"  # the option in a trainer's name that makes it the twin of the trainer without
+# Options in a trainer's name that make it a twin of the trainer without them.
+TWIN = "twin"  # ingredients that the network claims are taken out, at as many parameters
+FLOPSTWIN = "flopstwin"  # the same, at as many operations
+WITHOUT = "without-"  # this one claimed ingredient is taken out, at as many parameters; several may stand in a name
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Contrast:
-    """One row against another: `against` is the baseline, or the row's twin.
+    """One row against another: `against` is the baseline, or a twin of the row.
 
     p: that of the signed-rank test, after Holm's adjustment over all contrasts of a data set in this metric.
     """
@@ -76,7 +79,7 @@ def _row(part: pd.DataFrame, name: str) -> Row:
 def contrasts(
     table: pd.DataFrame, baseline: str, rope: float = ROPE, metric: str = "Dice", with_twins: bool = True
 ) -> list[Contrast]:
-    """Every row against the baseline, then every row against its twin.
+    """Every row against the baseline, then every row against each of its twins.
 
     rope: half the region of practical equivalence, in the metric's unit.
     Raises ValueError when the baseline is not in the table, or the cases of two rows are not the same.
@@ -90,7 +93,7 @@ def contrasts(
         for name in values
         if name != baseline
     ]
-    for name, twin in twins(list(values)).items() if with_twins else ():
+    for name, twin in twins(list(values)) if with_twins else ():
         found.append(Contrast(name, twin, "twin", paired_difference(values[name], values[twin], rope), 1.0))
     return adjusted(found)
 
@@ -102,22 +105,35 @@ def adjusted(found: Sequence[Contrast]) -> list[Contrast]:
     return [replace(contrast, p=p[frozenset((contrast.row, contrast.against))]) for contrast in found]
 
 
-def twins(names: Sequence[str]) -> dict[str, str]:
-    """Name of a row -> that of its twin, for those that have theirs beside them; options may come in any order."""
+def twins(names: Sequence[str]) -> list[tuple[str, str]]:
+    """A row and a twin of it, for every twin that stands beside its row; options may come in any order."""
     parts = {name: _parts(name) for name in names}
-    return {
-        name: other
-        for name in names
-        for other in names
-        if parts[other] == (parts[name][0], parts[name][1] | {TWIN}, parts[name][2]) and TWIN not in parts[name][1]
-    }
+    rows = [name for name in names if not parts[name][1]]  # a twin has no twins
+    return [(row, other) for row in rows for other in names
+            if parts[other][0] == parts[row][0] and _make_a_twin(parts[other][1])]  # fmt: skip
 
 
-def _parts(name: str) -> tuple[str, frozenset[str], str]:
-    """Trainer, its options, and the plans and configuration behind them in a row's name."""
+def options_in(name: str) -> list[str]:
+    """The options of the trainer in a row's name."""
+    return name.partition(" ")[0].split("_")[1:]
+
+
+def ingredients_left_out(name: str) -> tuple[str, ...]:
+    """Those that a row's name itself says; empty where it says none, as that of a `_twin`."""
+    return tuple(option.removeprefix(WITHOUT) for option in options_in(name) if option.startswith(WITHOUT))
+
+
+def _parts(name: str) -> tuple[tuple[str, frozenset[str], str], frozenset[str]]:
+    """What a row has in common with its twins: trainer, options, plans and configuration; and a twin's own options."""
     trainer, _, rest = name.partition(" ")
-    first, *options = trainer.split("_")
-    return first, frozenset(options), rest
+    options = frozenset(options_in(name))
+    own = frozenset(option for option in options if option in (TWIN, FLOPSTWIN) or option.startswith(WITHOUT))
+    return (trainer.split("_")[0], options - own, rest), own
+
+
+def _make_a_twin(own: frozenset[str]) -> bool:
+    """Whether these options are those of one twin: a mixture of several kinds is none."""
+    return own in ({TWIN}, {FLOPSTWIN}) or (bool(own) and all(option.startswith(WITHOUT) for option in own))
 
 
 def metric_rows(table: pd.DataFrame, baseline: str) -> list[MetricRow]:

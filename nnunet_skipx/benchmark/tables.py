@@ -10,6 +10,7 @@ from nnunet_skipx.benchmark.row_cost import RowCost
 from nnunet_skipx.benchmark.statistics import Interval
 from nnunet_skipx.benchmark.summary import Contrast, Row
 from nnunet_skipx.benchmark.training_log import TrainingLog
+from nnunet_skipx.benchmark.wording import without
 
 NONE = "–"
 COST_COLUMNS: dict[str, tuple[str, Callable[[float], str]]] = {
@@ -44,7 +45,7 @@ def terminal_table(comparison: Comparison) -> pd.DataFrame:
 
 
 def _terminal_line(row: Row, comparison: Comparison) -> dict[str, str]:
-    cost = comparison.costs.get(row.name, RowCost())
+    cost = comparison.cost(row.name)
     return {
         "row": row.name,
         **{label: _number(interval.value, ".3f") for label, interval in row.per_class.items()},
@@ -57,15 +58,18 @@ def _terminal_line(row: Row, comparison: Comparison) -> dict[str, str]:
 
 
 def contrast_table(comparison: Comparison) -> pd.DataFrame:
-    """Effect sizes, tests and power of every contrast."""
-    return pd.DataFrame([_contrast_line(contrast) for contrast in comparison.contrasts])
+    """Effect sizes, tests and power of every contrast, and where there are twins what they cost."""
+    made = pd.DataFrame([_contrast_line(contrast, comparison) for contrast in comparison.contrasts])
+    if any(contrast.kind == "twin" for contrast in comparison.contrasts):
+        made["Cost of the twin"] = [_cost_of_twin(contrast, comparison) for contrast in comparison.contrasts]
+    return made
 
 
-def _contrast_line(contrast: Contrast) -> dict[str, str]:
+def _contrast_line(contrast: Contrast, comparison: Comparison) -> dict[str, str]:
     found = contrast.difference
     return {
         "Row": contrast.row,
-        "Against": contrast.against + (" (its twin)" if contrast.kind == "twin" else ""),
+        "Against": contrast.against + _what_twin(contrast, comparison),
         "Difference": format_signed(found.interval),
         "p, Wilcoxon (Holm)": _number(contrast.p, ".4f"),
         "p, random signs": _number(found.sign_flip, ".4f"),
@@ -74,6 +78,24 @@ def _contrast_line(contrast: Contrast) -> dict[str, str]:
         "Cliff's delta": _number(found.cliffs_delta, "+.2f"),
         "Detectable": _number(found.detectable, ".4f"),
     }
+
+
+def _what_twin(contrast: Contrast, comparison: Comparison) -> str:
+    """' (twin without attention)', ' (its twin)' where that is unknown; empty for the baseline."""
+    if contrast.kind != "twin":
+        return ""
+    words = without(comparison.removed(contrast.against))
+    return f" (twin{words})" if words else " (its twin)"
+
+
+def _cost_of_twin(contrast: Contrast, comparison: Comparison) -> str:
+    """'1.00 of the parameters, 0.98 of the operations' of its row, as far as both are known."""
+    if contrast.kind != "twin":
+        return NONE
+    row, twin = comparison.cost(contrast.row), comparison.cost(contrast.against)
+    pairs = {"parameters": (twin.parameters, row.parameters), "operations": (twin.gflops, row.gflops)}
+    ratios = [f"{part / whole:.2f} of the {name}" for name, (part, whole) in pairs.items() if part and whole]
+    return ", ".join(ratios) or NONE
 
 
 def metric_table(comparison: Comparison) -> pd.DataFrame:
@@ -115,7 +137,7 @@ def cost_table(comparison: Comparison) -> pd.DataFrame:
     known = [name for name in COST_COLUMNS if any(getattr(cost, name) is not None for cost in costs)]
     return pd.DataFrame(
         [
-            {"Row": row.name, **_cost_cells(comparison.costs.get(row.name, RowCost()), known)}
+            {"Row": row.name, **_cost_cells(comparison.cost(row.name), known)}
             for row in comparison.rows
         ]
     )

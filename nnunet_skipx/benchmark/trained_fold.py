@@ -2,6 +2,7 @@
 import json
 import math
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from nnunetv2.paths import nnUNet_preprocessed
 from nnunetv2.training.dataloading.nnunet_dataset import infer_dataset_class, nnUNetBaseDataset
 from nnunetv2.utilities.label_handling.label_handling import LabelManager
 from torch._dynamo import OptimizedModule
+from torch.nn import functional as F
 
 from nnunet_skipx.benchmark.atlas import dice
 
@@ -43,11 +45,24 @@ class TrainedFold:
         """Names of the validation cases, sorted."""
         return self.dataset.identifiers
 
-    def dice(self, case: str) -> float:
-        """Mean Dice over the classes of a case, predicted by the network as it is now."""
-        image, reference, _, _ = self.dataset.load_case(case)
-        logits = self.predictor.predict_sliding_window_return_logits(torch.from_numpy(np.array(image[:])))
+    def dice(self, case: str, donor: str | None = None) -> float:
+        """Mean Dice over the classes of a case, predicted by the network as it is now.
+
+        With a donor, the network sees twice the channels: those of the case's image, then those of the donor's, resized
+        to the same size. nnU-Net cuts the same windows out of both.
+        """
+        stored, reference, _, _ = self.dataset.load_case(case)
+        image = torch.from_numpy(np.array(stored[:]))
+        if donor is not None:
+            other = torch.from_numpy(np.array(self.dataset.load_case(donor)[0][:]))
+            image = torch.cat([image, resized(other, image.shape[1:])])
+        logits = self.predictor.predict_sliding_window_return_logits(image)
         return mean_dice(logits.cpu(), np.array(reference[:])[0], self.predictor.label_manager)
+
+
+def resized(image: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
+    """An image `(C, z, y, x)` at another size, interpolated linearly."""
+    return F.interpolate(image[None], list(size), mode="trilinear")[0]
 
 
 def mean_dice(logits: torch.Tensor, reference: np.ndarray, labels: LabelManager) -> float:

@@ -34,7 +34,7 @@ class AttentionBridge(nn.Module):
         self.channels = list(channels)
         self.dat = DAT(ops, channels, grid, options)
         self.dras = nn.ModuleList(
-            DRA(ops, c, c, patch, options.embedding, recalibration, options.attention)
+            DRA(ops, c, c, patch, options.embedding, recalibration)
             for c, patch in zip(channels, grid.patches, strict=True)
         )
 

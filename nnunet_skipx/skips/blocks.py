@@ -1,4 +1,5 @@
 """The op types a mechanism is built from, as nnU-Net's plans name them; one set serves 2D and 3D."""
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,3 +28,9 @@ class BlockOps:
         """An activation, in place if the plans say so and `inplace` does not forbid it."""
         kwargs = {key: value for key, value in (self.nonlin_kwargs or {}).items() if inplace or key != "inplace"}
         return nn.Identity() if self.nonlin_op is None else self.nonlin_op(**kwargs)
+
+
+def refuse_unknown(option: str, value: str, known: Sequence[str]) -> None:
+    """Raise ValueError for a value that an option does not have."""
+    if value not in known:
+        raise ValueError(f"{option} must be {' or '.join(repr(k) for k in known)}, got {value!r}")

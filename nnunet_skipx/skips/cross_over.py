@@ -1,12 +1,10 @@
 """The cross-over skips of XUNet: every decoder stage sees every encoder stage."""
 from collections.abc import Sequence
 from math import prod
-from typing import Any
 
 import torch
 from torch import nn
 
-from nnunet_skipx.skips.blocks import BlockOps
 from nnunet_skipx.skips.gates import spatial_mean
 from nnunet_skipx.skips.nearest_conv import (
     conv_over_enlarged,
@@ -16,6 +14,7 @@ from nnunet_skipx.skips.nearest_conv import (
     route,
     whole_factors,
 )
+from nnunet_skipx.skips.per_image import PerImage
 
 
 class ChannelAttention(nn.Module):
@@ -29,11 +28,12 @@ class ChannelAttention(nn.Module):
         hidden = max(1, channels // reduction)
         self.squeeze = nn.Linear(channels, hidden, bias=False)
         self.excite = nn.Linear(hidden, channels, bias=False)
+        self.chosen = PerImage()
 
     def forward(self, means: torch.Tensor) -> torch.Tensor:
         """Weights `(B, C)` from means `(B, C)`, at least float32."""
         with torch.autocast("cuda", enabled=False), torch.autocast("cpu", enabled=False):
-            return torch.sigmoid(self.excite(torch.relu(self.squeeze(means))))
+            return self.chosen(torch.sigmoid(self.excite(torch.relu(self.squeeze(means)))))
 
 
 class CrossOver(nn.Module):
@@ -129,46 +129,6 @@ class CrossOver(nn.Module):
             else:
                 elements += prod(3 * n if three else n for n, three in zip(small, split, strict=True))
         return len(self.weight) * int(elements)
-
-
-class OwnLevel(nn.Module):
-    """The twin of `CrossOver`: as many parameters, spent on the two maps that the stage sees anyway.
-
-    A second path from `[u, own skip]` to the output of the stage's first convolution: convolution, norm, activation,
-    convolution. Its width makes the two kernels as large as those that the other encoder maps would have. They start as
-    nnU-Net starts convolutions.
-    """
-
-    def __init__(
-        self,
-        ops: BlockOps,
-        channels: Sequence[int],
-        stage: int,
-        channels_below: int,
-        channels_out: int,
-        kernel: Sequence[int],
-    ) -> None:
-        super().__init__()
-        self.stage = stage
-        seen = channels_below + channels[stage]
-        width = max(1, round((sum(channels) - channels[stage]) * channels_out / (seen + channels_out)))
-        padding = [k // 2 for k in kernel]
-        self.widen: Any = ops.conv_op(seen, width, kernel, padding=padding, bias=False)
-        self.norm = ops.norm(width)
-        self.nonlin = ops.nonlin(inplace=False)  # instance norm returns a view, on which working in place costs copies
-        self.narrow: Any = ops.conv_op(width, channels_out, kernel, padding=padding, bias=False)
-        convs: list[Any] = [self.widen, self.narrow]
-        for conv in convs:
-            nn.init.kaiming_normal_(conv.weight, a=1e-2)
-
-    def forward(self, u: torch.Tensor, maps: Sequence[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
-        """As `CrossOver.forward`; only the own stage's map is looked at."""
-        seen = torch.cat([u, maps[self.stage]], 1)
-        return seen, self.narrow(self.nonlin(self.norm(self.widen(seen))))
-
-    def compute_conv_feature_map_size(self, sizes: Sequence[Sequence[int]]) -> int:
-        """Elements that the convolutions put out for one sample, given the sizes of the encoder's maps in voxels."""
-        return int(prod(sizes[self.stage])) * (self.widen.out_channels + self.narrow.out_channels)
 
 
 def reduced_for_each_stage(maps: Sequence[torch.Tensor]) -> list[list[torch.Tensor]]:

@@ -1,5 +1,4 @@
 """One layer of UDTransNet's dual attention transformer, and the options that all of its parts share."""
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -7,10 +6,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from nnunet_skipx.skips.blocks import refuse_unknown
 from nnunet_skipx.skips.instance_norm_attention import channel_attention, spatial_attention
+from nnunet_skipx.skips.per_image import PerImage
 from nnunet_skipx.skips.per_scale import LAYER_NORM_EPS, ScaleLinear, ScaleNorm
 
-Attention = Literal["dual", "neutral"]
 Merge = Literal["repaired", "published"]
 
 
@@ -24,8 +24,9 @@ class DATOptions:
         layers: layers.
         dropout: probability of dropping attention weights, projections and hidden features; in training only.
         merge: "repaired", or "published" to merge heads as the published code does (see `merge_heads`).
-        attention: "dual", or "neutral" for the twin: no attention, queries, keys and values are summed; in the spatial
-            attention's place keys and values are averaged over the scales at the token's own position.
+        fusion, selection: False for twins without channel fusion or spatial selection: no attention, queries, keys and
+            values are summed; in the selection's place keys and values are averaged over the scales at the token's own
+            position.
 
     Raises:
         ValueError: heads that do not divide the embedding, or an option that does not exist.
@@ -36,11 +37,11 @@ class DATOptions:
     layers: int = 4
     dropout: float = 0.1
     merge: Merge = "repaired"
-    attention: Attention = "dual"
+    fusion: bool = True
+    selection: bool = True
 
     def __post_init__(self) -> None:
         refuse_unknown("merge", self.merge, ("repaired", "published"))
-        refuse_unknown("attention", self.attention, ("dual", "neutral"))
         if self.embedding % self.heads:
             raise ValueError(
                 f"embedding={self.embedding} cannot be split into heads={self.heads}: choose "
@@ -53,18 +54,19 @@ class ChannelFusion(nn.Module):
 
     def __init__(self, scales: int, options: DATOptions) -> None:
         super().__init__()
-        self.scales, self.dropout, self.attention = scales, options.dropout, options.attention
+        self.scales, self.dropout, self.attends = scales, options.dropout, options.fusion
         self.query = xavier_linear(scales * options.embedding)
         self.key = xavier_linear(scales * options.embedding)
         self.value = xavier_linear(scales * options.embedding)
+        self.chosen = PerImage()
 
     def forward(self, joint: torch.Tensor) -> torch.Tensor:
         """Fused tokens of each scale, `(B, S, n, d)`, of the tokens of all scales side by side, `(B, n, S * d)`."""
         q, k, v = self.query(joint), self.key(joint), self.value(joint)
-        if self.attention == "neutral":
+        if not self.attends:
             fused = q + k + v
         else:
-            fused = channel_attention(q, k, v, self.dropout if self.training else 0.0)
+            fused = channel_attention(q, k, v, self.dropout if self.training else 0.0, self.chosen)
         return fused.unflatten(2, (self.scales, -1)).transpose(1, 2)
 
 
@@ -74,7 +76,7 @@ class SpatialSelection(nn.Module):
     def __init__(self, scales: int, options: DATOptions) -> None:
         super().__init__()
         self.heads, self.dropout = options.heads, options.dropout
-        self.merge, self.attention = options.merge, options.attention
+        self.merge, self.attends = options.merge, options.selection
         self.query = ScaleLinear(scales, options.embedding, options.embedding, bias=False)
         self.key = xavier_linear(options.embedding)
         self.value = xavier_linear(options.embedding)
@@ -82,7 +84,7 @@ class SpatialSelection(nn.Module):
     def forward(self, tokens: torch.Tensor, fused: torch.Tensor) -> torch.Tensor:
         """Context `(S, B, n, d)` of normed tokens `(S, B, n, d)` among the fused ones, `(B, S, n, d)`."""
         q = self.split_heads(self.query(tokens))
-        if self.attention == "neutral":
+        if not self.attends:
             own_position = fused.mean(1)
             return self.merge_heads(q + self.split_heads(self.key(own_position) + self.value(own_position)))
         keys_values = fused.flatten(1, 2)
@@ -95,7 +97,7 @@ class SpatialSelection(nn.Module):
         The mean over batch, heads and tokens of the weights in `forward(tokens, fused)`, without dropout; rows sum to
         1. None for the twin, which has no attention.
         """
-        if self.attention == "neutral":
+        if not self.attends:
             return None
         stages, positions = fused.shape[1:3]
         q, k = self.split_heads(self.query(tokens)), self.split_heads(self.key(fused.flatten(1, 2)))
@@ -159,9 +161,3 @@ def xavier_linear(features: int) -> nn.Linear:
     linear = nn.Linear(features, features, bias=False)
     nn.init.xavier_uniform_(linear.weight)
     return linear
-
-
-def refuse_unknown(option: str, value: str, known: Sequence[str]) -> None:
-    """Raise ValueError for a value that an option does not have."""
-    if value not in known:
-        raise ValueError(f"{option} must be {' or '.join(repr(k) for k in known)}, got {value!r}")

@@ -7,12 +7,12 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
-from nnunet_skipx.skips.blocks import BlockOps
-from nnunet_skipx.skips.dat_layer import Attention, refuse_unknown
+from nnunet_skipx.skips.blocks import BlockOps, refuse_unknown
 from nnunet_skipx.skips.instance_norm_attention import channel_attention, spatial_attention
+from nnunet_skipx.skips.per_image import PerImage
 from nnunet_skipx.skips.pointwise import conv1x1_norm_nonlin
 
-Recalibration = Literal["channel", "spatial"]
+Recalibration = Literal["channel", "spatial", "neutral"]
 
 
 class DRA(nn.Module):
@@ -27,8 +27,8 @@ class DRA(nn.Module):
         channels: channels of the skip to be made.
         patch: voxels of the decoder map per token and axis.
         embedding: features of a token.
-        recalibration: "channel" (the source's choice), or "spatial": tokens attend to tokens.
-        attention: "dual", or "neutral" for the twin: queries, keys and values are summed instead.
+        recalibration: "channel" (the source's choice); "spatial": tokens attend to tokens; or "neutral" for twins:
+            queries, keys and values are summed instead.
 
     Raises:
         ValueError: an option that does not exist.
@@ -42,12 +42,10 @@ class DRA(nn.Module):
         patch: Sequence[int],
         embedding: int = 128,
         recalibration: Recalibration = "channel",
-        attention: Attention = "dual",
     ) -> None:
         super().__init__()
-        refuse_unknown("recalibration", recalibration, ("channel", "spatial"))
-        refuse_unknown("attention", attention, ("dual", "neutral"))
-        self.recalibration, self.attention = recalibration, attention
+        refuse_unknown("recalibration", recalibration, ("channel", "spatial", "neutral"))
+        self.recalibration = recalibration
         self.patches = ops.conv_op(decoder_channels, decoder_channels, kernel_size=tuple(patch), stride=tuple(patch))
         self.mask_conv = ops.conv1x1(decoder_channels, channels)
         self.mask_norm = ops.norm(channels)
@@ -59,6 +57,7 @@ class DRA(nn.Module):
         self.restore_conv = ops.conv1x1(channels, channels)
         self.restore_norm = ops.norm(channels)
         self.restore_nonlin = ops.nonlin(inplace=False)
+        self.chosen = PerImage()
 
     def forward(self, decoder_map: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
         """A skip `(B, channels, *spatial)` from a decoder map `(B, C, *spatial)` and tokens `(B, n, embedding)`."""
@@ -91,10 +90,10 @@ class DRA(nn.Module):
     def recalibrate(self, decoder_tokens: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
         """What the decoder's tokens `(B, n, C)` pick from the encoder's `(B, n, embedding)`, `(B, n, channels)`."""
         q, k, v = self.query(decoder_tokens), self.key(tokens), self.value(tokens)
-        if self.attention == "neutral":
+        if self.recalibration == "neutral":
             picked = q + k + v
         elif self.recalibration == "channel":
-            picked = channel_attention(q, k, v)
+            picked = channel_attention(q, k, v, chosen=self.chosen)
         else:
             picked = spatial_attention(q[None, :, None], k[:, None], v[:, None])[0, :, 0]
         return self.project(picked)

@@ -39,6 +39,11 @@ class Experts(nn.Module):
         outputs = self.outputs(conv1x1_norm_nonlin(fused, weight, bias, self.norm, self.nonlin))
         return outputs.mean(1, keepdim=True) if routing is None else mix(routing.mixing_weights(), outputs)
 
+    def one_each(self, fused: torch.Tensor, skips: int) -> torch.Tensor:
+        """Mixtures as `forward`, unmixed: skip k takes expert k, modulo N."""
+        outputs = self.outputs(conv1x1_norm_nonlin(fused, *self.joined_convolutions(), self.norm, self.nonlin))
+        return torch.stack([outputs[:, k % self.num_experts] for k in range(skips)], 1)
+
     def joined_convolutions(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Weight `(N * hidden, embedding)` and bias of the two convolutions before the norm as one."""
         first = self.expand.weight.flatten(1).unflatten(0, (self.num_experts, -1))

@@ -4,6 +4,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
+from nnunet_skipx.skips.per_image import PerImage
 from nnunet_skipx.skips.pointwise import at_least_float32
 
 
@@ -25,7 +26,7 @@ class Routing(NamedTuple):
 
 
 class Gates(nn.Module):
-    """G independent top-K gates over N experts, fed with the mean of the fused map (UTANet, section "TA-MoSC").
+    """G independent top-K gates over N experts, fed with means of the fused map (UTANet, section "TA-MoSC").
 
     No bias and no noise. The weights of the chosen experts are a second softmax, over their K probabilities.
     """
@@ -38,12 +39,13 @@ class Gates(nn.Module):
         self.weight = nn.Parameter(torch.empty(num_gates, embedding, num_experts))
         bound = (6 / (embedding + num_experts)) ** 0.5
         nn.init.uniform_(self.weight, -bound, bound)
+        self.chosen = PerImage()
 
     def forward(self, pooled: torch.Tensor) -> Routing:
-        """Route from the spatial mean of the fused map, `(B, embedding)`, in at least float32."""
+        """Route from what was pooled over each image, `(B, embedding)`, in at least float32."""
         # A product and a sum instead of a matrix product: autocast would run the latter in half precision.
         scores = (pooled[:, None, :, None] * self.weight[None]).sum(2)
-        probabilities = torch.softmax(scores, -1)
+        probabilities = self.chosen(torch.softmax(scores, -1))
         top_probabilities, indices = probabilities.topk(self.top_k, dim=-1)
         return Routing(probabilities, top_probabilities, indices, torch.softmax(top_probabilities, -1))
 

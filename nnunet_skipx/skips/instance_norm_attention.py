@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch.nn import functional as F
 
+from nnunet_skipx.skips.per_image import PerImage
 from nnunet_skipx.skips.pointwise import at_least_float32
 
 EPS = 1e-5
@@ -21,9 +22,15 @@ def channel_attention_weights(q: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
         return torch.softmax(scores * torch.rsqrt(scores.var((1, 2), correction=0, keepdim=True) + EPS), -1)
 
 
-def channel_attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, dropout: float = 0.0) -> torch.Tensor:
-    """(A V^T)^T with A = softmax(IN(Q^T K)): channels attend to channels; tokens `(B, n, C)` to tokens `(B, n, C)`."""
-    weights = F.dropout(channel_attention_weights(q, k), dropout)
+def channel_attention(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, dropout: float = 0.0, chosen: PerImage | None = None
+) -> torch.Tensor:
+    """(A V^T)^T with A = softmax(IN(Q^T K)): channels attend to channels; tokens `(B, n, C)` to tokens `(B, n, C)`.
+
+    `chosen` is shown A, `(B, C, C)`, ahead of the dropout.
+    """
+    weights = channel_attention_weights(q, k)
+    weights = F.dropout(weights if chosen is None else chosen(weights), dropout)
     with torch.autocast("cuda", enabled=False), torch.autocast("cpu", enabled=False):
         return at_least_float32(v) @ weights.mT
 

@@ -5,6 +5,8 @@ import torch
 from torch import nn
 from torch.autograd.function import once_differentiable
 
+from nnunet_skipx.skips.image_level import Amplified
+from nnunet_skipx.skips.per_image import PerImage
 from nnunet_skipx.skips.pointwise import at_least_float32
 
 HALF_MAX = torch.finfo(torch.float16).max
@@ -21,15 +23,19 @@ class SpatialChannelAttention(nn.Module):
 
     Args:
         channels: channels C of the map; hidden widths are C/8 and C/16 (at least 1), 8C and 16C.
+        gain: how far deviations of the pooled maps from their mean over images are amplified, see `image_level`; 1
+            where the map's norm leaves them as batch norm does.
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, gain: float = 1.0) -> None:
         super().__init__()
         self.spatial = nn.Linear(channels, 1)
         self.linear_pooling = nn.Linear(channels, 1, bias=False)
         self.linear = hourglass(channels, max(1, channels // 8), max(1, channels // 16))
         self.gate_pooling = nn.Linear(channels, 1, bias=False)
         self.gate = hourglass(channels, 8 * channels, 16 * channels)
+        self.amplified = nn.Identity() if gain == 1.0 else Amplified(gain, 2, channels)
+        self.chosen = PerImage()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """A map like `x`, `(B, channels, *spatial)`; float16 saturates at its largest number instead of overflowing."""
@@ -40,13 +46,15 @@ class SpatialChannelAttention(nn.Module):
         """`c2 + c1`, `(B, C)`, and t, `(B, 1, *spatial)`, in at least float32."""
         with torch.autocast("cuda", enabled=False), torch.autocast("cpu", enabled=False):
             pooled_linear, pooled_gate, y = self.pool(x)
-            return torch.sigmoid(self.gate(pooled_gate)) + self.linear(pooled_linear), spatial_term(y)
+            scale = torch.sigmoid(self.gate(pooled_gate)) + self.linear(pooled_linear)
+            return self.chosen(scale), spatial_term(y)
 
     def pool(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Both attention poolings, `(B, C)` each, and the map of the spatial term, `(B, 1, *spatial)`."""
         weight = torch.cat([self.linear_pooling.weight, self.gate_pooling.weight, self.spatial.weight])
         pooled, y = PooledMaps.apply(x, weight)
-        return pooled[:, 0], pooled[:, 1], y + self.spatial.bias
+        linear, gate = self.amplified(pooled).unbind(1)
+        return linear, gate, y + self.spatial.bias
 
 
 def hourglass(channels: int, hidden: int, innermost: int) -> nn.Sequential:

@@ -5,13 +5,19 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from nnunet_skipx.skips.blocks import BlockOps
+from nnunet_skipx.skips.blocks import BlockOps, refuse_unknown
 from nnunet_skipx.skips.experts import Experts
 from nnunet_skipx.skips.gates import Gates, Routing, spatial_mean
+from nnunet_skipx.skips.image_level import ImageLevel, normalises_each_image
 from nnunet_skipx.skips.pointwise import conv1x1, conv1x1_norm_nonlin
 from nnunet_skipx.skips.resize import narrow_to_support, resize_linear
 
 FUSING_STAGE = 1
+# Brings the spread between images of what the gates see to that with batch norm: `python -m benchmarks.gate_spread`.
+GATE_GAIN = 2.75
+# The mean of a normed map behind ReLU, which is what gates see that are not to see the image.
+USUAL_LEVEL = 0.4
+RoutingKind = Literal["top_k", "constant", "uniform", "fixed"]
 
 
 class Fuse(nn.Module):
@@ -28,8 +34,8 @@ class Fuse(nn.Module):
         self.norm = ops.norm(embedding)
         self.nonlin = ops.nonlin(inplace=False)  # instance norm returns a view, on which working in place costs copies
 
-    def forward(self, features: Sequence[torch.Tensor]) -> torch.Tensor:
-        """`(B, embedding, *spatial of stage 1)` from the skips, stage 0 first."""
+    def convolve(self, features: Sequence[torch.Tensor]) -> torch.Tensor:
+        """The map ahead of the norm, `(B, embedding, *spatial of stage 1)`, of the skips, stage 0 first."""
         size = features[FUSING_STAGE].shape[2:]
         weights = self.conv.weight.flatten(1).split(self.channels, dim=1)
         fused = conv1x1(features[FUSING_STAGE], weights[FUSING_STAGE], self.conv.bias)
@@ -38,6 +44,10 @@ class Fuse(nn.Module):
                 fused += conv1x1(resize_linear(x, size), weight)
             elif stage > FUSING_STAGE:
                 fused += resize_linear(conv1x1(x, weight), size)
+        return fused
+
+    def activate(self, fused: torch.Tensor) -> torch.Tensor:
+        """The fused map, of what `convolve` gives."""
         return self.nonlin(self.norm(fused))
 
 
@@ -78,7 +88,11 @@ class TAMoSC(nn.Module):
         num_experts: experts, N.
         top_k: experts that a gate chooses per sample, K.
         hidden_rate: an expert's width in multiples of the embedding.
-        routing: "top_k", or "uniform" for the twin, whose gates give every expert the same weight.
+        routing: "top_k"; for twins "constant": gates learn one choice for all images; "uniform": no gates, every
+            expert has the same weight; or "fixed": no gates, skip k takes expert k (modulo N).
+
+    With a norm over each image, such as nnU-Net's instance norm, the gates see what batch norm would leave them
+    (`ImageLevel`); all else is normed as the plans say.
     """
 
     def __init__(
@@ -89,30 +103,43 @@ class TAMoSC(nn.Module):
         num_experts: int = 4,
         top_k: int = 2,
         hidden_rate: int = 2,
-        routing: Literal["top_k", "uniform"] = "top_k",
+        routing: RoutingKind = "top_k",
     ) -> None:
         super().__init__()
         if len(channels) <= FUSING_STAGE:
             raise ValueError(f"TA-MoSC mixes at least 2 skips, got {len(channels)}: the plans need 3 stages or more")
-        if routing not in ("top_k", "uniform"):
-            raise ValueError(f'routing must be "top_k" or "uniform", got {routing!r}')
+        refuse_unknown("routing", routing, ("top_k", "constant", "uniform", "fixed"))
+        self.routing = routing
         self.fuse = Fuse(ops, channels, embedding)
-        self.gates = Gates(len(channels), embedding, num_experts, top_k) if routing == "top_k" else None
+        has_gates = routing in ("top_k", "constant")
+        self.gates = Gates(len(channels), embedding, num_experts, top_k) if has_gates else None
+        apart = routing == "top_k" and normalises_each_image(ops.norm_op)
+        self.level = ImageLevel(embedding, GATE_GAIN) if apart else None
         self.experts = Experts(ops, embedding, num_experts, hidden_rate)
         self.dockers = nn.ModuleList(Docker(ops, embedding, c) for c in channels)
 
     def forward(self, features: Sequence[torch.Tensor]) -> tuple[list[torch.Tensor], Routing | None]:
         """Skips of the same shapes as `features` (`(B, C, *spatial)`, stage 0 first), and what the gates decided."""
-        fused = self.fuse(features)
-        routing = None if self.gates is None else self.gates(spatial_mean(fused))
-        mixtures = self.experts(fused, routing)
-        if routing is None:
-            mixtures = mixtures.expand(-1, len(features), *[-1] * (fused.ndim - 1))
+        joined = self.fuse.convolve(features)
+        fused = self.fuse.activate(joined)
+        routing = None if self.gates is None else self.gates(self.seen_by_gates(joined, fused))
+        if self.routing == "fixed":
+            mixtures = self.experts.one_each(fused, len(features))
+        else:
+            mixtures = self.experts(fused, routing).expand(-1, len(features), *[-1] * (fused.ndim - 1))
         skips = [
             docker(mixture, x.shape[2:])
             for docker, mixture, x in zip(self.dockers, mixtures.unbind(1), features, strict=True)
         ]
         return skips, routing
+
+    def seen_by_gates(self, joined: torch.Tensor, fused: torch.Tensor) -> torch.Tensor:
+        """`(B, embedding)` of the map ahead of the norm and of the fused one, both `(B, embedding, *spatial)`."""
+        if self.routing == "constant":
+            return fused.new_full(fused.shape[:2], USUAL_LEVEL, dtype=torch.promote_types(fused.dtype, torch.float32))
+        if self.level is None:
+            return spatial_mean(fused)
+        return self.level(joined, self.fuse.norm, self.fuse.nonlin)
 
     def compute_conv_feature_map_size(self, sizes: Sequence[Sequence[int]]) -> int:
         """Elements that the convolutions put out for one sample, given the spatial sizes of the skips in voxels."""

@@ -8,7 +8,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from nnunet_skipx.text_table import text_table
 from nnunet_skipx.training.trainer import SkipTrainer
-from nnunet_skipx.training.variants import BASELINE, OPTIONS, options_of, trainer_class, trainer_names
+from nnunet_skipx.training.variants import BASELINE, OPTIONS, WITHOUT, options_of, trainer_class, trainer_names
 
 STAGES = 6
 CHANNELS, HEADS = 1, 3
@@ -54,6 +54,12 @@ def catalogue_text() -> str:
         for entry in content["trainers"]
         for option, kwargs in entry["own_options"].items()
     ]
+    twins = [
+        f"  {entry['name']}_{WITHOUT}{name}: {removal}"
+        for entry in content["trainers"]
+        for name, removal in entry["ingredients"].items()
+        if len(entry["ingredients"]) > 1
+    ]
     general = [f"  _{option:<10} {text}" for option, text in content["options"].items()]
     return "\n".join(
         [
@@ -63,6 +69,9 @@ def catalogue_text() -> str:
             "",
             text_table(rows),
             *(["", "Own options, as arguments of the network:", *own] if own else []),
+            "",
+            "Twins without one ingredient, at as many parameters; what is there instead:",
+            *twins,
             "",
             "General options, appended to a trainer's name in any order, each at most once:",
             *general,
@@ -77,6 +86,7 @@ def _entry(name: str) -> dict[str, Any]:
         "parameters": count_parameters(trainer),
         "description": description(trainer),
         "own_options": trainer.own_options if issubclass(trainer, SkipTrainer) else {},
+        "ingredients": {name: ingredient.removal for name, ingredient in getattr(trainer, "ingredients", {}).items()},
         "options": list(options_of(trainer)),
     }
 

@@ -1,4 +1,5 @@
 """The stock trainer with one of our networks in it: what every trainer of the package has in common."""
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
@@ -13,6 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 from nnunet_skipx.architectures import SkipUNet, U2Net
 from nnunet_skipx.files import draft_of
 from nnunet_skipx.training.preflight import preflight
+from nnunet_skipx.training.twins import Budget, Ingredient, Twin, count, scaled_widths
 
 STOCK_NETWORKS = ("PlainConvUNet", "ResidualEncoderUNet")
 
@@ -20,19 +22,27 @@ STOCK_NETWORKS = ("PlainConvUNet", "ResidualEncoderUNet")
 class SkipTrainer(nnUNetTrainer):
     """nnU-Net's trainer with another network: plans, data, augmentation, schedule and evaluation stay nnU-Net's.
 
-    A trainer names its network in `architecture`; in `twin_kwargs` the arguments that neutralise what the mechanism
-    claims to add, at the same number of parameters (the `_twin` variant); in `demo_kwargs` those that fit it to the
+    A trainer names its network in `architecture`; in `ingredients` what the network claims to gain from, and in `twin`
+    which of that `_twin` does without (None: there is no twin); in `demo_kwargs` the arguments that fit it to the
     demo's narrow U-Net and short schedule (the `_demo` variant), with `demo_learning_rate` where the demo's own does
     not suit it; and in `own_options` what further parts of a name mean to it: arguments of the network by option, such
-    as `{"attn": {"attention": True}}`. `own_mixins` are classes that options with a number stand for, `{"from{N}": X}`;
-    they find it in `number`. Without `twin_kwargs` there is no twin.
+    as `{"attn": {"attention": True}}`. An option that changes nothing beside others has these in `idle`. `own_mixins`
+    are classes that options with a number stand for, `{"from{N}": X}`; they find it in `number`.
+
+    A variant has its network's arguments in `architecture_kwargs`. A twin's also tell what it does without (`removed`),
+    the arguments of the network that is whole (`whole_kwargs`), and in what it is as large (`budget`).
     """
 
     architecture: ClassVar[type[SkipUNet] | type[U2Net]]
     own_options: ClassVar[dict[str, dict[str, Any]]] = {}
     own_mixins: ClassVar[dict[str, type]] = {}
+    idle: ClassVar[dict[str, tuple[str, ...]]] = {}
+    ingredients: ClassVar[dict[str, Ingredient]] = {}
+    twin: ClassVar[Twin | None] = None
     architecture_kwargs: ClassVar[dict[str, Any]] = {}
-    twin_kwargs: ClassVar[dict[str, Any]] = {}
+    whole_kwargs: ClassVar[dict[str, Any]] = {}
+    removed: ClassVar[tuple[str, ...]] = ()
+    budget: ClassVar[Budget | None] = None
     demo_kwargs: ClassVar[dict[str, Any]] = {}
     demo_learning_rate: ClassVar[float | None] = None
     domain_trainer: ClassVar[str | None] = None  # of a single data set, where this one trains several
@@ -71,17 +81,42 @@ class SkipTrainer(nnUNetTrainer):
                 f"plans {plans_manager.plans_name!r} describe the network {planned}, but {cls.__name__} needs the "
                 f"encoder of {' or '.join(STOCK_NETWORKS)}: use -p nnUNetPlans or -p nnUNetResEncUNetMPlans"
             )
-        from_plan = {key: configuration_manager.configuration[key] for key in cls.architecture.plan_arguments}
-        planned_kwargs = {**configuration_manager.network_arch_init_kwargs, **from_plan}
-        return get_network_from_plans(
-            f"{cls.architecture.__module__}.{cls.architecture.__name__}",
-            {**planned_kwargs, **cls.architecture_kwargs},
-            configuration_manager.network_arch_init_kwargs_req_import,
-            num_input_channels,
-            num_output_channels,
-            allow_init=False,  # our networks initialise themselves
-            deep_supervision=enable_deep_supervision,
-        )
+        build = cls.builder(configuration_manager, num_input_channels, num_output_channels)
+        if cls.budget is None:
+            return build(cls.architecture_kwargs, enable_deep_supervision)
+        input_shape = (1, num_input_channels, *configuration_manager.patch_size)
+        return build(cls.matched_kwargs(build, cls.budget, input_shape), enable_deep_supervision)
+
+    @classmethod
+    def builder(cls, configuration: ConfigurationManager, channels: int, heads: int) -> Callable[..., nn.Module]:
+        """What builds the network of a configuration with further arguments."""
+        from_plan = {key: configuration.configuration[key] for key in cls.architecture.plan_arguments}
+        planned_kwargs = {**configuration.network_arch_init_kwargs, **from_plan}
+
+        def build(kwargs: Mapping[str, Any], deep_supervision: bool = False) -> nn.Module:
+            return get_network_from_plans(
+                f"{cls.architecture.__module__}.{cls.architecture.__name__}",
+                {**planned_kwargs, **kwargs},
+                configuration.network_arch_init_kwargs_req_import,
+                channels,
+                heads,
+                allow_init=False,  # our networks initialise themselves
+                deep_supervision=deep_supervision,
+            )
+
+        return build
+
+    @classmethod
+    def matched_kwargs(cls, build: Callable[..., nn.Module], budget: Budget, shape: Sequence[int]) -> dict[str, Any]:
+        """The twin's arguments, with widths that give it the budget of the whole network."""
+        with torch.device("meta"):
+            whole: Any = build(cls.whole_kwargs)
+
+            def cost(widths: list[int]) -> int:
+                return count(build({**cls.architecture_kwargs, "features_per_stage": widths}), budget, shape)
+
+            widths = scaled_widths(whole.encoder.output_channels, cost, count(whole, budget, shape))
+        return {**cls.architecture_kwargs, "features_per_stage": widths}
 
     def on_train_start(self) -> None:
         """nnU-Net's, once a step on zeros has worked: a dead worker would only say that a worker died.

@@ -7,6 +7,7 @@ import functools
 import importlib
 import pkgutil
 import re
+from collections.abc import Sequence
 from string import ascii_lowercase
 from typing import Any
 
@@ -16,16 +17,21 @@ import nnunet_skipx.trainers as trainers_package
 from nnunet_skipx.architectures import SkipUNet
 from nnunet_skipx.training.adamw import AdamWOption
 from nnunet_skipx.training.gpuaug import ElasticOption, GpuAugOption
+from nnunet_skipx.training.meaningless import refuse_meaningless
 from nnunet_skipx.training.options import Bf16Option, DemoOption, EpochsOption
 from nnunet_skipx.training.stage2 import Stage2Option
 from nnunet_skipx.training.trainer import SkipTrainer
+from nnunet_skipx.training.twins import Ingredient, Twin
 
 BASELINE = "nnUNetTrainer"
+WITHOUT = "without-"
+USUAL_EPOCHS = 1000  # nnU-Net's
 EPOCHS = re.compile(r"([1-9][0-9]*)epochs?")
 NUMBERED = re.compile(r"([a-z]+)([1-9][0-9]*)")  # a trainer's own option with a number, such as from500
 OPTIONS = {
     "{N}epochs": "train for N epochs instead of 1000",
-    "twin": "the network's twin: as many parameters, the claimed ingredient neutralised (not on nnUNetTrainer)",
+    "twin": "the network's twin: as many parameters, without what it claims to gain from (not on nnUNetTrainer)",
+    "flopstwin": "the same with as many operations instead (not on nnUNetTrainer)",
     "bf16": "autocast to bfloat16 instead of float16, without GradScaler",
     "gpuaug": "nnU-Net's training augmentation on the GPU; workers only load and crop",
     "elastic": "elastic deformation of the 3D U-Net's authors on top (with _gpuaug)",
@@ -72,19 +78,25 @@ def kind(option: str) -> str:
 def options_of(base: type[nnUNetTrainer]) -> dict[str, str]:
     """The options that a trainer's name takes, with what they do."""
     if not issubclass(base, SkipTrainer):
-        return {option: text for option, text in OPTIONS.items() if option not in ("twin", "stage2")}
+        return {option: text for option, text in OPTIONS.items() if option not in ("twin", "flopstwin", "stage2")}
     general = dict(OPTIONS)
     if not issubclass(base.architecture, SkipUNet):
         del general["stage2"]  # there is no stock U-Net in it to freeze
-    if not base.twin_kwargs:
+    if base.twin is None:
         del general["twin"]
+    if base.twin is None or base.twin.matches_operations:
+        del general["flopstwin"]
     own = {
         option: "the network with " + ", ".join(f"{key}={value!r}" for key, value in kwargs.items())
         for option, kwargs in base.own_options.items()
     }
     numbered = {option: (mixin.__doc__ or "").partition(": ")[2].partition("\n")[0] for option, mixin in
                 base.own_mixins.items()}  # fmt: skip
-    return own | numbered | general
+    without = {
+        WITHOUT + name: f"twin: {ingredient.removal}" for name, ingredient in base.ingredients.items()
+        if len(base.ingredients) > 1
+    }  # fmt: skip
+    return own | numbered | without | general
 
 
 @functools.cache
@@ -108,11 +120,41 @@ def _variant(name: str, base_name: str, options: tuple[str, ...]) -> type[nnUNet
                 namespace["number"] = int(option.lstrip(ascii_lowercase))
     mixins += [mixin for option, mixin in MIXINS.items() if option in options]
     if issubclass(base, SkipTrainer):
-        meanings = {**base.own_options, "demo": base.demo_kwargs, "twin": base.twin_kwargs}
-        namespace["architecture_kwargs"] = {
-            key: value for option, kwargs in meanings.items() if option in options for key, value in kwargs.items()
-        }
+        namespace |= network_of(base, options)
     return type(name, (*mixins, base), namespace)
+
+
+def network_of(base: type[SkipTrainer], options: Sequence[str]) -> dict[str, Any]:
+    """What options say of a trainer's network, as attributes of the variant."""
+    meanings = {**base.own_options, "demo": base.demo_kwargs}
+    whole = {key: value for option, kwargs in meanings.items() if option in options for key, value in kwargs.items()}
+    removals = removals_of(base, options)
+    attributes: dict[str, Any] = {"whole_kwargs": whole, "architecture_kwargs": dict(whole)}
+    for removal in removals.values():
+        attributes["architecture_kwargs"] |= removal.network
+        attributes |= removal.trainer
+    if "flopstwin" in options:
+        attributes["budget"] = "operations"
+    elif any(removal.resizes for removal in removals.values()):
+        attributes["budget"] = "parameters"
+    return attributes | {"removed": removed(base, options)}
+
+
+def removals_of(base: type[SkipTrainer], options: Sequence[str]) -> dict[str, Ingredient | Twin]:
+    """The options that make a twin, with what they do without."""
+    known: dict[str, Ingredient | Twin] = {WITHOUT + name: ingredient for name, ingredient in base.ingredients.items()}
+    if base.twin is not None:
+        known |= {"twin": base.twin, "flopstwin": base.twin}
+    return {option: known[option] for option in options if option in known}
+
+
+def removed(base: type[SkipTrainer], options: Sequence[str]) -> tuple[str, ...]:
+    """The ingredients that a variant does without."""
+    gone = {option.removeprefix(WITHOUT) for option in options if option.startswith(WITHOUT)}
+    gone |= {name for option in gone & base.ingredients.keys() for name in base.ingredients[option].takes_along}
+    if base.twin is not None and {"twin", "flopstwin"} & set(options):
+        gone |= set(base.twin.removes)
+    return tuple(name for name in base.ingredients if name in gone)
 
 
 def _check_options(name: str, base: type[nnUNetTrainer], options: tuple[str, ...]) -> None:
@@ -121,9 +163,7 @@ def _check_options(name: str, base: type[nnUNetTrainer], options: tuple[str, ...
     if wrong := [option for option, which in zip(options, kinds, strict=True) if which not in allowed]:
         problem = f"there is no option '_{wrong[0]}'"
         if wrong[0] in OPTIONS:
-            what = "has no twin" if wrong[0] == "twin" else "contains no stock U-Net"
-            what = "has no skip mechanism" if base is nnUNetTrainer else what
-            problem = f"{base.__name__} {what}, so it takes no '_{wrong[0]}'"
+            problem = f"{base.__name__} {what_it_lacks(base, wrong[0])}, so it takes no '_{wrong[0]}'"
         known = "\n".join(f"  _{option:10s} {text}" for option, text in allowed.items())
         raise ValueError(
             f"{name!r}: {problem}. A name is {base.__name__} followed by options of this list, each at most once:\n"
@@ -136,6 +176,22 @@ def _check_options(name: str, base: type[nnUNetTrainer], options: tuple[str, ...
         raise ValueError(f"{name!r}: of {', '.join(f'_{option}' for option in numbered)} a name has one at most")
     if len(set(kinds)) < len(kinds):
         raise ValueError(f"{name!r} gives an option twice; each may stand once")
+    usual = DemoOption.demo_epochs if "demo" in options else USUAL_EPOCHS
+    if f"{usual}epochs" in options:
+        raise ValueError(f"{name!r} is trained for {usual} epochs anyway: leave '_{usual}epochs' out")
+    if issubclass(base, SkipTrainer):
+        refuse_meaningless(name, base, options, removals_of(base, options))
+
+
+def what_it_lacks(base: type[nnUNetTrainer], option: str) -> str:
+    """Why a trainer does not take a general option."""
+    if not issubclass(base, SkipTrainer):
+        return "has no skip mechanism"
+    if option == "stage2":
+        return "contains no stock U-Net"
+    if base.twin is None:
+        return "has no twin"
+    return f"has a twin with as many parameters and as many operations, {base.__name__}_twin"
 
 
 def __getattr__(name: str) -> Any:

@@ -23,7 +23,7 @@ class TestUDTransNetSpatial(NetworkContract):
 
 class TestUDTransNetTwin(NetworkContract):
     network = UDTransNet
-    options = SIZE | {"attention": "neutral"}
+    options = SIZE | {"fusion": False, "selection": False, "recalibration": "neutral"}
 
 
 def build(shape: PlanShape, **options: object) -> UDTransNet:
@@ -33,7 +33,7 @@ def build(shape: PlanShape, **options: object) -> UDTransNet:
 
 def test_every_option_reaches_the_mechanism() -> None:
     options = {"embedding": 12, "heads": 3, "layers": 5, "dropout": 0.3, "merge": "published"}
-    bridge = build(SMALL, **options, recalibration="spatial", attention="neutral").skips
+    bridge = build(SMALL, **options, recalibration="spatial", fusion=False).skips
     assert bridge.dat.positions.shape[2] == 12
     assert len(bridge.dat.layers) == 5
     layer = bridge.dat.layers[0]
@@ -41,7 +41,7 @@ def test_every_option_reaches_the_mechanism() -> None:
     assert {layer.selection.merge, bridge.dat.layers[4].selection.merge} == {"published"}
     assert {layer.fusion.dropout, layer.selection.dropout, layer.dropout.p, layer.feed_forward.dropout.p} == {0.3}
     assert {dra.recalibration for dra in bridge.dras} == {"spatial"}
-    assert {layer.fusion.attention, layer.selection.attention, *(dra.attention for dra in bridge.dras)} == {"neutral"}
+    assert (layer.fusion.attends, layer.selection.attends) == (False, True)
 
 
 def test_the_defaults_are_the_sources() -> None:

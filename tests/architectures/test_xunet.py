@@ -1,4 +1,4 @@
-"""XUNet keeps the contract of every network, as its attention variant and its twin do."""
+"""XUNet keeps the contract of every network, as its attention variant does."""
 from typing import Any
 
 import pytest
@@ -6,7 +6,7 @@ import torch
 from dynamic_network_architectures.architectures.unet import PlainConvUNet
 
 from benchmarks.naive_cross_over import naive_cross_over
-from nnunet_skipx.architectures import XUNet
+from nnunet_skipx.architectures import SkipUNet, XUNet
 from nnunet_skipx.architectures.injection import first_conv_block
 from tests.contract import SMALL, SMALL_2D, NetworkContract
 from tests.plan_shapes import SHAPES, PlanShape
@@ -19,11 +19,6 @@ class TestXUNet(NetworkContract):
 class TestXUNetAttention(NetworkContract):
     network = XUNet
     options = {"attention": True, "reduction": 4}
-
-
-class TestXUNetTwin(NetworkContract):
-    network = XUNet
-    options = {"mechanism": "own_level"}
 
 
 def naive_logits(network: XUNet, x: torch.Tensor) -> Any:
@@ -66,6 +61,17 @@ def test_with_kernels_of_zero_it_is_the_stock_network() -> None:
             torch.testing.assert_close(ours, expected)
 
 
+@pytest.mark.parametrize("residual", [False, True], ids=["plain", "residual"])
+def test_a_network_whose_stages_see_their_own_level_is_the_stock_network(residual: bool) -> None:
+    network = XUNet(1, 3, True, mechanism="own_level", **SMALL.architecture(residual=residual)).eval()
+    stock = SkipUNet(1, 3, True, **SMALL.architecture(residual=residual)).eval()
+    stock.load_state_dict(network.state_dict())
+    x = torch.randn(1, 1, *SMALL.patch)
+    torch.testing.assert_close(network(x), stock(x), rtol=0, atol=0)
+    sizes = [net.compute_conv_feature_map_size(SMALL.patch) for net in (network, stock)]
+    assert sizes[0] == sizes[1]
+
+
 def test_the_options_reach_the_mechanism() -> None:
     skips = XUNet(1, 3, attention=True, reduction=5, **SMALL.architecture()).skips
     assert [skip.attention.squeeze.weight.shape for skip in skips] == [(32 // 5, 32), (36 // 5, 36)]
@@ -83,7 +89,7 @@ def test_the_attention_of_few_channels_keeps_one_hidden_channel() -> None:
     ("options", "message"),
     [
         ({"mechanism": "own_level", "attention": True}, "drop one of the two"),
-        ({"mechanism": "twin"}, '"cross_over" or "own_level"'),
+        ({"mechanism": "twin"}, "'cross_over' or 'own_level'"),
         ({"attention": True, "reduction": 0}, "reduction must be 1 or more"),
     ],
 )

@@ -1,4 +1,5 @@
 """Cutting a skip equals the network's own parts put together by hand, and watching a network changes nothing."""
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -9,9 +10,9 @@ from torch import nn
 
 from nnunet_skipx.architectures import MSAUNet, U2Net, UDTransNet, UTANet, XUNet
 from nnunet_skipx.architectures.injection import run_stage
-from nnunet_skipx.benchmark.ablation import Observation, observed, skip_replaced
+from nnunet_skipx.benchmark.ablation import Observation, encoder_maps_through, observed, skip_of_another, skip_zeroed
 from nnunet_skipx.skips.cross_over import reduced_for_each_stage
-from nnunet_skipx.skips.gates import spatial_mean
+from nnunet_skipx.skips.per_image import PerImage, spread_between_images
 from nnunet_skipx.skips.summed_heads import sum_enlarged
 from tests.contract import SMALL, SMALL_2D
 from tests.plan_shapes import PlanShape
@@ -60,9 +61,9 @@ def msaunet_decoder(network: Any, maps: Maps) -> torch.Tensor:
 
 def msaunet_encoder(network: Any, image: torch.Tensor) -> Maps:
     maps = [network.encoder.stages[0](image)]
-    for stage in network.encoder.stages[1:]:
+    for stage in network.encoder.stages[1:-1]:
         maps.append(run_stage(stage, maps[-1], network.skips.reinjection(image, maps)))
-    return maps
+    return [*maps, network.encoder.stages[-1](maps[-1])]
 
 
 Decoder = Callable[[Any, Maps], torch.Tensor]
@@ -88,14 +89,20 @@ def build(name: str, shape: PlanShape) -> Any:
     options = {key: value for key, value in options.items() if key != "residual"}
     if cls is UDTransNet:
         options["patch_size"] = shape.patch
-    network = cls(input_channels=2, num_classes=3, deep_supervision=False, **options, **architecture).eval()
+    network = cls(input_channels=2, num_classes=3, deep_supervision=False, **options, **architecture)
     for parameter in network.parameters():  # norms and biases at 1 and 0 would hide errors
         nn.init.normal_(parameter, std=0.3)
-    return network
+    network.train()(image(shape, seed=3))  # fills what runs along over images
+    return network.eval()
 
 
-def image(shape: PlanShape) -> torch.Tensor:
-    return torch.randn(2, 2, *shape.patch, generator=torch.Generator().manual_seed(1))
+def image(shape: PlanShape, seed: int = 1) -> torch.Tensor:
+    return torch.randn(2, 2, *shape.patch, generator=torch.Generator().manual_seed(seed))
+
+
+def made_constant(stage: int, channels: torch.Tensor) -> Callable[[Maps], Maps]:
+    """Makes the 2D map `(B, C, y, x)` of that stage `channels`, `(C,)`, everywhere."""
+    return lambda maps: [channels[:, None, None].expand(m.shape) if s == stage else m for s, m in enumerate(maps)]
 
 
 def encoder_maps(network: Any, x: torch.Tensor) -> Maps:
@@ -111,21 +118,79 @@ def is_untouched(network: nn.Module) -> bool:
 @NETWORK
 @pytest.mark.parametrize("shape", [SMALL, FOUR_STAGES], ids=["3d", "2d"])
 @torch.no_grad()
-def test_a_cut_skip_is_gone_on_every_way_to_the_decoder(name: str, shape: PlanShape) -> None:
+def test_a_zeroed_skip_is_gone_on_every_way_to_the_decoder(name: str, shape: PlanShape) -> None:
     network, x = build(name, shape), image(shape)
     rest = NETWORKS[name][2]
     intact = network(x)
     torch.testing.assert_close(rest(network, encoder_maps(network, x)), intact)
     for stage in range(shape.stages - 1):
         maps = encoder_maps(network, x)
-        for channels in (torch.zeros(maps[stage].shape[1]), torch.randn(maps[stage].shape[1])):
-            maps[stage] = channels.view(-1, *[1] * (x.ndim - 2)).expand(maps[stage].shape).contiguous()
-            with skip_replaced(network, stage, channels.double()):
-                cut = network(x)
-            torch.testing.assert_close(cut, rest(network, maps))
-            assert (cut - intact).abs().max() > 1e-4
+        maps[stage] = torch.zeros_like(maps[stage])
+        with skip_zeroed(network, stage):
+            cut = network(x)
+        torch.testing.assert_close(cut, rest(network, maps))
+        assert (cut - intact).abs().max() > 1e-4
     assert is_untouched(network)
     assert torch.equal(network(x), intact)
+
+
+@NETWORK
+@pytest.mark.parametrize("shape", [SMALL, FOUR_STAGES], ids=["3d", "2d"])
+@torch.no_grad()
+def test_another_images_skip_takes_every_way_to_the_decoder_and_nothing_else_changes(
+    name: str, shape: PlanShape
+) -> None:
+    network, x, other = build(name, shape), image(shape), image(shape, seed=2)
+    intact = network(x)
+    for stage in range(shape.stages - 1):
+        maps = encoder_maps(network, x)
+        maps[stage] = encoder_maps(network, other)[stage]
+        with skip_of_another(network, stage):
+            cut = network(torch.cat([x, other], 1))
+        torch.testing.assert_close(cut, NETWORKS[name][2](network, maps))
+        assert (cut - intact).abs().max() > 1e-4
+    assert is_untouched(network)
+    assert torch.equal(network(x), intact)
+
+
+@NETWORK
+@torch.no_grad()
+def test_an_image_that_is_its_own_donor_changes_no_bit(name: str) -> None:
+    network, x = build(name, SMALL), image(SMALL)[:1]  # nnU-Net's windows come one by one
+    intact = network(x)
+    for stage in range(SMALL.stages - 1):
+        with skip_of_another(network, stage):
+            assert torch.equal(network(torch.cat([x, x], 1)), intact)
+
+
+@torch.no_grad()
+def test_the_other_stages_are_the_images_own_and_carry_no_gradient_of_the_donor() -> None:
+    network, x, other = build("plain", SMALL), image(SMALL)[:1], image(SMALL, seed=2)[:1]
+    own, donated = network.encoder(x), network.encoder(other)
+    seen: list[Maps] = []
+    network.decoder.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    with skip_of_another(network, 1), torch.enable_grad():
+        network(torch.cat([x, other], 1))
+    assert [torch.equal(found, mine) for found, mine in zip(seen[0], own, strict=True)] == [True, False, True]
+    assert torch.equal(seen[0][1], donated[1])
+    assert [found.requires_grad for found in seen[0]] == [True, False, True]
+
+
+@torch.no_grad()
+def test_to_an_instance_norm_a_constant_skip_is_as_good_as_none_and_another_images_is_not() -> None:
+    torch.manual_seed(0)
+    pointwise = SMALL_2D.architecture() | {"kernel_sizes": [[1, 1]] * SMALL_2D.stages}  # no padding, no border
+    network = PlainConvUNet(input_channels=2, num_classes=3, deep_supervision=False, **pointwise).double().eval()
+    x, other = image(SMALL_2D).double(), image(SMALL_2D, seed=2).double()
+    for stage in range(SMALL_2D.stages - 1):
+        channels = network.encoder(x)[stage].mean([0, 2, 3])
+        assert channels.abs().min() > 0
+        with skip_zeroed(network, stage):
+            zeroed = network(x)
+        with encoder_maps_through(network, made_constant(stage, channels)):
+            torch.testing.assert_close(network(x), zeroed, rtol=1e-9, atol=1e-9)
+        with skip_of_another(network, stage):
+            assert (network(torch.cat([x, other], 1)) - zeroed).abs().max() > 1e-3
 
 
 @NETWORK
@@ -140,42 +205,11 @@ def test_watching_changes_no_bit_and_leaves_no_trace(name: str) -> None:
     assert torch.equal(network(x), intact)
 
 
-@NETWORK
-@torch.no_grad()
-def test_the_means_are_those_of_the_encoders_maps_over_all_patches(name: str) -> None:
-    network, observation = build(name, SMALL), Observation()
-    patches = [image(SMALL), image(SMALL)[:1] + 1]
-    for case, x in enumerate(patches):
-        with observed(network, observation, str(case)):
-            network(x)
-    maps = zip(*(encoder_maps(network, x) for x in patches), strict=True)
-    expected = [torch.cat(stage).double().flatten(2).mean((0, 2)) for stage in maps]
-    assert sorted(observation.maps) == list(range(SMALL.stages))
-    for stage, mean in enumerate(expected):
-        torch.testing.assert_close(observation.maps[stage].value(), mean, rtol=1e-4, atol=1e-6)
-
-
-@NETWORK
-@torch.no_grad()
-def test_replacing_a_constant_map_by_its_mean_changes_nothing(name: str) -> None:
-    network, x = build(name, SMALL_2D).double(), image(SMALL_2D).double()  # norms enlarge what rounding leaves
-    for norm in network.encoder.modules():
-        if isinstance(norm, nn.InstanceNorm2d):
-            nn.init.zeros_(norm.weight)  # leaves the bias, the same everywhere
-    observation = Observation()
-    with observed(network, observation, "case"):
-        intact = network(x)
-    for stage in range(SMALL_2D.stages - 1):
-        with skip_replaced(network, stage, observation.maps[stage].value()):
-            torch.testing.assert_close(network(x), intact)
-
-
-def test_an_error_inside_leaves_no_trace_either() -> None:
-    for name in ("UTANet", "MSAUNet"):
-        network = build(name, SMALL_2D)
-        with pytest.raises(RuntimeError), observed(network, Observation(), "case"):
-            network(torch.randn(1, 7, 8, 8))
-        with pytest.raises(RuntimeError), skip_replaced(network, 0, torch.zeros(4)):
+@pytest.mark.parametrize("name", ["UTANet", "MSAUNet"])
+def test_an_error_inside_leaves_no_trace_either(name: str) -> None:
+    network = build(name, SMALL_2D)
+    for inside in (observed(network, Observation(), "case"), skip_zeroed(network, 0), skip_of_another(network, 0)):
+        with pytest.raises(RuntimeError), inside:
             network(torch.randn(1, 7, 8, 8))
         assert is_untouched(network)
 
@@ -188,13 +222,68 @@ def test_routing_is_kept_per_case_as_the_mean_over_its_patches() -> None:
         for x in xs:
             with observed(network, observation, case):
                 network(x)
+    used: list[set[frozenset[int]]] = [set(), set()]
     for case, xs in patches.items():
-        fused = torch.cat([network.skips.fuse(network.encoder(x)[:-1]) for x in xs])
-        weights = network.skips.gates(spatial_mean(fused)).mixing_weights()
+        routings = [network.skips(network.encoder(x)[:-1])[1] for x in xs]
+        weights = torch.cat([routing.mixing_weights() for routing in routings])
         found = observation.routing[case]["skips.gates"].value()
         torch.testing.assert_close(found, weights.double().mean(0), rtol=1e-5, atol=1e-6)
         torch.testing.assert_close(found.sum(1), torch.ones(2, dtype=torch.float64))
+        for chosen in torch.cat([routing.indices for routing in routings]).tolist():
+            for gate, pair in enumerate(chosen):
+                used[gate].add(frozenset(pair))
     assert not observation.attention
+    pairs = {key: {frozenset(pair) for pair in found} for key, found in observation.pairs.items()}
+    assert pairs == {("skips.gates", gate): found for gate, found in enumerate(used)}
+
+
+def test_pairs_count_once_in_whatever_order_and_case_they_come() -> None:
+    observation = Observation()
+    observation.add_routing("a", "gates", torch.tensor([[[0.4, 0.6, 0.0], [0.0, 0.5, 0.5]]]))
+    observation.add_routing("b", "gates", torch.tensor([[[0.7, 0.3, 0.0], [0.5, 0.0, 0.5]]] * 2))
+    assert dict(observation.pairs) == {("gates", 0): {(0, 1)}, ("gates", 1): {(1, 2), (0, 2)}}
+
+
+class Gated(PlainConvUNet):
+    """A stock U-Net whose finest skip is weighted by a gate that sees the image, or claims to."""
+
+    def __init__(self, blind: bool) -> None:
+        super().__init__(2, num_classes=3, deep_supervision=False, **SMALL_2D.architecture())
+        self.blind, self.gate = blind, PerImage()
+
+    def weights(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.full((len(x), 4), 0.3) if self.blind else torch.sigmoid(self.encoder(x)[0].amax((2, 3)))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        first, *later = self.encoder(x)
+        return self.decoder([first * self.gate(self.weights(x))[..., None, None], *later])
+
+
+@pytest.mark.parametrize("blind", [True, False])
+@torch.no_grad()
+def test_the_spread_of_a_gate_is_that_of_its_means_over_the_patches_of_a_case(blind: bool) -> None:
+    torch.manual_seed(0)
+    network, observation = Gated(blind).eval(), Observation()
+    cases = {case: [image(SMALL_2D, seed), image(SMALL_2D, seed + 9)[:1]] for seed, case in enumerate("abc")}
+    for case, patches in cases.items():
+        with observed(network, observation, case):
+            for x in patches:
+                network(x)
+    assert list(observation.gates) == ["gate"]
+    means = torch.stack([network.weights(torch.cat(patches)).double().mean(0) for patches in cases.values()])
+    assert observation.spreads() == {"gate": pytest.approx(spread_between_images(means), rel=1e-5)}
+    assert (observation.spreads()["gate"] == 0) == blind
+
+
+def test_gates_of_any_shape_and_precision_are_added_up_without_overflow_or_loss() -> None:
+    observation, gate = Observation(), PerImage()
+    outputs = {"matrix": torch.rand(2, 300, 300), "number": torch.tensor([1.0, 2.0]),
+               "half": torch.full((3, 2), 60000, dtype=torch.float16)}  # fmt: skip
+    for name, output in outputs.items():
+        observation.add_module("case", name, gate, (), output)
+        mean = observation.gates[name]["case"].value()
+        assert torch.equal(mean, output.double().reshape(len(output), -1).mean(0))
+    assert all(math.isnan(spread) for spread in observation.spreads().values()), "one case has no spread"
 
 
 @torch.no_grad()
@@ -224,27 +313,19 @@ def test_other_networks_have_neither(name: str) -> None:
     assert not observation.attention
 
 
-def test_half_precision_is_added_up_without_overflow_or_loss() -> None:
-    observation = Observation()
-    for value in (1.5, 1.5, 0.0):
-        x = torch.full((1, 1, 70000), value, dtype=torch.float16)  # its sum is beyond float16
-        assert observation.add_maps([x])[0] is x
-    assert observation.maps[0].value().tolist() == [1.0]
-
-
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
 @torch.no_grad()
-def test_a_replaced_map_keeps_precision_and_memory_layout(dtype: torch.dtype) -> None:
+def test_a_zeroed_map_keeps_precision_and_memory_layout(dtype: torch.dtype) -> None:
     network, x = build("U2Net", SMALL), image(SMALL)
     seen: list[Maps] = []
     network.decoder.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
     with torch.autocast("cpu", dtype=dtype, enabled=dtype != torch.float32):
         network(x)
-        with skip_replaced(network, 0, torch.ones(4, dtype=torch.float64)):
+        with skip_zeroed(network, 0):
             network(x)
     (before, *_), (after, *_) = seen
     assert (after.dtype, after.stride()) == (before.dtype, before.stride())
-    assert after.unique().tolist() == [1.0]
+    assert after.unique().tolist() == [0.0]
     assert not before.is_contiguous(), "a test of a map that is contiguous anyway would test nothing"
 
 
@@ -252,6 +333,7 @@ def test_networks_without_an_encoder_of_maps_are_refused() -> None:
     with pytest.raises(ValueError, match="Linear has no encoder"), observed(nn.Linear(1, 1), Observation(), "case"):
         pass
     network = nn.Sequential()
-    network.encoder = nn.Conv2d(1, 1, 1)
-    with pytest.raises(ValueError, match="no list of maps"), observed(network, Observation(), "case"):
-        network(torch.zeros(1, 1, 2, 2))
+    network.encoder = nn.Identity()
+    for inside in (observed(network, Observation(), "case"), skip_of_another(network, 0)):
+        with pytest.raises(ValueError, match="no list of maps"), inside:
+            network(torch.zeros(1, 2, 2, 2))

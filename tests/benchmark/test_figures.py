@@ -90,7 +90,7 @@ def test_dice_is_drawn_over_each_cost_that_two_rows_have(table: pd.DataFrame) ->
 
 def test_an_inspection_shows_losses_and_what_else_the_network_has() -> None:
     losses = pd.DataFrame(
-        [(0, case, skip, kind, 0.1 * skip) for case in "ab" for skip in (0, 1) for kind in ("zeroed", "mean")],
+        [(0, case, skip, kind, 0.1 * skip) for case in "ab" for skip in (0, 1) for kind in ("zeroed", "other")],
         columns=["fold", "case", "skip", "kind", "lost"],
     )
     routing = pd.DataFrame(
@@ -101,11 +101,29 @@ def test_an_inspection_shows_losses_and_what_else_the_network_has() -> None:
         [(stage, attended, 0.5) for stage in (0, 1) for attended in (0, 1)], columns=["stage", "attended", "share"]
     )
     intact = pd.DataFrame(columns=["fold", "case", "dice"])
-    plain = Inspection(intact, losses, routing[:0], attention[:0])
-    whole = Inspection(intact, losses, routing, attention)
+    gates = pd.DataFrame([(0, "gate", 0.1)], columns=["fold", "gate", "spread"])
+    pairs = pd.DataFrame([(0, 0, 3)], columns=["fold", "gate", "pairs"])
+    plain = Inspection(intact, losses, routing[:0], attention[:0], gates[:0], pairs[:0])
+    whole = Inspection(intact, losses, routing, attention, gates, pairs)
     panels = inspection_panels({"Stock": plain, "New": whole})
     assert [panel.title for panel in panels] == ["Stock", "New", "New: routing per case", "New: attention"]
     assert all(decode(panel) for panel in panels)
+
+
+def test_losses_are_drawn_with_their_intervals_where_there_are_cases_enough() -> None:
+    none = pd.DataFrame()
+
+    def drawn(*rows: tuple) -> bytes:
+        losses = pd.DataFrame(rows, columns=["fold", "case", "skip", "kind", "lost"])
+        (panel,) = inspection_panels({"Row": Inspection(none, losses, none, none, none, none)})
+        return decode(panel)
+
+    alike = drawn((0, "a", 0, "zeroed", 0.2), (0, "b", 0, "zeroed", 0.2))
+    apart = drawn((0, "a", 0, "zeroed", 0.1), (0, "b", 0, "zeroed", 0.3))
+    single = drawn((0, "a", 0, "zeroed", 0.2))
+    assert len({alike, apart, single}) == 3
+    for words in (b"set to zero", b"replaced by another case's"):
+        assert words in single
 
 
 def test_many_points_are_drawn_as_pixels() -> None:

@@ -8,15 +8,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from dynamic_network_architectures.architectures.unet import PlainConvUNet
 from nnunetv2.evaluation.evaluate_predictions import compute_metrics
 from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetNumpy
 from nnunetv2.utilities.label_handling.label_handling import LabelManager
 
 from nnunet_skipx.benchmark import trained_fold
+from nnunet_skipx.benchmark.ablation import skip_of_another
 from nnunet_skipx.benchmark.cost import find_trainer, inference_network
 from nnunet_skipx.benchmark.inspect_command import inspect_model
-from nnunet_skipx.benchmark.inspection import read_inspection
-from nnunet_skipx.benchmark.trained_fold import mean_dice
+from nnunet_skipx.benchmark.inspection import KINDS, Inspection, read_inspection
+from nnunet_skipx.benchmark.tables import format_interval
+from nnunet_skipx.benchmark.trained_fold import TrainedFold, mean_dice, resized
 from nnunet_skipx.files import write_json
 from tests.contract import SMALL, SMALL_2D
 from tests.plan_shapes import PlanShape, dataset_json, plans
@@ -37,8 +40,8 @@ class Workplace:
         write_json(self.base / "splits_final.json", FOLDS)
         noise = np.random.default_rng(0)
         slices = () if len(shape.patch) == 3 else (2,)
-        for case in CASES:
-            size = (1, *slices, *(n + 4 for n in shape.patch))
+        for number, case in enumerate(CASES):
+            size = (1, *slices, *(n + 4 - 6 * (number == 1) for n in shape.patch))  # the second is padded to a patch
             image = noise.normal(size=size).astype(np.float32)
             labels = (image > 0).astype(np.int8) + (image > 1)
             nnUNetDatasetNumpy.save_case(image, labels, {}, str(self.data / case))
@@ -51,7 +54,8 @@ class Workplace:
         for fold in range(folds):
             (folder / f"fold_{fold}").mkdir(parents=True)
             torch.manual_seed(fold)
-            network, _ = inference_network(find_trainer(trainer), content, "test", dataset_json())
+            network, shape = inference_network(find_trainer(trainer), content, "test", dataset_json())
+            network.train()(torch.randn(2, *shape[1:]))  # fills what runs along over images
             checkpoint = {"network_weights": network.state_dict(), "trainer_name": trainer,
                           "init_args": {"configuration": "test"}, "inference_allowed_mirroring_axes": (0, 1)}
             torch.save(checkpoint, folder / f"fold_{fold}" / CHECKPOINT)
@@ -91,17 +95,79 @@ def test_every_fold_is_inspected_on_its_own_validation_cases(
         assert list(content["routing"]) == split["val"]
         assert content["attention"] == {}
         for case in content["cases"].values():
-            assert [len(case["zeroed"]), len(case["mean"])] == [2, 2]
+            assert len(case["zeroed"]) == 2
+            assert case["other"] is None if fold == 1 else len(case["other"]) == 2
         assert np.shape(list(content["routing"].values())) == (len(split["val"]), 2, 4)
-    lost = read_inspection(model, [0, 1]).losses.groupby(["skip", "kind"])["lost"].mean()
-    header, _, columns, first, second, *_ = text.splitlines()
+        assert [1 <= number <= 6 for number in content["pairs"]] == [True, True]
+        assert list(content["gates"]) == ["skips.gates.chosen"]
+    assert found(model, 0)["gates"]["skips.gates.chosen"]["spread"] > 0
+    assert found(model, 1)["gates"]["skips.gates.chosen"]["spread"] is None
+    assert_is_the_summary(text, read_inspection(model, [0, 1]))
+    assert text.endswith(str(model / "fold_1" / "skipx_inspect.json"))
+
+
+def assert_is_the_summary(text: str, inspection: Inspection) -> None:
+    header, _, columns, *losses, _, remark, _, gates, spread, _, pairs, first, second, _, _, _ = text.splitlines()
     assert header.startswith("nnUNetTrainerUTANet__nnUNetPlans__test: mean Dice 0.")
     assert "of 3 preprocessed cases" in header
-    assert columns == "skip  Dice lost when zeroed  when replaced by its mean"
+    words = ["skip", "Dice lost when zeroed [95 % CI]", "when replaced by another case's [95 % CI]"]
+    assert columns.split("  ") == words
+    for number, line in enumerate(losses):
+        cells = [format_interval(inspection.loss(kind, number)) for kind in KINDS]
+        assert all("[" in cell for cell in cells)
+        assert line.split() == [str(number), *" ".join(cells).split()]
+    assert len(losses) == 2
+    assert remark == "Fold 1: validated on a single case, so no other case's skips were put in."
+    assert gates.split() == ["gate", "spread", "between", "cases"]
+    assert spread.split() == ["skips.gates.chosen", f"{inspection.gates['spread'].mean():.2g}"]
+    assert pairs == "routing gate  pairs of experts used"
     for number, line in enumerate((first, second)):
-        expected = [str(number), f"{lost[number, 'zeroed']:.4f}", f"{lost[number, 'mean']:.4f}"]
-        assert line.split() == expected
-    assert text.endswith(str(model / "fold_1" / "skipx_inspect.json"))
+        used = inspection.pairs.set_index(["gate", "fold"])["pairs"][number]
+        words = f"{used.min()} to {used.max()}" if used.min() < used.max() else f"{used.min()}"
+        assert line.split() == [str(number), *words.split()]
+
+
+def test_a_single_case_alone_is_said_to_be_too_few(small: Workplace) -> None:
+    model = small.model("nnUNetTrainer")
+    text = inspect_model(model, [1], "cpu", CHECKPOINT)
+    lost = read_inspection(model, [1]).losses
+    assert lost["kind"].to_list() == ["zeroed", "zeroed"]
+    assert text.splitlines()[3].split() == ["0", f"{lost['lost'][0]:.3f}", "(n", "=", "1)", "–", "(n", "=", "0)"]
+    assert "gate" not in text
+
+
+def test_a_case_that_is_its_own_donor_loses_nothing(workplace: Workplace) -> None:
+    trained = TrainedFold.load(workplace.model("nnUNetTrainerMSAUNet"), 0, "cpu", CHECKPOINT)
+    for case in trained.cases:
+        intact = trained.dice(case)
+        for stage in (0, 1):
+            with skip_of_another(trained.network, stage):
+                assert trained.dice(case, case) == intact
+
+
+def test_a_network_that_never_calls_its_encoder_is_refused(small: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = small.model("nnUNetTrainer", folds=1)
+    monkeypatch.setattr(PlainConvUNet, "forward", lambda self, x: x.new_zeros(1, 3, *x.shape[2:]))
+    with pytest.raises(ValueError, match="PlainConvUNet never calls its encoder"):
+        inspect_model(model, None, "cpu", CHECKPOINT)
+
+
+def test_the_donor_is_the_next_case_of_the_fold(small: Workplace) -> None:
+    model = small.model("nnUNetTrainer", folds=1)
+    inspect_model(model, None, "cpu", CHECKPOINT)
+    cases = found(model, 0)["cases"]
+    trained = TrainedFold.load(model, 0, "cpu", CHECKPOINT)
+    for case, donor in (("case_a", "case_b"), ("case_b", "case_a")):
+        for stage in (0, 1):
+            with skip_of_another(trained.network, stage):
+                assert cases[case]["other"][stage] == trained.dice(case, donor) != cases[case]["intact"]
+
+
+def test_an_image_is_resized_linearly_and_stays_itself_at_its_own_size() -> None:
+    image = torch.randn(2, 3, 5, 4)
+    assert torch.equal(resized(image, (3, 5, 4)), image)
+    ramp = torch.arange(6.0).expand(1, 2, 4, 6)
+    assert resized(ramp, (2, 4, 3))[0, 0, 0].tolist() == [0.5, 2.5, 4.5]
 
 
 def test_the_same_call_finds_the_same(small: Workplace) -> None:
@@ -144,7 +210,7 @@ def test_a_case_without_any_class_is_null(small: Workplace, monkeypatch: pytest.
     model = small.model("nnUNetTrainer", folds=1)
     monkeypatch.setattr(trained_fold, "mean_dice", lambda logits, reference, labels: math.nan)
     text = inspect_model(model, None, "cpu", CHECKPOINT)
-    assert found(model, 0)["cases"]["case_a"] == {"intact": None, "zeroed": [None] * 2, "mean": [None] * 2}
+    assert found(model, 0)["cases"]["case_a"] == {"intact": None, "zeroed": [None] * 2, "other": [None] * 2}
     assert "mean Dice nan" in text
 
 

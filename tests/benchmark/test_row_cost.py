@@ -1,6 +1,7 @@
 """row_cost: what a model folder, its logs and a profile say about cost, and None for what they do not."""
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nnunet_skipx.benchmark import profile as profile_module
+from nnunet_skipx.benchmark import row_cost as row_cost_module
 from nnunet_skipx.benchmark.cost import network_cost
 from nnunet_skipx.benchmark.profile import Use, profile
-from nnunet_skipx.benchmark.row_cost import RowCost, counted, profiled, read_profile, row_cost
+from nnunet_skipx.benchmark.row_cost import RowCost, counted, ingredients, profiled, read_profile, row_cost
 from nnunet_skipx.benchmark.steps import Setting
 from nnunet_skipx.benchmark.training_log import TrainingLog, parse_training_log
 from tests.benchmark.conftest import log_text
@@ -36,6 +38,11 @@ def model_folder(root: Path, trainer: str = TRAINER, with_plans: bool = True) ->
 def log(seconds: list[float], seconds_per_case: float | None = None) -> TrainingLog:
     lines = "".join(log_text(epoch, seconds=value) for epoch, value in enumerate(seconds)).splitlines()
     return TrainingLog(parse_training_log(lines).epochs, {}, seconds_per_case)
+
+
+def only(**known: Any) -> RowCost:
+    """Of TRAINER, whose class can always be asked what it claims."""
+    return RowCost(**known, claimed=ingredients(TRAINER)[0])
 
 
 @pytest.mark.parametrize("trainer", [TRAINER, "nnUNetTrainer"])
@@ -67,13 +74,40 @@ def test_a_network_of_another_environment_is_not_counted(tmp_path: Path) -> None
 
 def test_what_is_not_known_is_none(tmp_path: Path) -> None:
     folder = model_folder(tmp_path, with_plans=False)
-    assert row_cost(folder, {}) == RowCost(remark=str(counted(folder)))
+    assert row_cost(folder, {}) == only(remark=str(counted(folder)))
+
+
+def test_a_trainer_tells_what_its_network_claims_and_what_it_takes_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    twin = SimpleNamespace(ingredients={"head": {"head": 1}, "attention": {}}, removed=("attention",))
+    monkeypatch.setattr(row_cost_module, "find_trainer", {"nnUNetTrainerMine_without-attention": twin}.__getitem__)
+    found = row_cost(model_folder(tmp_path, "nnUNetTrainerMine_without-attention", with_plans=False), {})
+    assert (found.claimed, found.removed) == (("head", "attention"), ("attention",))
+
+
+@pytest.mark.parametrize(
+    ("options", "removed"),
+    [("", ()), ("_bf16", ()), ("_bf16_without-head_demo", ("head",)), ("_twin", ("reinjection", "attention", "head"))],
+)
+def test_our_trainers_tell_it_too(options: str, removed: tuple[str, ...]) -> None:
+    assert ingredients(f"nnUNetTrainerMSAUNet{options}") == (("reinjection", "attention", "head"), removed)
+
+
+@pytest.mark.parametrize("error", [ValueError, ImportError, RuntimeError])
+def test_a_trainer_that_cannot_be_asked_claims_nothing(monkeypatch: pytest.MonkeyPatch, error: type[Exception]) -> None:
+    def fail(name: str) -> None:
+        raise error(name)
+
+    assert ingredients("nnUNetTrainer") == ((), ())
+    monkeypatch.setattr(row_cost_module, "find_trainer", fail)
+    assert ingredients("nnUNetTrainerSomebodys_twin") == ((), ())
 
 
 def test_everything_known_is_told(tmp_path: Path) -> None:
     cost = network_cost(TRAINER, plans(SMALL), "test", dataset_json())
     found = row_cost(model_folder(tmp_path), {0: log([1800.0, 5400.0], 2.5)}, [a_profile()])
-    assert found == RowCost(
+    assert found == only(
         parameters=cost.parameters,
         gflops=cost.gflops,
         seconds_per_epoch=3600,
@@ -105,7 +139,7 @@ def test_a_fold_that_only_validated_counts_for_the_cases_and_not_for_the_epochs(
 
 def test_logs_without_a_finished_epoch_give_no_times(tmp_path: Path) -> None:
     found = row_cost(model_folder(tmp_path, with_plans=False), {0: log([]), 1: log([])})
-    assert found == RowCost(remark=found.remark)
+    assert found == only(remark=found.remark)
 
 
 def a_profile(trainer: str = TRAINER, training: float | None = 200.0, **header: Any) -> dict[str, Any]:
@@ -129,7 +163,7 @@ def test_the_row_of_a_profile_is_that_of_the_trainer(tmp_path: Path) -> None:
 def test_a_profile_of_something_else_is_not_taken(tmp_path: Path, other: dict[str, Any]) -> None:
     folder = model_folder(tmp_path, with_plans=False)
     assert profiled(folder, [a_profile(**other)]) == {}
-    assert row_cost(folder, {}, [a_profile(**other)]) == RowCost(remark=str(counted(folder)))
+    assert row_cost(folder, {}, [a_profile(**other)]) == only(remark=str(counted(folder)))
     assert profiled(folder, [a_profile(**other), a_profile(training=300.0)])["training_memory_mb"] == 300
 
 

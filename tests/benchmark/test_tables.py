@@ -53,6 +53,59 @@ def test_folds_are_listed_and_replicates_where_there_are_several(comparison: Com
     assert (first["SD of replicates"], second["SD of replicates"]) == ("0.1000", "–")
 
 
+ROW, TWIN, FLOPSTWIN, PARTLY = (TRAINERS[1] + option for option in ("", "_twin", "_flopstwin", "_without-mixing"))
+CLAIMED = ("adaptivity", "mixing", "balance")
+
+
+def beside_twins(comparison: Comparison, costs: dict[str, RowCost] | None = None) -> Comparison:
+    """The second trainer's row and three twins with the scores of the first."""
+    first = comparison.table[comparison.table["row"] == TRAINERS[0]]
+    more = [first.assign(row=name) for name in (TWIN, FLOPSTWIN, PARTLY)]
+    return dataclasses.replace(comparison, table=pd.concat([comparison.table, *more]), costs=costs or {})
+
+
+def against_twins(comparison: Comparison) -> list[tuple[str, str]]:
+    """What the row is compared with beside the baseline, and the cost of that."""
+    lines = tables.contrast_table(comparison)[["Against", "Cost of the twin"]].to_numpy().tolist()
+    assert lines[:4] == [[TRAINERS[0], "–"]] * 4
+    return [tuple(line) for line in lines[4:]]
+
+
+def test_a_twin_is_named_with_what_it_lacks_and_what_it_costs(comparison: Comparison) -> None:
+    costs = {
+        TRAINERS[0]: RowCost(parameters=1000, gflops=1.0),
+        ROW: RowCost(parameters=2000, gflops=4.0, claimed=CLAIMED),
+        TWIN: RowCost(parameters=1980, gflops=3.0, claimed=CLAIMED, removed=("adaptivity", "balance")),
+        FLOPSTWIN: RowCost(gflops=4.01, claimed=CLAIMED, removed=CLAIMED),
+        PARTLY: RowCost(claimed=CLAIMED, removed=("mixing",)),
+    }
+    made = beside_twins(comparison, costs)
+    assert against_twins(made) == [
+        (f"{TWIN} (twin without adaptivity and balance)", "0.99 of the parameters, 0.75 of the operations"),
+        (f"{FLOPSTWIN} (twin without adaptivity, mixing and balance)", "1.00 of the operations"),
+        (f"{PARTLY} (twin without mixing)", "–"),
+    ]
+    assert [sentence.partition("So nothing here shows that ")[2] for sentence in made.sentences[4:]] == [
+        f"the adaptivity and the balance of {ROW} do more than its parameters alone.",
+        f"the mechanism of {ROW} does more than its operations alone.",
+        f"the mixing of {ROW} does more than its parameters alone.",
+    ]
+
+
+def test_of_trainers_that_do_not_say_what_they_lack_only_the_name_tells(comparison: Comparison) -> None:
+    made = beside_twins(comparison)
+    assert against_twins(made) == [
+        (f"{TWIN} (its twin)", "–"), (f"{FLOPSTWIN} (its twin)", "–"), (f"{PARTLY} (twin without mixing)", "–"),
+    ]  # fmt: skip
+    assert ["what its twin leaves out" in sentence for sentence in made.sentences[4:]] == [True, True, False]
+    assert f"shows that the mixing of {ROW} does more" in made.sentences[-1]
+    assert not any("mechanism" in sentence for sentence in made.sentences)
+
+
+def test_without_twins_there_is_no_column_for_them(comparison: Comparison) -> None:
+    assert "Cost of the twin" not in tables.contrast_table(comparison)
+
+
 def test_cost_has_a_column_for_what_any_row_knows(comparison: Comparison) -> None:
     costs = {TRAINERS[0]: RowCost(parameters=1_234_567, hours_per_fold=1.5), TRAINERS[1]: RowCost(training_mb=2048.0)}
     made = tables.cost_table(dataclasses.replace(comparison, costs=costs))

@@ -8,21 +8,27 @@ from hypothesis import strategies as st
 
 from nnunet_skipx.benchmark.statistics import Interval, PairedDifference
 from nnunet_skipx.benchmark.summary import Contrast
-from nnunet_skipx.benchmark.wording import sentence
+from nnunet_skipx.benchmark.wording import sentence, without
 
 FINITE = st.floats(-1, 1)
 ROPE = 0.003
-OF_TWIN = "So nothing here shows that the mechanism of New does more than its parameters alone."
+CLAIMED = ("reinjection", "attention", "head")
 
 
 def contrast(
     low: float, high: float, p: float = 0.001, n: int = 40, equivalence: float = 1.0,
-    kind: Literal["baseline", "twin"] = "baseline",
+    kind: Literal["baseline", "twin"] = "baseline", against: str = "Old",
 ) -> Contrast:  # fmt: skip
     """`p` is the adjusted one; those of the difference itself, before Holm, would always convince."""
     interval = Interval((low + high) / 2, low, high, 0.1, n, 0)
     difference = PairedDifference(interval, 1e-6, 1e-6, 0.5, n, 0, 0, equivalence, detectable=0.0123)
-    return Contrast("New", "Old", kind, difference, p)
+    return Contrast("New", against, kind, difference, p)
+
+
+def in_doubt(removed: tuple[str, ...], claimed: tuple[str, ...] = CLAIMED, against: str = "New_twin") -> str:
+    """The end of the sentence about a twin that is not shown to differ."""
+    text = sentence(contrast(-0.01, 0.01, kind="twin", against=against), ROPE, removed, claimed)
+    return text.partition("So nothing here shows that ")[2]
 
 
 @given(FINITE, FINITE, st.floats(0, 1), st.floats(0, 1), st.sampled_from(["baseline", "twin"]))
@@ -64,14 +70,56 @@ def test_the_region_of_equivalence_is_quoted(rope: float, quoted: str) -> None:
     assert f"equivalent within {quoted} Dice" in sentence(contrast(-0.001, 0.001, equivalence=0.01), rope)
 
 
-@given(FINITE, FINITE, st.floats(0, 1), st.floats(0, 1), st.sampled_from(["baseline", "twin"]))
-def test_only_against_its_twin_and_without_a_shown_difference_the_parameters_are_named(
-    one: float, other: float, p: float, equivalence: float, kind: Literal["baseline", "twin"]
-) -> None:
+@given(
+    FINITE, FINITE, st.floats(0, 1), st.floats(0, 1), st.sampled_from(["baseline", "twin"]),
+    st.lists(st.sampled_from(CLAIMED), unique=True), st.lists(st.sampled_from(CLAIMED), unique=True),
+)  # fmt: skip
+def test_only_a_twin_without_a_shown_difference_puts_in_doubt_and_the_mechanism_only_if_all_of_it_is_gone(
+    one: float, other: float, p: float, equivalence: float, kind: Literal["baseline", "twin"], removed: list[str],
+    claimed: list[str],
+) -> None:  # fmt: skip
     low, high = sorted((one, other))
-    text = sentence(contrast(low, high, p, equivalence=equivalence, kind=kind), ROPE)
-    assert text.endswith(f"). {OF_TWIN}") == (kind == "twin" and low <= 0 <= high)
-    assert text.count("parameters") == (kind == "twin" and low <= 0 <= high)
+    text = sentence(contrast(low, high, p, equivalence=equivalence, kind=kind), ROPE, removed, claimed)
+    doubted = kind == "twin" and low <= 0 <= high
+    assert ("). So nothing here shows that " in text and text.endswith(" more than its parameters alone.")) == doubted
+    assert text.count("parameters") == doubted
+    everything = bool(claimed) and set(claimed) <= set(removed)
+    assert ("the mechanism of New" in text) == (doubted and everything)
+    assert ("what its twin leaves out" in text) == (doubted and not removed)
+
+
+def test_what_is_removed_is_named_where_it_is_not_all() -> None:
+    assert in_doubt(CLAIMED) == "the mechanism of New does more than its parameters alone."
+    assert in_doubt(("attention",)) == "the attention of New does more than its parameters alone."
+    assert in_doubt(("adaptivity", "balance"), ("adaptivity", "mixing", "balance")) == (
+        "the adaptivity and the balance of New do more than its parameters alone.")  # fmt: skip
+    assert in_doubt(CLAIMED, ()).startswith("the reinjection, the attention and the head of New do more")
+
+
+@pytest.mark.parametrize("claimed", [(), CLAIMED])
+def test_what_is_unknown_is_not_named(claimed: tuple[str, ...]) -> None:
+    assert in_doubt((), claimed) == "in New, what its twin leaves out does more than its parameters alone."
+
+
+@pytest.mark.parametrize("name", ["New_flopstwin", "New_flopstwin_bf16", "New_bf16_flopstwin (Plans, 2d)"])
+def test_a_twin_of_as_many_operations_says_nothing_of_parameters(name: str) -> None:
+    assert in_doubt(CLAIMED, against=name) == "the mechanism of New does more than its operations alone."
+    assert in_doubt((), against=name).endswith("what its twin leaves out does more than its operations alone.")
+
+
+def test_a_difference_to_a_twin_names_what_the_twin_lacks() -> None:
+    assert sentence(contrast(0.01, 0.02, kind="twin"), ROPE, ("attention",), CLAIMED) == (
+        "New reached a higher mean Dice than Old, its twin without attention, on these 40 cases "
+        "(+0.015, 95 % CI +0.010 to +0.020).")  # fmt: skip
+    assert "lower mean Dice than Old, its twin, on these" in sentence(contrast(-0.02, -0.01, kind="twin"), ROPE)
+    assert "twin" not in sentence(contrast(0.01, 0.02), ROPE, ("attention",), CLAIMED)
+
+
+def test_what_is_lacking_is_a_list_in_words() -> None:
+    assert [without(CLAIMED[:number]) for number in range(4)] == [
+        "", " without reinjection", " without reinjection and attention",
+        " without reinjection, attention and head",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", ["baseline", "twin"])

@@ -56,6 +56,13 @@ def test_routing_is_there_where_there_are_gates(model: Path, inspection: Inspect
     assert sums.to_list() == pytest.approx([1.0] * len(sums))
 
 
+def test_gates_are_there_where_the_network_marks_them(model: Path, inspection: Inspection) -> None:
+    has_gates = "UTANet" in model.name
+    assert inspection.gates.empty != has_gates
+    assert inspection.pairs["gate"].nunique() == inspection.routing["gate"].nunique()
+    assert (inspection.gates["spread"] > 0).all()
+
+
 def test_an_untrained_fold_is_refused_in_one_sentence(model: Path, command: Command) -> None:
     result = command("skipx", "inspect", model, "-f", 3, "-device", "cpu", check=False)
     assert result.returncode == 2

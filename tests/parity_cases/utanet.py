@@ -68,7 +68,7 @@ def evaluate(reference: "Reference") -> dict[str, torch.Tensor]:
     skips, routing = module(inputs)
     loss = balance_loss(routing.probabilities.sum(0))
     values = {f"out64/o{k}": skip for k, skip in enumerate(skips, start=1)} | {"out64/loss": loss}
-    fused = module.fuse(inputs)
+    fused = module.fuse.activate(module.fuse.convolve(inputs))
     mixtures = module.experts(fused, routing)
     values |= {"mid/fused": fused, "mid/pooled": spatial_mean(fused)}
     for gate in range(count):

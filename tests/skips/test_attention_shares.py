@@ -9,9 +9,9 @@ from nnunet_skipx.skips.dat_layer import DATLayer, DATOptions, SpatialSelection
 STAGES, BATCH, POSITIONS, EMBEDDING, HEADS = 3, 2, 10, 16, 4
 
 
-def setup(attention: str = "dual") -> tuple[SpatialSelection, torch.Tensor, torch.Tensor]:
+def setup(selection: bool = True) -> tuple[SpatialSelection, torch.Tensor, torch.Tensor]:
     torch.manual_seed(0)
-    module = SpatialSelection(STAGES, DATOptions(EMBEDDING, HEADS, dropout=0.5, attention=attention)).double()
+    module = SpatialSelection(STAGES, DATOptions(EMBEDDING, HEADS, dropout=0.5, selection=selection)).double()
     for parameter in module.parameters():
         nn.init.normal_(parameter, std=0.7).requires_grad_(False)
     tokens = torch.randn(STAGES, BATCH, POSITIONS, EMBEDDING, dtype=torch.float64)
@@ -71,7 +71,7 @@ def test_dropout_has_no_part_in_them() -> None:
 
 
 def test_the_twin_pays_no_attention() -> None:
-    module, tokens, fused = setup("neutral")
+    module, tokens, fused = setup(selection=False)
     assert module.attention_shares(tokens, fused) is None
 
 

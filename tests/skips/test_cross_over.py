@@ -15,8 +15,7 @@ from torch.utils._pytree import tree_leaves
 
 from benchmarks.naive_cross_over import naive_cross_over
 from nnunet_skipx.skips import nearest_conv
-from nnunet_skipx.skips.blocks import BlockOps
-from nnunet_skipx.skips.cross_over import CrossOver, OwnLevel, reduced_for_each_stage
+from nnunet_skipx.skips.cross_over import CrossOver, reduced_for_each_stage
 from nnunet_skipx.skips.nearest_conv import nearest_resize
 from tests.parity import Reference, check_file, compare
 from tests.parity_cases import xunet
@@ -195,21 +194,6 @@ def test_the_attention_stays_in_float32_under_autocast() -> None:
         seen, _ = modules[0](us[0].bfloat16(), [x.bfloat16() for x in maps])
     assert weights.dtype == torch.float32 and seen.dtype == torch.bfloat16
     torch.testing.assert_close(weights, expected, rtol=0, atol=0)
-
-
-def test_the_twin_has_as_many_parameters_and_looks_at_its_own_stage_only() -> None:
-    channels = [32, 64, 128, 256]
-    ops = BlockOps(nn.Conv2d, nn.InstanceNorm2d, {"affine": True}, nn.LeakyReLU, {"inplace": True})
-    maps = [torch.randn(1, c, 64 >> n, 64 >> n, requires_grad=True) for n, c in enumerate(channels)]
-    for stage, c in enumerate(channels[:-1]):
-        twin = OwnLevel(ops, channels, stage, c, c, (3, 3))
-        counts = [sum(p.numel() for p in m.parameters()) for m in (twin, CrossOver(channels, stage, c, c, (3, 3)))]
-        assert abs(counts[0] / counts[1] - 1) < 0.02
-        with Watch() as watch:
-            _, extra = twin(torch.randn_like(maps[stage]), maps)
-        assert twin.compute_conv_feature_map_size([x.shape[2:] for x in maps]) == watch.convolved
-        gradients = torch.autograd.grad(extra.square().sum(), maps, allow_unused=True)
-        assert [n for n, gradient in enumerate(gradients) if gradient is not None] == [stage]
 
 
 def source_values(reference: Reference) -> dict[str, torch.Tensor]:

@@ -157,7 +157,7 @@ def test_positions_are_interpolated_on_another_grid() -> None:
 
 
 def test_the_twin_has_the_same_parameters_and_no_attention() -> None:
-    module, features = setup("2d", layers=1, attention="neutral")
+    module, features = setup("2d", layers=1, fusion=False, selection=False)
     dual, _ = setup("2d", layers=1)
     assert {k: v.shape for k, v in module.state_dict().items()} == {k: v.shape for k, v in dual.state_dict().items()}
     layer, tokens = module.layers[0], module.embed(features)
@@ -175,9 +175,10 @@ def test_the_twin_has_the_same_parameters_and_no_attention() -> None:
     assert changed[-1] > 1e-3
 
 
-@pytest.mark.parametrize("attention", ["dual", "neutral"])
-def test_every_parameter_has_a_gradient(attention: str) -> None:
-    module, features = setup("3d-anisotropic", attention=attention)
+@pytest.mark.parametrize("fusion", [True, False])
+@pytest.mark.parametrize("selection", [True, False])
+def test_every_parameter_has_a_gradient(fusion: bool, selection: bool) -> None:
+    module, features = setup("3d-anisotropic", fusion=fusion, selection=selection)
     (module(features) ** 3).sum().backward()
     assert all(p.grad.abs().max() > 0 for p in module.parameters())
 
@@ -206,7 +207,6 @@ def test_starts_as_the_source_does() -> None:
     [
         ({"embedding": 30}, "embedding=30 cannot be split into heads=4"),
         ({"merge": "broken"}, "merge must be 'repaired' or 'published', got 'broken'"),
-        ({"attention": "none"}, "attention must be 'dual' or 'neutral', got 'none'"),
     ],
 )
 def test_options_that_do_not_fit_are_refused(options: dict[str, Any], message: str) -> None:

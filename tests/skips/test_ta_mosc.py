@@ -61,6 +61,8 @@ def test_skips_keep_the_shapes_of_the_encoder_maps() -> None:
 
 def test_with_instance_norm_a_sample_does_not_depend_on_the_rest_of_the_batch() -> None:
     module, features = setup("2d", "instance", True)
+    module(features)  # fills the running means that the gates' input is held against
+    module.eval()
     together, _ = module(features)
     alone, _ = module([f[1:2] for f in features])
     for a, b in zip(together, alone, strict=True):
@@ -85,12 +87,33 @@ def test_the_twin_weighs_all_experts_alike_and_has_no_gates() -> None:
     twin = TAMoSC(
         BlockOps(nn.Conv2d, nn.InstanceNorm2d, {"affine": True}, nn.LeakyReLU, {}), [4, 6, 8, 10], 8, routing="uniform"
     ).double()
-    twin.load_state_dict({k: v for k, v in module.state_dict().items() if not k.startswith("gates.")})
+    twin.load_state_dict({k: v for k, v in module.state_dict().items() if not k.startswith(("gates.", "level."))})
     with torch.no_grad():
         module.gates.weight.zero_()  # all probabilities equal
     module.gates.top_k = 4
     for a, b in zip(twin(features)[0], module(features)[0], strict=True):
         torch.testing.assert_close(a, b)
+
+
+def test_a_twin_without_mixing_gives_every_skip_one_expert() -> None:
+    _, features = setup("2d", "instance", False)
+    ops = BlockOps(nn.Conv2d, nn.InstanceNorm2d, {"affine": True}, nn.LeakyReLU, {})
+    twin = TAMoSC(ops, [4, 6, 8, 10], 8, num_experts=3, routing="fixed").double()
+    experts, fused = twin.experts, twin.fuse.activate(twin.fuse.convolve(features))
+    hidden = experts.nonlin(experts.norm(experts.transform(experts.expand(fused))))
+    outputs = experts.project(hidden).chunk(3, 1)
+    for k, (skip, docker, x) in enumerate(zip(twin(features)[0], twin.dockers, features, strict=True)):
+        torch.testing.assert_close(skip, docker(outputs[k % 3], x.shape[2:]))  # skip 3 starts again with expert 0
+
+
+def test_a_twin_without_adaptivity_routes_all_images_alike_and_learns_how() -> None:
+    ops = BlockOps(nn.Conv2d, nn.InstanceNorm2d, {"affine": True}, nn.LeakyReLU, {})
+    twin = TAMoSC(ops, [4, 6, 8, 10], 8, routing="constant").double()
+    _, features = setup("2d", "instance", True)
+    skips, routing = twin(features)
+    assert (routing.probabilities == routing.probabilities[:1]).all()
+    sum(s.square().sum() for s in skips).backward()
+    assert twin.gates.weight.grad.abs().max() > 0
 
 
 def test_activations_without_an_inplace_argument_work() -> None:

@@ -7,14 +7,14 @@ import pandas as pd
 from nnunet_skipx.benchmark.figures.panel import COLOURS, Panel, data_uri, new_figure
 from nnunet_skipx.benchmark.inspection import KINDS, Inspection
 
-WORDS = {"zeroed": "set to zero", "mean": "replaced by its mean"}
+WORDS = {"zeroed": "set to zero", "other": "replaced by another case's"}
 
 
 def inspection_panels(inspections: Mapping[str, Inspection]) -> list[Panel]:
     """Per row: Dice lost per skip; routing per case of each gate and attention of stage to stage, where it has them."""
     panels = []
     for row, found in inspections.items():
-        panels.append(Panel(row, _lost(found.losses), f"Dice lost per skip of {row}"))
+        panels.append(Panel(row, _lost(found), f"Dice lost per skip of {row}"))
         if not found.routing.empty:
             panels.append(Panel(f"{row}: routing per case", _routing(found.routing),
                                 f"Heat map: weight of each expert per case and gate of {row}"))  # fmt: skip
@@ -24,12 +24,14 @@ def inspection_panels(inspections: Mapping[str, Inspection]) -> list[Panel]:
     return panels
 
 
-def _lost(losses: pd.DataFrame) -> str:
+def _lost(found: Inspection) -> str:
+    """A bar per skip and kind, with its 95 % CI as a line."""
     figure, (axis,) = new_figure(2.8)
-    mean = losses.groupby(["kind", "skip"])["lost"].mean()
+    skips = np.unique(found.losses["skip"])
     for number, kind in enumerate(KINDS):
-        skips = mean[kind].index.to_numpy()
-        axis.bar(skips + 0.4 * number - 0.2, mean[kind], width=0.38, color=COLOURS[number], label=WORDS[kind])
+        places, means = skips + 0.4 * number - 0.2, [found.loss(kind, skip) for skip in skips]
+        axis.bar(places, [mean.value for mean in means], width=0.38, color=COLOURS[number], label=WORDS[kind])
+        axis.vlines(places, [mean.low for mean in means], [mean.high for mean in means], color="black", linewidth=1)
     axis.axhline(0, color="black", linewidth=0.8)
     axis.set(xlabel="skip (0 = full resolution)", ylabel="Dice lost", xticks=skips)
     figure.legend(loc="outside upper center", ncols=len(KINDS), frameon=False, fontsize=9)

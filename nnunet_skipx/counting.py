@@ -1,0 +1,70 @@
+"""Parameters and operations of a network on the meta device: counted, nothing is computed."""
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import prod
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode, flop_registry
+
+# Products on the meta device for which torch's counter has no formula: it counts 0, without a word.
+PRODUCTS = {f"aten.{name}" for name in ("mv", "addmv", "dot", "vdot", "addbmm", "_trilinear", "_cdist_forward")}
+
+
+def parameters(network: nn.Module) -> int:
+    """Numbers that a network learns."""
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def forward_flops(network: nn.Module, input_shape: tuple[int, ...]) -> int:
+    """Multiplications and additions of convolutions, matrix products and attention; the rest counts as free.
+
+    network: on the meta device. Raises RuntimeError when the count falls short of the network's own convolutions, or
+    when the network computes a product that the counter has no formula for.
+    """
+    counter, products = FlopCounterMode(display=False), _Products()
+    with torch.no_grad(), _convolution_flops(network) as convolutions, counter, products:
+        network(torch.empty(input_shape, device="meta"))
+    counted = counter.get_total_flops()
+    if uncounted := products.seen - {str(operation) for operation in flop_registry}:
+        raise RuntimeError(f"The FLOP counter of torch {torch.__version__} has no formula for "
+                           f"{', '.join(sorted(uncounted))}, which {type(network).__name__} uses: its GFLOPs would be "
+                           "too low. Write that product as a matrix product or a convolution.")
+    if counted == 0 or counted < sum(convolutions):
+        raise RuntimeError(f"The FLOP counter of torch {torch.__version__} saw {counted} operations, but the "
+                           f"convolutions of {type(network).__name__} alone need {sum(convolutions)}. "
+                           "Install the torch version of constraints.txt.")
+    return counted
+
+
+@contextmanager
+def _convolution_flops(network: nn.Module) -> Iterator[list[int]]:
+    """Collects the operations of each convolution layer that runs inside, by hand."""
+    flops: list[int] = []
+
+    def count(layer: _ConvNd, inputs: tuple[torch.Tensor], output: torch.Tensor) -> None:
+        transposed = isinstance(layer, _ConvTransposeNd)
+        places = (inputs[0] if transposed else output).shape[2:]
+        flops.append(2 * inputs[0].shape[0] * prod(places) * layer.weight.numel())
+
+    handles = [module.register_forward_hook(count) for module in network.modules() if isinstance(module, _ConvNd)]
+    try:
+        yield flops
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+class _Products(TorchDispatchMode):
+    """Notes which of PRODUCTS run inside."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: set[str] = set()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        self.seen |= {str(func.overloadpacket)} & PRODUCTS
+        return func(*args, **(kwargs or {}))
