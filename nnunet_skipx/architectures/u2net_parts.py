@@ -6,12 +6,12 @@ from typing import Any, Literal
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from nnunet_skipx.skips.blocks import BlockOps
 from nnunet_skipx.skips.full_unit import FullUnit
 from nnunet_skipx.skips.residual_adapters import ParallelUnit, SeriesUnit
 from nnunet_skipx.skips.separable import Separable, kaiming_normal, norm_and_activate
+from nnunet_skipx.skips.voxel_products import multiply_rows
 
 UNITS = {"separable": Separable, "full": FullUnit, "series": SeriesUnit, "parallel": ParallelUnit}
 Convolutions = Literal["separable", "full", "series", "parallel"]
@@ -164,4 +164,4 @@ class Decoder(nn.Module):
 
 def head_of(x: torch.Tensor, head: Any) -> torch.Tensor:
     """A 1x1 convolution to few channels, as the product that a channels-last map allows."""
-    return F.linear(x.movedim(1, -1), head.weight.flatten(1), head.bias).movedim(-1, 1)
+    return multiply_rows(head.weight.flatten(1), x.flatten(2).mT, head.bias).mT.unflatten(2, x.shape[2:])

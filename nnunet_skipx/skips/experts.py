@@ -7,6 +7,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from nnunet_skipx.skips.blocks import BlockOps
 from nnunet_skipx.skips.gates import Routing
 from nnunet_skipx.skips.pointwise import at_least_float32, conv1x1, conv1x1_norm_nonlin
+from nnunet_skipx.skips.voxel_products import multiply_voxels
 
 
 class Experts(nn.Module):
@@ -54,10 +55,10 @@ class Experts(nn.Module):
     def outputs(self, hidden: torch.Tensor) -> torch.Tensor:
         """The experts' outputs `(B, N, embedding, *spatial)` from their maps behind the activation."""
         batch, experts = len(hidden), self.num_experts
-        weight = self.project.weight.flatten(1).unflatten(0, (experts, -1)).to(hidden.dtype)
-        bias = self.project.bias.view(experts, -1, 1).to(hidden.dtype)
+        weight = self.project.weight.flatten(1).unflatten(0, (experts, -1))
+        bias = self.project.bias.view(experts, -1, 1)
         grouped = hidden.flatten(2).unflatten(1, (experts, -1)).flatten(0, 1)  # (B * N, hidden, P)
-        projected = torch.baddbmm(bias.repeat(batch, 1, 1), weight.repeat(batch, 1, 1), grouped)
+        projected = multiply_voxels(weight.repeat(batch, 1, 1), grouped, bias.repeat(batch, 1, 1))
         return projected.unflatten(0, (batch, experts)).unflatten(3, hidden.shape[2:])
 
     def routed(self, hidden: torch.Tensor, routing: Routing) -> torch.Tensor:
@@ -94,8 +95,7 @@ class Experts(nn.Module):
 
 def mix(weights: torch.Tensor, outputs: torch.Tensor) -> torch.Tensor:
     """Weighted sums of expert outputs: `(B, G, N)` and `(B, N, c, *spatial)` to `(B, G, c, *spatial)`."""
-    mixed = torch.bmm(weights.to(outputs.dtype), outputs.flatten(2))
-    return mixed.unflatten(2, outputs.shape[2:])
+    return multiply_voxels(weights, outputs.flatten(2)).unflatten(2, outputs.shape[2:])
 
 
 def fill_unused_experts(routing: Routing, gate: int) -> tuple[torch.Tensor, torch.Tensor]:

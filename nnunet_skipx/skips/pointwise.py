@@ -8,16 +8,13 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 from torch.nn.modules.instancenorm import _InstanceNorm
 
+from nnunet_skipx.skips.voxel_sums import at_least_float32, sum_over_voxels
+
 
 def conv1x1(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
     """A convolution with kernel 1 of `(B, C_in, *spatial)` by a matrix `(C_out, C_in)`, in 2D or 3D."""
     convolution = {3: F.conv1d, 4: F.conv2d, 5: F.conv3d}[x.ndim]
     return convolution(x, weight.view(*weight.shape, *[1] * (x.ndim - 2)), bias)
-
-
-def at_least_float32(x: torch.Tensor) -> torch.Tensor:
-    """Half precision becomes float32; float32 and float64 stay."""
-    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def conv1x1_norm_nonlin(
@@ -68,7 +65,7 @@ class FoldedInstanceNorm(torch.autograd.Function):
             values = at_least_float32(x)
             mean = values.mean(2, keepdim=True)
             centred = with_ones(values - mean)
-            covariance = torch.bmm(centred[:, :-1], centred[:, :-1].mT) / x.shape[2]
+            covariance = sum_over_voxels(centred[:, :-1], centred[:, :-1]) / x.shape[2]
             r = torch.rsqrt(((w @ covariance) * w).sum(2, keepdim=True).clamp_min(0) + eps)
             matrix = torch.cat([gamma[:, None] * r * w, beta[:, None].expand(len(x), -1, 1)], 2)
             centred = centred.to(x.dtype)
@@ -84,7 +81,8 @@ class FoldedInstanceNorm(torch.autograd.Function):
         with torch.autocast("cuda", enabled=False), torch.autocast("cpu", enabled=False):
             w = weight.to(gamma.dtype)
             matrix = gamma[:, None] * r * w
-            grad_matrix, grad_beta = at_least_float32(torch.bmm(grad, seen.mT)).tensor_split([w.shape[1]], 2)
+            # This way round, because GPUs are slow to write rows of an odd length, such as that of `seen`.
+            grad_matrix, grad_beta = sum_over_voxels(seen, grad).mT.tensor_split([w.shape[1]], 2)
             grad_scale = (grad_matrix * w).sum(2, keepdim=True)
             grad_variance = -0.5 * grad_scale * gamma[:, None] * r**3
             grad_weight = (grad_matrix * gamma[:, None] * r + 2 * grad_variance * (w @ covariance)).sum(0)

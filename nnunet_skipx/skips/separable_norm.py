@@ -16,7 +16,7 @@ from nnunet_skipx.skips.channels_last import (
     rows,
 )
 from nnunet_skipx.skips.depthwise import depthwise_backward, depthwise_forward
-from nnunet_skipx.skips.pointwise import at_least_float32
+from nnunet_skipx.skips.voxel_sums import sum_over_voxels
 
 
 class UnitOptions(NamedTuple):
@@ -79,7 +79,7 @@ class SeparableNorm(torch.autograd.Function):
             mean, r = mean_and_scale(rows(y), options.eps)
             centre, covariance = activate_and_centre_(rows(y), gamma * r, beta - mean * gamma * r, options.slope)
             w = weight.detach().flatten(1).to(gamma.dtype)  # torch rounds products otherwise if w requires a gradient
-            out_r = torch.rsqrt(((w @ covariance) * w).sum(2) + options.out_eps)[:, None]
+            out_r = torch.rsqrt(((w @ covariance) * w).sum(2).clamp_min(0) + options.out_eps)[:, None]
             matrix = (w.mT * (out_gamma * out_r)).to(x.dtype)
             out = empty_channels_last(y, (len(y), len(weight), *y.shape[2:]))
             for z, result in pieces(rows(y), rows(out)):
@@ -135,9 +135,9 @@ def activate_and_centre_(
     mean = total / y.shape[1]
     covariance = scale.new_zeros(len(y), y.shape[2], y.shape[2])
     for (part,) in pieces(y):
-        values = at_least_float32(part.sub_(mean))
-        covariance.baddbmm_(values.mT, values, alpha=1 / y.shape[1])
-    return mean, covariance
+        values = part.sub_(mean).mT
+        covariance += sum_over_voxels(values, values)
+    return mean, covariance / y.shape[1]
 
 
 class Gradients(NamedTuple):
@@ -162,7 +162,7 @@ def rows_backward(
     for g, part, *activated in pieces(*maps):
         g = activation_backward(g, activated[0], slope) if activated else g
         grad_out_beta += g.sum(1, keepdim=True, dtype=dtype)
-        grad_matrix += torch.bmm(activate(part, scale, shift, slope).mT, g)
+        grad_matrix += sum_over_voxels(activate(part, scale, shift, slope).mT, g.mT)
     to_z, grad_w, grad_out_gamma = pointwise_backward(grad_matrix, grad_out_beta, layers, voxels)
     linear, quadratic, offset = (matrix.to(y.dtype) for matrix in to_z)
     grad_y, grad_gamma, grad_beta = torch.empty_like(y), torch.zeros_like(scale), torch.zeros_like(scale)

@@ -7,7 +7,7 @@ from torch.autograd.function import once_differentiable
 
 from nnunet_skipx.skips.image_level import Amplified
 from nnunet_skipx.skips.per_image import PerImage
-from nnunet_skipx.skips.pointwise import at_least_float32
+from nnunet_skipx.skips.voxel_sums import at_least_float32, sum_over_voxels
 
 HALF_MAX = torch.finfo(torch.float16).max
 
@@ -91,7 +91,7 @@ class PooledMaps(torch.autograd.Function):
             maps = weight @ values
             attention = torch.softmax(maps[:, :-1], 2)
             ctx.save_for_backward(x, weight, attention)
-            return torch.bmm(attention, values.mT), maps[:, -1:].unflatten(2, x.shape[2:])
+            return sum_over_voxels(attention, values), maps[:, -1:].unflatten(2, x.shape[2:])
 
     @staticmethod
     @once_differentiable
@@ -102,7 +102,7 @@ class PooledMaps(torch.autograd.Function):
             weighted = attention * torch.bmm(grad_pooled, values)
             grad_scores = weighted - attention * weighted.sum(2, keepdim=True)
             grad_maps = torch.cat([grad_scores, grad_y.flatten(2)], 1)
-            grad_weight = torch.bmm(grad_maps, values.mT).sum(0)
+            grad_weight = sum_over_voxels(grad_maps, values).sum(0)
             directions = torch.cat([weight.mT.expand(len(x), -1, -1), grad_pooled.mT], 2)
             grad_x = torch.bmm(directions, torch.cat([grad_maps, attention], 1))
             return grad_x.view_as(x).to(x.dtype), grad_weight
