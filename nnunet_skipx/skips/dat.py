@@ -7,6 +7,7 @@ from torch.utils.checkpoint import checkpoint
 
 from nnunet_skipx.skips.blocks import BlockOps
 from nnunet_skipx.skips.dat_layer import DATLayer, DATOptions
+from nnunet_skipx.skips.patch_embedding import embed_patches
 from nnunet_skipx.skips.per_scale import ScaleNorm
 from nnunet_skipx.skips.resize import resize_linear
 from nnunet_skipx.skips.token_grid import TokenGrid
@@ -47,7 +48,7 @@ class DAT(nn.Module):
 
     def embed(self, features: Sequence[torch.Tensor]) -> torch.Tensor:
         """Tokens `(S, B, n, embedding)` of the skips' patches and positions."""
-        maps = [patch(x) for patch, x in zip(self.patches, features, strict=True)]
+        maps = [embed_patches(x, conv) for conv, x in zip(self.patches, features, strict=True)]
         tokens = torch.stack([x.flatten(2).mT for x in maps])
         return tokens + self.positions_on(maps[0].shape[2:])[:, None]
 

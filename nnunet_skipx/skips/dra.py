@@ -9,6 +9,7 @@ from torch.utils.checkpoint import checkpoint
 
 from nnunet_skipx.skips.blocks import BlockOps, refuse_unknown
 from nnunet_skipx.skips.instance_norm_attention import channel_attention, spatial_attention
+from nnunet_skipx.skips.patch_embedding import embed_patches
 from nnunet_skipx.skips.per_image import PerImage
 from nnunet_skipx.skips.pointwise import conv1x1_norm_nonlin
 
@@ -61,7 +62,7 @@ class DRA(nn.Module):
 
     def forward(self, decoder_map: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
         """A skip `(B, channels, *spatial)` from a decoder map `(B, C, *spatial)` and tokens `(B, n, embedding)`."""
-        restored = self.restore(self.patches(decoder_map), tokens)
+        restored = self.restore(embed_patches(decoder_map, self.patches), tokens)
         if isinstance(self.mask_norm, _BatchNorm):  # a second evaluation would move its running statistics twice
             return self.masked(decoder_map, restored)
         # The mask is as large as the decoder map; it is cheap, so the backward makes it again.
