@@ -67,7 +67,8 @@ class FoldedInstanceNorm(torch.autograd.Function):
             centred = with_ones(values - mean)
             covariance = sum_over_voxels(centred[:, :-1], centred[:, :-1]) / x.shape[2]
             r = torch.rsqrt(((w @ covariance) * w).sum(2, keepdim=True).clamp_min(0) + eps)
-            matrix = torch.cat([gamma[:, None] * r * w, beta[:, None].expand(len(x), -1, 1)], 2)
+            # Joined as rows, of C_out numbers: GPUs are slow to read rows of an odd length, such as C_in + 1.
+            matrix = torch.cat([(gamma[:, None] * r * w).mT, beta.expand(len(x), 1, -1)], 1).mT
             centred = centred.to(x.dtype)
             seen = centred if kept is None else with_ones(at_least_float32(kept) - mean).to(x.dtype)
             ctx.over_all = kept is None
@@ -89,7 +90,8 @@ class FoldedInstanceNorm(torch.autograd.Function):
             # Through covariance and mean, a voxel's gradient is affine in the voxel itself.
             slope = 2 * (w.mT @ (grad_variance * w)) / centred.shape[2]
             offset = -(matrix.mT @ grad_beta) / centred.shape[2]
-            grad_x = torch.bmm(torch.cat([slope, offset], 2).to(centred.dtype), centred)
+            affine = torch.cat([slope, offset.mT], 1).mT  # the slope is symmetric
+            grad_x = torch.bmm(affine.to(centred.dtype), centred)
             direct = matrix.to(grad.dtype).mT
             if ctx.over_all:
                 grad_x, grad_kept = torch.baddbmm(grad_x, direct, grad), None
