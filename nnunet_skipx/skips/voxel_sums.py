@@ -33,9 +33,10 @@ def worth_cutting(x: torch.Tensor) -> bool:
 
 def sum_of_pieces(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     """`sum_over_voxels` of a whole number of pieces, without copying either map."""
-    a, b = (x.unflatten(2, (-1, PIECE)).movedim(2, 1) for x in (a, b))  # (B, pieces, M, PIECE), views
+    a, b = [x.unflatten(2, (-1, PIECE)).movedim(2, 1) for x in (a, b)]  # (B, pieces, M, PIECE), views
     pieces = a.shape[1]
-    if all(x.stride(0) == pieces * x.stride(1) for x in (a, b)):  # channels last: images and pieces are one axis
+    if a.stride(0) == pieces * a.stride(1) and b.stride(0) == pieces * b.stride(1):
+        # Channels last: images and pieces are one axis.
         return product(a.flatten(0, 1), b.flatten(0, 1).mT).unflatten(0, (-1, pieces)).sum(1)
     return torch.stack([product(x, y.mT) for x, y in zip(a.unbind(), b.unbind(), strict=True)]).sum(1)
 

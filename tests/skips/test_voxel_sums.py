@@ -6,10 +6,12 @@ import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
+from nnunet_skipx.architectures import U2Net, UTANet
 from nnunet_skipx.skips import voxel_sums
 from nnunet_skipx.skips.pointwise import conv1x1, conv1x1_norm_nonlin
 from nnunet_skipx.skips.voxel_products import multiply_rows, multiply_voxels
 from nnunet_skipx.skips.voxel_sums import sum_over_voxels
+from tests.plan_shapes import PlanShape
 
 LIMITS = {torch.float32: 1e-4, torch.float64: 1e-10}
 
@@ -118,3 +120,18 @@ def test_is_one_graph(route: None) -> None:
     a, b = (x.detach() for x in maps("channels first", 70))
     compiled = torch.compile(sum_over_voxels, fullgraph=True, backend="aot_eager")
     torch.testing.assert_close(compiled(a, b), a @ b.mT)
+
+
+@pytest.mark.parametrize("network_class", [UTANet, U2Net])
+def test_networks_stay_one_graph_in_pieces(network_class: type[nn.Module], route: None) -> None:
+    torch.manual_seed(0)
+    shape = PlanShape((16, 24, 16), (1, 1, 1), 3)
+    network, x = network_class(1, 3, True, **shape.architecture()), torch.randn(2, 1, *shape.patch)
+    compiled = torch.compile(network, fullgraph=True, backend="aot_eager")
+    gradients = []
+    for run in (compiled, network):
+        network.zero_grad()
+        logits = run(x)
+        torch.stack([y.square().mean() for y in logits]).sum().backward()
+        gradients.append([p.grad.clone() for p in network.parameters()])
+    torch.testing.assert_close(*gradients, rtol=1e-3, atol=1e-4)
