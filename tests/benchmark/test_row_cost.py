@@ -22,6 +22,7 @@ from tests.plan_shapes import dataset_json, plans
 
 DATASET = "Dataset998_Test"  # of the test plans
 TRAINER = "nnUNetTrainerXUNet"
+MSA_UNET_CLAIMS = ("re-injection", "attention", "joint head")
 SECONDS = st.lists(st.floats(0.1, 1e4), min_size=1, max_size=6)
 
 
@@ -88,10 +89,10 @@ def test_a_trainer_tells_what_its_network_claims_and_what_it_takes_away(
 
 @pytest.mark.parametrize(
     ("options", "removed"),
-    [("", ()), ("_bf16", ()), ("_bf16_without-head_demo", ("head",)), ("_twin", ("reinjection", "attention", "head"))],
+    [("", ()), ("_bf16", ()), ("_bf16_without-head_demo", ("joint head",)), ("_twin", MSA_UNET_CLAIMS)],
 )
-def test_our_trainers_tell_it_too(options: str, removed: tuple[str, ...]) -> None:
-    assert ingredients(f"nnUNetTrainerMSAUNet{options}") == (("reinjection", "attention", "head"), removed)
+def test_our_trainers_tell_it_too_by_what_a_reader_calls_it(options: str, removed: tuple[str, ...]) -> None:
+    assert ingredients(f"nnUNetTrainerMSAUNet{options}") == (MSA_UNET_CLAIMS, removed)
 
 
 @pytest.mark.parametrize("error", [ValueError, ImportError, RuntimeError])
