@@ -6,8 +6,9 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from nnunet_skipx.skips.blocks import BlockOps
 from nnunet_skipx.skips.gates import Routing
-from nnunet_skipx.skips.pointwise import at_least_float32, conv1x1, conv1x1_norm_nonlin
+from nnunet_skipx.skips.pointwise import conv1x1, conv1x1_norm_nonlin
 from nnunet_skipx.skips.voxel_products import multiply_voxels
+from nnunet_skipx.skips.voxel_sums import at_least_float32
 
 
 class Experts(nn.Module):

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from nnunet_skipx.skips.per_image import PerImage
-from nnunet_skipx.skips.pointwise import at_least_float32
+from nnunet_skipx.skips.voxel_sums import at_least_float32
 
 
 class Routing(NamedTuple):

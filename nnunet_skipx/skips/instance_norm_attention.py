@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional as F
 
 from nnunet_skipx.skips.per_image import PerImage
-from nnunet_skipx.skips.pointwise import at_least_float32
+from nnunet_skipx.skips.voxel_sums import at_least_float32
 
 EPS = 1e-5
 
