@@ -21,6 +21,7 @@ def provenance(folder: Path, folds: Sequence[int]) -> dict[str, str]:
         "epochs x iterations": _joined(noted, " x ", "num_epochs", "num_iterations_per_epoch"),
         "optimiser": _optimiser(noted),
         "augmentation": augmentation_mode(trainer),
+        "steps": step_mode(trainer),
         "device": noted.get("gpu_name") or noted.get("device"),
         "precision": _precision(noted, trainer),
         "compiled": _compiled(noted),
@@ -39,6 +40,12 @@ def augmentation_mode(trainer: str) -> str:
     if "gpuaug" not in options:
         return "in worker processes"
     return "on the network's device, with elastic deformation" if "elastic" in options else "on the network's device"
+
+
+def step_mode(trainer: str) -> str:
+    """How a trainer's steps are carried out, from the options in its name."""
+    fast = "fast" in trainer.split("_")[1:]
+    return "fused, channels last, not awaited (_fast)" if fast else "nnU-Net's own"
 
 
 def splits_digest(table: pd.DataFrame) -> str:

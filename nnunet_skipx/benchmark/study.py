@@ -11,10 +11,15 @@ import pandas as pd
 from nnunet_skipx.benchmark.collect import collect_fold, label_names, model_name_parts, read_dataset_json
 from nnunet_skipx.benchmark.conventions import DiceRule, nnunet_dice
 from nnunet_skipx.benchmark.protocols import common_protocol, folds_of, require_protocol_folds
-from nnunet_skipx.benchmark.provenance import augmentation_mode
+from nnunet_skipx.benchmark.provenance import augmentation_mode, step_mode
 from nnunet_skipx.protocol import Protocol
 
 Models = dict[str, tuple[Path, ...]]  # a row's name -> its model folders, one per replicate
+MODES = {  # what a name's options choose, and the remark where the choices differ
+    augmentation_mode: "The training augmentation did not run in one mode, which is a difference of its own ({}).",
+    step_mode: "The training steps did not run in one mode, which does the same in another time: seconds per epoch "
+               "are not comparable ({}).",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,7 @@ def read_study(
     require_same_cases(table)
     if protocol is not None:
         require_protocol_folds(protocol, table)
-    remarks = (*silent, *plan_differences(models), *augmentation_differences(models))
+    remarks = (*silent, *plan_differences(models), *mode_differences(models))
     return Study(folders[0].parent.name, models, shared, table, dataset_json, protocol, incomplete, remarks)
 
 
@@ -169,13 +174,15 @@ def plan_differences(models: Models) -> tuple[str, ...]:
     return tuple(remarks)
 
 
-def augmentation_differences(models: Models) -> tuple[str, ...]:
-    """A remark where not all models were trained with the augmentation in one mode."""
-    modes = {name: augmentation_mode(model_name_parts(folders[0])[0]) for name, folders in models.items()}
-    if len(set(modes.values())) < 2:
-        return ()
-    listed = "; ".join(f"{name}: {mode}" for name, mode in modes.items())
-    return (f"The training augmentation did not run in one mode, which is a difference of its own ({listed}).",)
+def mode_differences(models: Models) -> tuple[str, ...]:
+    """A remark for each thing that not all models were trained with in one mode."""
+    trainers = {name: model_name_parts(folders[0])[0] for name, folders in models.items()}
+    remarks = []
+    for mode, what in MODES.items():
+        modes = {name: mode(trainer) for name, trainer in trainers.items()}
+        if len(set(modes.values())) > 1:
+            remarks.append(what.format("; ".join(f"{name}: {mode}" for name, mode in modes.items())))
+    return tuple(remarks)
 
 
 def _flat(content: dict[str, Any], prefix: str = "") -> dict[str, str]:

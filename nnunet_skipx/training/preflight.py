@@ -1,4 +1,5 @@
 """A step on zeros before the workers start, so that what cannot work fails at once and as itself."""
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
@@ -7,6 +8,7 @@ import torch
 from torch import nn
 from torch._dynamo import OptimizedModule
 from torch._dynamo.exc import TorchDynamoException
+from torch._inductor.runtime.cache_dir_utils import cache_dir
 from torch.nn.parallel import DistributedDataParallel
 
 from nnunet_skipx.batch_shapes import data_shape, target_shapes
@@ -26,7 +28,7 @@ def preflight(trainer: "SkipTrainer") -> None:
         RuntimeError: the batch does not fit into the memory of the device; says what would.
     """
     trainer.set_deep_supervision_enabled(trainer.enable_deep_supervision)
-    with unchanged(trainer), fitting(trainer):
+    with unchanged(trainer), fitting(trainer), told_if_compiled(trainer):
         try:
             forward_and_backward(trainer)
         except TorchDynamoException as error:
@@ -53,6 +55,24 @@ def zero_batch(trainer: "SkipTrainer") -> dict[str, Any]:
     targets = [torch.zeros(shape, dtype=kind, device=trainer.device) for shape in target_shapes(trainer)]
     data = torch.zeros(data_shape(trainer), device=trainer.device)
     return {"data": data, "target": targets if trainer.enable_deep_supervision else targets[0]}
+
+
+@contextmanager
+def told_if_compiled(trainer: "SkipTrainer") -> Iterator[None]:
+    """Before a network is compiled inside, the log says how long that takes, and where what was compiled is kept."""
+    network = trainer.network
+    if isinstance(network, DistributedDataParallel):
+        network = network.module
+    if not isinstance(network, OptimizedModule):
+        yield
+        return
+    trainer.print_to_log_file(
+        f"Compiling, about {trainer.seconds_to_compile} s, or a few seconds where an earlier fold has left its kernels "
+        f"in {cache_dir()} (TORCHINDUCTOR_CACHE_DIR)"
+    )
+    start = time.perf_counter()
+    yield
+    trainer.print_to_log_file(f"First step after {time.perf_counter() - start:.0f} s")
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 from nnunet_skipx.architectures import SkipUNet, U2Net
 from nnunet_skipx.files import draft_of
 from nnunet_skipx.training.preflight import preflight
+from nnunet_skipx.training.skipped_steps import SkippedSteps
 from nnunet_skipx.training.twins import Budget, Ingredient, Twin, count, scaled_widths
 
 STOCK_NETWORKS = ("PlainConvUNet", "ResidualEncoderUNet")
@@ -45,6 +46,7 @@ class SkipTrainer(nnUNetTrainer):
     budget: ClassVar[Budget | None] = None
     demo_kwargs: ClassVar[dict[str, Any]] = {}
     demo_learning_rate: ClassVar[float | None] = None
+    seconds_to_compile: ClassVar[int] = 150  # most took 80 to 160 on 16 slow cores, at 128^3 and at 512^2
     domain_trainer: ClassVar[str | None] = None  # of a single data set, where this one trains several
 
     def __init__(
@@ -59,7 +61,7 @@ class SkipTrainer(nnUNetTrainer):
             raise RuntimeError("torch sees no CUDA GPU here: add -device cpu, or run `skipx doctor` on the GPU machine")
         super().__init__(plans, configuration, fold, dataset_json, device)
         self.save_every = 10  # a job killed on a cluster loses at most ten epochs
-        self.skipped_steps = 0
+        self.skipped = SkippedSteps()
 
     @classmethod
     def build_network_architecture(
@@ -137,17 +139,15 @@ class SkipTrainer(nnUNetTrainer):
         """nnU-Net's step; counts those that the GradScaler skips because a gradient was not finite."""
         if self.grad_scaler is None:
             return super().train_step(batch)
-        scale = self.grad_scaler.get_scale()
-        outputs = super().train_step(batch)
-        self.skipped_steps += self.grad_scaler.get_scale() < scale
-        return outputs
+        with self.skipped.watching(self.optimizer):
+            return super().train_step(batch)
 
     def on_train_epoch_end(self, train_outputs: list[dict]) -> None:
         """Log the epoch's skipped steps where half precision can have any."""
         super().on_train_epoch_end(train_outputs)
         if self.grad_scaler is not None:
-            self.print_to_log_file(f"Skipped steps: {self.skipped_steps}")
-        self.skipped_steps = 0
+            self.print_to_log_file(f"Skipped steps: {self.skipped.count()}")
+        self.skipped = SkippedSteps()
 
     def save_checkpoint(self, filename: str) -> None:
         """nnU-Net's checkpoint, whole or not at all: a job killed while it writes can go on from the last one."""

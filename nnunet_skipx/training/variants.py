@@ -16,12 +16,14 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 import nnunet_skipx.trainers as trainers_package
 from nnunet_skipx.architectures import SkipUNet
 from nnunet_skipx.training.adamw import AdamWOption
+from nnunet_skipx.training.fast import FastOption
 from nnunet_skipx.training.gpuaug import ElasticOption, GpuAugOption
 from nnunet_skipx.training.meaningless import refuse_meaningless
 from nnunet_skipx.training.options import Bf16Option, DemoOption, EpochsOption
 from nnunet_skipx.training.stage2 import Stage2Option
 from nnunet_skipx.training.trainer import SkipTrainer
 from nnunet_skipx.training.twins import Ingredient, Twin
+from nnunet_skipx.training.unawaited import UnawaitedSteps
 
 BASELINE = "nnUNetTrainer"
 WITHOUT = "without-"
@@ -35,14 +37,15 @@ OPTIONS = {
     "bf16": "autocast to bfloat16 instead of float16, without GradScaler",
     "gpuaug": "nnU-Net's training augmentation on the GPU; workers only load and crop",
     "elastic": "elastic deformation of the 3D U-Net's authors on top (with _gpuaug)",
+    "fast": "nnU-Net's training in less time on a GPU: fused optimiser, channels last, no waits; the same mathematics",
     "adamw": "AdamW 3e-4, weight decay 5e-2, warm-up, gradient norm at most 1, instead of nnU-Net's SGD",
     "stage2": "freeze a trained U-Net given by -pretrained_weights, train the mechanism (not on nnUNetTrainer)",
     "demo": "the shortened schedule of `skipx demo`, optimiser included",
 }
 # In the order in which they have the last word: the demo's optimiser replaces AdamW's.
 MIXINS = {
-    "elastic": ElasticOption, "gpuaug": GpuAugOption, "bf16": Bf16Option, "stage2": Stage2Option, "demo": DemoOption,
-    "adamw": AdamWOption,
+    "fast": FastOption, "elastic": ElasticOption, "gpuaug": GpuAugOption, "bf16": Bf16Option, "stage2": Stage2Option,
+    "demo": DemoOption, "adamw": AdamWOption,
 }  # fmt: skip
 
 
@@ -121,7 +124,9 @@ def _variant(name: str, base_name: str, options: tuple[str, ...]) -> type[nnUNet
     mixins += [mixin for option, mixin in MIXINS.items() if option in options]
     if issubclass(base, SkipTrainer):
         namespace |= network_of(base, options)
-    return type(name, (*mixins, base), namespace)
+    beneath = [UnawaitedSteps] if "fast" in options else []
+    bases = (*mixins, base, *beneath) if issubclass(base, SkipTrainer) else (*mixins, *beneath, base)
+    return type(name, bases, namespace)
 
 
 def network_of(base: type[SkipTrainer], options: Sequence[str]) -> dict[str, Any]:

@@ -123,6 +123,6 @@ def test_the_planners_estimate_counts_tokens_and_masks() -> None:
 def test_is_built_within_seconds_at_nnunets_widths(patch: tuple[int, ...]) -> None:
     shape = PlanShape(patch, (1,) * len(patch), 6, features=32)
     arguments = shape.architecture() | {"features_per_stage": [32, 64, 128, 256, 320, 320]}
-    start = time.perf_counter()
+    start = time.process_time()
     UDTransNet(1, 3, patch_size=patch, **arguments)
-    assert time.perf_counter() - start < 6  # 2 s on a machine that does nothing else
+    assert time.process_time() - start < 6 * torch.get_num_threads()  # 2 s in one thread

@@ -116,12 +116,13 @@ def test_a_slow_loader_starves_the_device_whatever_the_queue_held(known: dict[st
     rows = measure_loading("nnUNetTrainer", setting())
     assert [row.workers for row in rows] == [0, 1, 2]
     for row in rows:
-        assert row.step_seconds == pytest.approx(0.01, abs=0.03)
-        assert row.batch_seconds >= 0.079
+        assert 0.01 <= row.step_seconds < 0.08
+        # One batch of six out of the queue's stock would make 0.067; a clock started late takes a millisecond away.
+        assert row.batch_seconds > 0.073
         assert row.waits > 0.5
     inline, one, two = (row.iteration_seconds for row in rows)
     assert inline >= 0.09
-    assert one >= 0.075
+    assert one > 0.065
     assert two < inline
 
 

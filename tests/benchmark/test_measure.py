@@ -102,7 +102,8 @@ def step_that_shrinks() -> Step:
 def test_seconds_are_those_of_the_step_and_the_ratio_is_paired() -> None:
     seconds = paired_seconds({"a": partial(time.sleep, 0.06), "b": partial(time.sleep, 0.02)}, runs=3, warmup=1)
     assert [len(values) for values in seconds.values()] == [3, 3]
-    assert sorted(seconds["a"])[1] == pytest.approx(0.06, rel=0.5)
+    assert min(seconds["a"]) >= 0.06
+    assert 0.02 <= min(seconds["b"]) < 0.06  # a busy machine makes a step slower, never faster
     assert ratio({"a": [2.0, 40.0, 3.0], "b": [2.0, 10.0, 10.0]}, "a", "b") == 1.0  # of the medians 0.3
 
 

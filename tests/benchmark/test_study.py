@@ -39,13 +39,18 @@ def test_a_missing_fold_is_refused_or_left_out_for_all_and_told(folders: list[Pa
         read_study(folders, [1], allow_missing=True)
 
 
-def test_two_modes_of_augmentation_in_one_table_are_told(folders: list[Path]) -> None:
-    other = folders[1].rename(folders[1].with_name("nnUNetTrainerUTANet_gpuaug__nnUNetPlans__3d_fullres"))
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [("gpuaug", "augmentation did not run in one mode"), ("fast", "steps did not run in one mode")],
+)
+def test_two_modes_in_one_table_are_told(folders: list[Path], option: str, words: str) -> None:
+    other = folders[1].rename(folders[1].with_name(f"nnUNetTrainerUTANet_{option}__nnUNetPlans__3d_fullres"))
     (remark,) = read_study([folders[0], other], FOLDS, allow_missing=False).remarks
-    assert "did not run in one mode" in remark
-    assert "nnUNetTrainerUTANet_gpuaug: on the network's device" in remark
-    both = folders[0].rename(folders[0].with_name("nnUNetTrainer_gpuaug__nnUNetPlans__3d_fullres"))
+    assert words in remark
+    assert f"nnUNetTrainerUTANet_{option}: " in remark
+    both = folders[0].rename(folders[0].with_name(f"nnUNetTrainer_{option}__nnUNetPlans__3d_fullres"))
     assert not read_study([both, other], FOLDS, allow_missing=False).remarks
+
 
 
 @pytest.mark.parametrize("shorter", [0, 1])

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from torch._dynamo import OptimizedModule
+from torch._inductor.runtime.cache_dir_utils import cache_dir
 
 from nnunet_skipx.training.preflight import preflight
 from nnunet_skipx.training.trainer import SkipTrainer
@@ -81,6 +82,18 @@ def test_what_cannot_be_compiled_is_trained_uncompiled_with_one_line(folders: Pa
     lines = [line for line in Path(trainer.log_file).read_text().splitlines() if "torch.compile failed" in line]
     assert len(lines) == 1
     assert "working triton" in lines[0]
+
+
+def test_the_log_says_that_the_network_is_being_compiled_and_when_that_was_done(folders: Path) -> None:
+    trainer = ready("nnUNetTrainerXUNet")
+    trainer.preflight()
+    trainer.network = torch.compile(trainer.network, backend="eager")
+    trainer.preflight()
+    lines = Path(trainer.log_file).read_text().splitlines()
+    before, after = [line for line in lines if "Compiling" in line or "First step" in line]
+    assert "Compiling, about 150 s" in before
+    assert cache_dir() in before
+    assert "First step after" in after
 
 
 def test_an_error_of_the_network_comes_up_as_itself_before_any_worker_starts(folders: Path) -> None:
