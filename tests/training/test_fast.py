@@ -1,4 +1,5 @@
 """`_fast` trains as its trainer does: losses, weights, online Dice and logs agree, compiled or not."""
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,11 @@ from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from nnunet_skipx.planning.half_precision import autocast_as_on_a_gpu
+from nnunet_skipx.planning.half_precision import autocast_as_on_a_gpu, run_backward
 from nnunet_skipx.planning.storages import StorageTracker
 from nnunet_skipx.planning.training_memory import _make_weights
 from nnunet_skipx.training.memory_layout import FORMATS, instance_norm, lay_out_channels_last
-from nnunet_skipx.training.unawaited import on_host
+from nnunet_skipx.training.unawaited import Ahead, on_host
 from nnunet_skipx.training.variants import trainer_class
 from tests.contract import SMALL
 from tests.plan_shapes import PlanShape, dataset_json, plans
@@ -201,3 +202,49 @@ def test_compiled_in_channels_last_it_trains_as_the_plain_trainer(
     kernels = [module.weight for module in trainer.network.modules() if isinstance(module, nn.Conv2d)]
     assert all(kernel.is_contiguous(memory_format=torch.channels_last) for kernel in kernels)
     np.testing.assert_allclose(losses(trainer, 5, flat), plain, atol=1e-5)
+
+
+class Reads(TorchDispatchMode):
+    """Notes what brings values of the device to the host."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        name, device = func.overloadpacket.__name__, (kwargs or {}).get("device")
+        from_device = any(isinstance(x, torch.Tensor) and x.device.type == "cuda" for x in args)
+        if from_device and (name in ("_local_scalar_dense", "nonzero", "equal") or device == torch.device("cpu")):
+            self.found.append(name)
+        if name == "_fused_sgd_":  # in place; torch has none for fake tensors
+            return None
+        return func(*args, **(kwargs or {}))
+
+
+def reads_of(name: str, with_scaler: bool) -> list[str]:
+    """What a step on fake CUDA tensors reads, up to the first value that only a real tensor has."""
+    trainer = started(name)
+    trainer.device = CUDA
+    trainer.__dict__["ahead"] = Ahead(torch.device("cpu"))  # events need a real GPU
+    backward = pytest.MonkeyPatch.context()
+    with FakeTensorMode(), StorageTracker(CUDA), autocast_as_on_a_gpu(), Reads() as reads, backward as patch:
+        patch.setattr(torch.Tensor, "backward", run_backward)
+        _make_weights(trainer.network, CUDA)
+        trainer.optimizer, _ = trainer.configure_optimizers()
+        trainer.grad_scaler = torch.amp.GradScaler("cpu") if with_scaler else None
+        targets = [torch.empty(2, 1, *(n // part for n in SMALL.patch), device=CUDA) for part in (1, 2)]
+        with suppress(RuntimeError):
+            trainer.train_step({"data": torch.empty(2, 1, *SMALL.patch, device=CUDA), "target": targets})
+            reads.found.append("the step ended")
+    return reads.found
+
+
+@pytest.mark.parametrize("with_scaler", [True, False])
+@pytest.mark.parametrize("name", TRAINERS)
+def test_a_step_does_not_wait_for_a_gpu(folders: Path, name: str, with_scaler: bool) -> None:
+    assert reads_of(f"{name}_fast", with_scaler) == ["the step ended"]
+
+
+@pytest.mark.parametrize("with_scaler", [True, False])
+def test_nnunets_own_step_does(folders: Path, with_scaler: bool) -> None:
+    assert reads_of("nnUNetTrainer", with_scaler)[0] in ("_local_scalar_dense", "_to_copy")
