@@ -64,8 +64,7 @@ def autocast_as_on_a_gpu() -> Iterator[None]:
         common.amp_definitely_not_available = before
 
 
-def run_backward(loss: torch.Tensor) -> None:
-    """`loss.backward()`, which by itself would leave `Autocast`, though checkpoints compute again inside it."""
-    _engine_run_backward(
-        (loss,), (torch.ones_like(loss),), False, False, (), allow_unreachable=True, accumulate_grad=True
-    )
+def run_backward(*outputs: torch.Tensor) -> None:
+    """`output.backward()` with gradients of 1, which would leave `Autocast`, though checkpoints compute again inside it."""
+    gradients = tuple(torch.ones_like(output) for output in outputs)
+    _engine_run_backward(outputs, gradients, False, False, (), allow_unreachable=True, accumulate_grad=True)

@@ -10,6 +10,8 @@ import torch
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from nnunet_skipx.skips.voxel_sums import minus
+
 CACHE_ELEMENTS = 2**19
 
 
@@ -46,8 +48,16 @@ def mean_and_scale(y: torch.Tensor, eps: float) -> tuple[torch.Tensor, torch.Ten
     mean = y.mean(1, keepdim=True, dtype=torch.promote_types(y.dtype, torch.float32))
     squares = torch.zeros_like(mean)
     for (part,) in pieces(y):
-        squares += (part - mean).square_().sum(1, keepdim=True)
+        squares += squared_distances(part, mean)
     return mean, torch.rsqrt(squares / y.shape[1] + eps)
+
+
+def squared_distances(y: torch.Tensor, mean: torch.Tensor) -> torch.Tensor:
+    """Sums over the voxels of `(y - mean)^2`, `(B, 1, C)`, in the precision of the mean."""
+    if y.dtype == mean.dtype:
+        return (y - mean).square_().sum(1, keepdim=True)
+    # torch squares and sums half precision in float32 in one kernel, without a float32 map, only as a norm.
+    return torch.linalg.vector_norm(minus(y, mean), dim=1, keepdim=True, dtype=mean.dtype).square()
 
 
 def activate(

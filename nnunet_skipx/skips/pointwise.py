@@ -8,7 +8,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 from torch.nn.modules.instancenorm import _InstanceNorm
 
-from nnunet_skipx.skips.voxel_sums import at_least_float32, sum_over_voxels
+from nnunet_skipx.skips.voxel_sums import minus, sum_over_voxels
 
 
 def conv1x1(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
@@ -62,15 +62,13 @@ class FoldedInstanceNorm(torch.autograd.Function):
     ) -> torch.Tensor:
         with torch.autocast("cuda", enabled=False), torch.autocast("cpu", enabled=False):
             w = weight.to(gamma.dtype)
-            values = at_least_float32(x)
-            mean = values.mean(2, keepdim=True)
-            centred = with_ones(values - mean)
+            mean = x.mean(2, keepdim=True, dtype=gamma.dtype)
+            centred = with_ones(minus(x, mean))
             covariance = sum_over_voxels(centred[:, :-1], centred[:, :-1]) / x.shape[2]
             r = torch.rsqrt(((w @ covariance) * w).sum(2, keepdim=True).clamp_min(0) + eps)
             # Joined as rows, of C_out numbers: GPUs are slow to read rows of an odd length, such as C_in + 1.
             matrix = torch.cat([(gamma[:, None] * r * w).mT, beta.expand(len(x), 1, -1)], 1).mT
-            centred = centred.to(x.dtype)
-            seen = centred if kept is None else with_ones(at_least_float32(kept) - mean).to(x.dtype)
+            seen = centred if kept is None else with_ones(minus(kept, mean))
             ctx.over_all = kept is None
             ctx.save_for_backward(centred, seen, weight, bias, gamma, covariance, r)
             return torch.bmm(matrix.to(x.dtype), seen)

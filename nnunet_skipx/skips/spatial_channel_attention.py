@@ -1,4 +1,5 @@
 """Spatial-channel attention of MSA-UNet: two channel branches behind attention pooling, and a spatial term."""
+import functools
 from typing import Any
 
 import torch
@@ -71,10 +72,8 @@ def hourglass(channels: int, hidden: int, innermost: int) -> nn.Sequential:
 def spatial_term(y: torch.Tensor) -> torch.Tensor:
     """Sigmoid of the product of the means of `y`, `(B, 1, *spatial)`, that vary along one axis each."""
     axes = range(2, y.ndim)
-    product = torch.ones_like(y)
-    for axis in axes:
-        product = product * y.mean([other for other in axes if other != axis], keepdim=True)
-    return torch.sigmoid(product)
+    means = [y.mean([other for other in axes if other != axis], keepdim=True) for axis in axes]
+    return torch.sigmoid(functools.reduce(torch.mul, means))  # as large as the map with the last factor only
 
 
 class PooledMaps(torch.autograd.Function):

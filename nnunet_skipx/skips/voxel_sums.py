@@ -48,6 +48,11 @@ def product(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     return torch.bmm(at_least_float32(a), at_least_float32(b))
 
 
+def minus(x: torch.Tensor, mean: torch.Tensor) -> torch.Tensor:
+    """`x - mean` in the precision of x: calculated in that of the mean, which no map is stored in."""
+    return torch.sub(x, mean, out=torch.empty_like(x))
+
+
 def at_least_float32(x: torch.Tensor) -> torch.Tensor:
     """Half precision becomes float32; float32 and float64 stay."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
