@@ -46,7 +46,7 @@ def writes_only(func: Any, key: str) -> bool:
 
 
 def operations(func: Any, args: tuple, kwargs: dict, outputs: Any) -> tuple[str, int]:
-    """What multiplies and adds, "half" or "tf32" on tensor cores or "single" elsewhere, and how often; 0 if it does not.
+    """What multiplies and adds, "half" or "tf32" on tensor cores or "single" elsewhere, and how often, 0 for never.
 
     torch multiplies float32 maps in convolutions as TF32 by default, in matrix products not. Depthwise convolutions
     have no matrices for tensor cores.
@@ -77,5 +77,5 @@ def convolution_operations(name: str, args: tuple, outputs: Any) -> tuple[str, i
 
 
 def precision(x: torch.Tensor, full: str) -> str:
-    """ "half" for half precision, else `full`."""
+    """The unit for half precision, or the one for `full`."""
     return "half" if x.dtype in (torch.float16, torch.bfloat16) else full

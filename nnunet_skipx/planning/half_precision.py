@@ -65,6 +65,6 @@ def autocast_as_on_a_gpu() -> Iterator[None]:
 
 
 def run_backward(*outputs: torch.Tensor) -> None:
-    """`output.backward()` with gradients of 1, which would leave `Autocast`, though checkpoints compute again inside it."""
+    """Backward from gradients of 1. torch's own would leave `Autocast`, though checkpoints compute again inside it."""
     gradients = tuple(torch.ones_like(output) for output in outputs)
     _engine_run_backward(outputs, gradients, False, False, (), allow_unreachable=True, accumulate_grad=True)

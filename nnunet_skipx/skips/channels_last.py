@@ -115,5 +115,6 @@ class NormActivation(torch.autograd.Function):
             grad_gamma += (result * torch.addcmul(-mean * r, y, r)).sum(1, keepdim=True, dtype=gamma.dtype)
         voxels = grad[0, 0].numel()
         for y, result in pieces(rows(x), rows(out)):
-            norm_backward_(result, torch.addcmul(-mean * r, y, r), grad_gamma / voxels, grad_beta / voxels, scale)
+            normalised = torch.addcmul(-mean * r, y, r, out=torch.empty_like(y))
+            norm_backward_(result, normalised, grad_gamma / voxels, grad_beta / voxels, scale)
         return out, grad_gamma.sum((0, 1)), grad_beta.sum((0, 1)), None, None

@@ -5,7 +5,6 @@ import torch
 from torch import nn
 
 from nnunet_skipx.skips.per_image import PerImage
-from nnunet_skipx.skips.voxel_sums import at_least_float32
 
 
 class Routing(NamedTuple):
@@ -52,7 +51,7 @@ class Gates(nn.Module):
 
 def spatial_mean(x: torch.Tensor) -> torch.Tensor:
     """Mean over all positions of `(B, C, *spatial)` in at least float32, `(B, C)`."""
-    return at_least_float32(x).flatten(2).mean(2)
+    return x.flatten(2).mean(2, dtype=torch.promote_types(x.dtype, torch.float32))
 
 
 def balance_loss(usage: torch.Tensor) -> torch.Tensor:

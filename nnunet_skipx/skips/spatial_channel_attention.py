@@ -87,7 +87,7 @@ class PooledMaps(torch.autograd.Function):
     def forward(ctx: Any, x: torch.Tensor, weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         with torch.autocast("cuda", enabled=False), torch.autocast("cpu", enabled=False):
             values = at_least_float32(x).flatten(2)
-            maps = weight @ values
+            maps = torch.bmm(weight.expand(len(x), -1, -1), values)  # `weight @ values` would copy the values
             attention = torch.softmax(maps[:, :-1], 2)
             ctx.save_for_backward(x, weight, attention)
             return sum_over_voxels(attention, values), maps[:, -1:].unflatten(2, x.shape[2:])

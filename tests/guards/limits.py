@@ -1,0 +1,3 @@
+RECORDED = {}
+WHY_WIDE = {}
+WIDE = {}
