@@ -45,11 +45,16 @@ class Work:
 
     def cropped(self) -> tuple[torch.Tensor, torch.Tensor]:
         """A batch as workers crop it, larger than the patch: noise, and labels in blocks."""
-        shape = tuple(int(n) for n in get_patch_size(self.patch, *[self.rotation] * 3, SCALING))
-        generator = torch.Generator().manual_seed(0)
-        image = torch.randn(self.batch, 1, *shape, generator=generator)
-        coarse = torch.randint(-1, self.labels + 1, (self.batch, 1, *[8] * len(shape)), generator=generator)
-        return image, torch.nn.functional.interpolate(coarse.float(), shape).to(torch.int16)
+        size = (int(n) for n in get_patch_size(self.patch, *[self.rotation] * 3, SCALING))
+        return cropped_batch((self.batch, 1, *size), self.labels)
+
+
+def cropped_batch(shape: tuple[int, ...], labels: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Noise of this shape (B, C, *spatial), and labels in blocks with -1 where there was nothing."""
+    generator = torch.Generator().manual_seed(0)
+    image = torch.randn(shape, generator=generator)
+    coarse = torch.randint(-1, labels + 1, (shape[0], 1, *[8] * len(shape[2:])), generator=generator)
+    return image, torch.nn.functional.interpolate(coarse.float(), shape[2:]).to(torch.int16)
 
 
 WORKS = {

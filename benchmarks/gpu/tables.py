@@ -1,0 +1,196 @@
+"""The tables of docs/gpu.md: what was measured beside its goal, and why a row is missing where it is."""
+import statistics
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from benchmarks.augmentation_speed import WORKS
+from benchmarks.gpu import rows as order
+from benchmarks.gpu.rows import BASELINE, LARGE_3D, Row, mode
+from benchmarks.gpu.sizes import SHAPES
+from benchmarks.gpu.store import MACHINE, Rows
+
+NOT_MEASURED = "not measured"
+
+
+class Figures:
+    """The rows of a file, asked by what they are of."""
+
+    def __init__(self, rows: Rows) -> None:
+        self.rows = rows
+
+    def of(self, part: str, plan: str, trainer: str, compiled: bool = False) -> dict[str, Any]:
+        """All figures of a row; `missing` says why there are none."""
+        return self.rows.get(Row(part, plan, trainer, compiled, 0).key, {})
+
+    def step(self, plan: str, trainer: str, compiled: bool) -> dict[str, Any]:
+        """A training step, of whichever part."""
+        return self.of("steps", plan, trainer, compiled) or self.of("fast", plan, trainer, compiled)
+
+
+def seconds(figures: dict[str, Any]) -> float | None:
+    """The median of a row's runs."""
+    return statistics.median(figures["runs"]) if "runs" in figures else None
+
+
+def ratio(value: float | None, other: float | None) -> float | None:
+    return value / other if value and other else None
+
+
+def cell(figures: dict[str, Any], value: float | None, text: str = "{:.1f}", against: float | None = None) -> str:
+    """A figure with its ratio to another's, or why there is none."""
+    if value is None:
+        return figures.get("missing", NOT_MEASURED)
+    share = ratio(value, against)
+    return text.format(value) + ("" if share is None else f" ({share:.2f}x)")
+
+
+def verdict(value: float | None, goal: float | None, unit: str = "x") -> str:
+    """A goal, and whether it was met where the figure is known."""
+    if goal is None:
+        return "-"
+    met = "" if value is None else ": met" if value <= goal else ": missed"
+    return f"<= {goal:g}{unit}{met}"
+
+
+def table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """Markdown; a bar in a cell would end it."""
+    content = [head, ["---"] * len(head), *lines]
+    return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in content)
+
+
+def milliseconds(figures: dict[str, Any]) -> float | None:
+    value = seconds(figures)
+    return None if value is None else 1000 * value
+
+
+def gigabytes(figures: dict[str, Any]) -> float | None:
+    value = figures.get("memory_mb")
+    return None if value is None else value / 1024
+
+
+def steps_table(figures: Figures) -> str:
+    """Every network on every plan, against nnUNetTrainer in the same mode."""
+    head = ["plan", "trainer", "uncompiled ms", "compiled ms", "goal compiled", "GB uncompiled", "GB compiled",
+            "goal GB", "first step s", "goal first"]  # fmt: skip
+    return table(head, [steps_line(figures, plan, name) for plan in SHAPES for name in order.TRAINERS])
+
+
+def steps_line(figures: Figures, plan: str, name: str) -> list[str]:
+    rows = [figures.step(plan, name, compiled) for compiled in (False, True)]
+    others = [figures.step(plan, BASELINE, compiled) if name != BASELINE else {} for compiled in (False, True)]
+    times, memory = [], []
+    for row, other in zip(rows, others, strict=True):
+        times.append(cell(row, milliseconds(row), against=milliseconds(other)))
+        memory.append(cell(row, gigabytes(row), against=gigabytes(other)))
+    time_ratio, memory_ratio = (ratio(f(rows[1]), f(others[1])) for f in (milliseconds, gigabytes))
+    goal = order.TIME_GOALS.get(plan, {}).get(name)
+    memory_goal = order.MEMORY_GOALS.get(name) if plan in order.TIME_GOALS else None
+    first = first_step_cells(figures, plan, name)
+    return [plan, name, *times, verdict(time_ratio, goal), *memory, verdict(memory_ratio, memory_goal), *first]
+
+
+def first_step_cells(figures: Figures, plan: str, name: str) -> list[str]:
+    """Seconds to the first compiled step and the goal; measured beside other rows, on fewer cores, if need be."""
+    row = figures.of("first", plan, name, True)
+    if "first_seconds" not in row:
+        row = {**row, **figures.step(plan, name, True)}
+    value = row.get("first_seconds")
+    text = cell(row, value, "{:.0f}") + (f" ({row['first_cores']} cores)" if value is not None else "")
+    if plan != LARGE_3D:
+        return [text, "-"]
+    enough = value if row.get("first_cores") == order.FIRST_STEP_CORES else None
+    return [text, verdict(enough, order.FIRST_STEP_GOAL, f" s ({order.FIRST_STEP_CORES} cores)")]
+
+
+def operations_table(figures: Figures) -> str:
+    """What costs most in a compiled step, where that is above its goal."""
+    lines = []
+    for plan, goals in order.TIME_GOALS.items():
+        baseline = milliseconds(figures.step(plan, BASELINE, True))
+        for name, goal in goals.items():
+            row = figures.step(plan, name, True)
+            share = ratio(milliseconds(row), baseline)
+            if share is not None and share > goal:
+                lines += [[plan, name, operation[:100], f"{ms:.2f}", str(calls)]
+                          for operation, ms, calls in row.get("operations", [])]  # fmt: skip
+    nothing = ["-", "no network was measured above its goal", "-", "-", "-"]
+    return table(["plan", "trainer", "operation", "ms per step", "calls"], lines or [nothing])
+
+
+def fast_table(figures: Figures) -> str:
+    """The augmentation in a step and `_fast`, on random batches."""
+    lines = []
+    for name, compiled, against, goal in (
+        (order.ON_DEVICE, False, BASELINE, None),
+        (order.ON_DEVICE, True, BASELINE, None),
+        (order.FAST_TRAINERS[0], True, BASELINE, order.FAST_GOAL),
+        (order.FAST_TRAINERS[1], True, BASELINE, None),
+        (order.FAST_TRAINERS[2], True, order.FAST, order.FAST_AUGMENTATION_GOAL),
+    ):
+        row, other = (figures.step(LARGE_3D, which, compiled) for which in (name, against))
+        share = ratio(milliseconds(row), milliseconds(other))
+        lines.append([name, mode(compiled), cell(row, milliseconds(row)), cell(row, gigabytes(row)),
+                      f"{against}: {NOT_MEASURED if share is None else f'{share:.2f}x'}",
+                      verdict(share, goal)])  # fmt: skip
+    return table(["trainer", "mode", "ms", "GB", "against", "goal"], lines)
+
+
+def augmentation_table(figures: Figures) -> str:
+    """`_gpuaug` alone; means, because transforms that are drawn rarely take their share."""
+    lines = []
+    for work in WORKS:
+        row = figures.of("augmentation", work, "_gpuaug")
+        ms = 1000 * statistics.mean(row["runs"]) if "runs" in row else None
+        share = row.get("memory_share")
+        goals = verdict(ms, order.AUGMENTATION_GOAL_MS, " ms"), verdict(share, order.AUGMENTATION_MEMORY_GOAL)
+        lines.append([work, cell(row, ms), goals[0], cell(row, share, "{:.2f}"), goals[1]])
+    return table(["batch", "`_gpuaug` ms", "goal", "memory, times the batch's", "goal"], lines)
+
+
+def prediction_table(figures: Figures) -> str:
+    """A volume of 256x256x256."""
+    baseline = figures.of("prediction", LARGE_3D, BASELINE)
+    lines = []
+    for name in order.TRAINERS:
+        row, other = figures.of("prediction", LARGE_3D, name), baseline if name != BASELINE else {}
+        lines.append([name, cell(row, seconds(row), "{:.2f}", seconds(other)),
+                      cell(row, gigabytes(row), against=gigabytes(other))])  # fmt: skip
+    return table(["trainer", "s", "GB"], lines)
+
+
+def cores_table(figures: Figures) -> str:
+    """Training with nnU-Net's loading workers."""
+    lines = []
+    for row in (row for row in order.all_rows() if row.part == "cores"):
+        found = figures.of(row.part, row.plan, row.trainer, row.compiled)
+        counts = [name for name in found if name.endswith(" cores")]
+        for name in counts or ["16, 8, 4 cores"]:
+            lines.append([row.plan, row.trainer, mode(row.compiled), name.removesuffix(" cores"),
+                          *loading_cells(found, found.get(name))])  # fmt: skip
+    head = ["plan", "trainer", "mode", "CPU cores", "workers", "iterations/s", "device busy", "CPU cores used",
+            "step ms", "worker s/batch"]  # fmt: skip
+    return table(head, lines)
+
+
+def loading_cells(found: dict[str, Any], row: dict[str, Any] | None) -> list[str]:
+    if row is None:
+        return [cell(found, None)] * 6
+    used = NOT_MEASURED if row["cores_used"] is None else f"{row['cores_used']:.1f}"
+    return [str(row["workers"]), f"{1 / row['iteration_seconds']:.3g}", f"{1 - row['waits']:.0%}", used,
+            f"{1000 * row['step_seconds']:.1f}", f"{row['batch_seconds']:.3g}"]  # fmt: skip
+
+
+BLOCKS: dict[str, Callable[[Figures], str]] = {
+    "gpu-steps": steps_table,
+    "gpu-operations": operations_table,
+    "gpu-fast": fast_table,
+    "gpu-augmentation": augmentation_table,
+    "gpu-prediction": prediction_table,
+    "gpu-cores": cores_table,
+}
+
+
+def blocks(rows: Rows) -> dict[str, str]:
+    """The content of every block of the page, with the machine under each table."""
+    told = rows.get(MACHINE, {}).get("machine", "none; not measured: no GPU was at hand")
+    return {name: f"{make(Figures(rows))}\n\nMachine: {told}." for name, make in BLOCKS.items()}
