@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 STARTED = time.monotonic()  # before the imports, which take half a minute on a bare machine
-os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "1"  # asking for GPUs must not start CUDA here: the rows are forks
+os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "1"  # whoever asks for GPUs must not start CUDA here: the rows are forks
 
 from benchmarks.gpu.rows import PARTS  # noqa: E402
 from benchmarks.gpu.run import fill_page, measure_rows, printed, rows_of  # noqa: E402
@@ -29,10 +29,10 @@ def main(argv: list[str] | None = None) -> None:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that `timeout` leaves no process behind
         with tempfile.TemporaryDirectory(prefix="skipx_gpu_", ignore_cleanup_errors=True) as folder:
             measure_rows(args, STARTED, Path(folder))
-    rows = rows_of(args.rows or args.out)
-    print(printed(rows))
+    path = args.rows or args.out
+    print(printed(rows_of(path)))
     if args.write:
-        fill_page(rows)
+        fill_page(path)
 
 
 def arguments(argv: list[str] | None) -> argparse.Namespace:

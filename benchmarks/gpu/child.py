@@ -7,8 +7,10 @@ import ctypes
 import multiprocessing
 import os
 import signal
+import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection
@@ -85,6 +87,8 @@ def measure(connection: Connection, row: Row, cores: list[int], sizes: Sizes, fo
                 assert connection.recv() == GO
         connection.send({"done": True})
     except Exception as error:  # noqa: BLE001 - whatever it is becomes the row's text
+        if not isinstance(error, UnavailableError):
+            traceback.print_exc()
         connection.send({"missing": told(error)})
     connection.send(DONE)
 
@@ -93,9 +97,9 @@ def prepare(row: Row, cores: list[int], sizes: Sizes, folder: Path) -> None:
     """Its end, log, cores, what nnUNetv2_train sets, and caches: own ones where they have to be empty."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # without the program nobody would end it
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    with (folder / "log.txt").open("a") as log:
-        os.dup2(log.fileno(), 1)
-        os.dup2(log.fileno(), 2)
+    sys.stdout = sys.stderr = log = (folder / "log.txt").open("a", buffering=1)
+    for stream in (1, 2):  # compilers and CUDA write to these
+        os.dup2(log.fileno(), stream)
     os.sched_setaffinity(0, cores)
     inductor.compile_threads = len(cores)
     torch.set_num_threads(1)

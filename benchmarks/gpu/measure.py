@@ -4,6 +4,7 @@
 whose time the scheduler knows, because it knows for how long the row stood still.
 """
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import torch
@@ -35,6 +36,8 @@ class UnavailableError(Exception):
 
 def machine(row: Row, sizes: Sizes) -> Messages:
     """On what all rows are measured."""
+    if sizes.device == "cuda" and not torch.cuda.is_available():
+        raise UnavailableError("torch sees no CUDA GPU here: add --device cpu, or --rehearsal")
     yield {"machine": describe_machine(sizes.device == "cuda")}
 
 
@@ -55,19 +58,17 @@ def trainer_of(row: Row) -> type[nnUNetTrainer]:
 def training(row: Row, sizes: Sizes) -> Messages:
     """Seconds and peak memory of a training step, and if it is compiled, what in it costs most.
 
-    Compiling goes on beside other rows, and cuDNN's search for the fastest algorithms, which times them, waits.
+    Compiling goes on beside other rows; cuDNN's search for fast algorithms, which times them, waits for the turn.
     """
-    if not row.compiled:
-        yield TURN
-    cudnn.benchmark, cudnn.allow_tf32 = not row.compiled, not row.compiled
     step = made_step(row, sizes)
-    step()
-    yield FIRST_STEP
     if row.compiled:
-        yield TURN
-        # cuDNN remembers algorithms for each value of the flag for TF32, which float16 convolutions ignore. So now it
-        # searches; what it took while compiling is forgotten.
-        cudnn.benchmark, cudnn.allow_tf32 = True, True
+        # cuDNN remembers what it took for each value of the flag for TF32, which float16 convolutions ignore: what it
+        # takes without a search while compiling is forgotten in the turn.
+        cudnn.benchmark, cudnn.allow_tf32 = False, False
+        step()
+        yield FIRST_STEP
+    yield TURN
+    cudnn.benchmark, cudnn.allow_tf32 = True, True
     runs = paired_seconds({"step": step}, sizes.steps, WARMUP)["step"]
     yield {"runs": runs, "memory_mb": memory_of(step, sizes.device)}
     if row.compiled:
@@ -99,9 +100,10 @@ def prediction(row: Row, sizes: Sizes) -> Messages:
                                     setting.dataset_json, row.trainer, (0, 1, 2))  # fmt: skip
     predict = predictor.predict_sliding_window_return_logits
     predict(torch.randn(patch[1:]))  # cuDNN's search
-    volume = torch.randn(1, *sizes.volume)
-    runs = paired_seconds({"volume": lambda: predict(volume)}, runs=1, warmup=0)["volume"]
-    yield {"runs": runs, "memory_mb": memory_of(lambda: predict(volume), sizes.device)}
+    volume, runs = torch.randn(1, *sizes.volume), []
+    timed = partial(paired_seconds, {"volume": lambda: predict(volume)}, runs=1, warmup=0)
+    memory = memory_of(lambda: runs.extend(timed()["volume"]), sizes.device)
+    yield {"runs": runs, "memory_mb": memory}
 
 
 def cores(row: Row, sizes: Sizes) -> Messages:
@@ -112,6 +114,7 @@ def cores(row: Row, sizes: Sizes) -> Messages:
 def memory_of(step: Step, device: str) -> float | None:
     """MB of tensors on the GPU at the step's peak, all that this process made included; None on the CPU."""
     if device == "cpu":
+        step()
         return None
     torch.cuda.reset_peak_memory_stats()
     step()

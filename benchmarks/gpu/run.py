@@ -1,11 +1,10 @@
 """A run: the rows that are still missing are measured into a file; tables are made of what the file holds."""
 import argparse
+import shutil
 import statistics
 import time
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from benchmarks.gpu import sizes as all_sizes
 from benchmarks.gpu import store
@@ -17,13 +16,12 @@ from nnunet_skipx.benchmark.cost import find_trainer
 from nnunet_skipx.discovery import append_to_environment
 
 PAGE = Path(__file__).parents[2] / "docs" / "gpu.md"
+KEPT = "gpu_rows.jsonl"  # beside the page: what its tables were made of
 END = 10  # seconds for the end of the processes and the table
 
 
 def measure_rows(args: argparse.Namespace, started: float, folder: Path) -> None:
     """Measure in the time that is left since `started` (of time.monotonic) what the file does not hold yet."""
-    if args.device == "cuda" and not torch.cuda.is_available():
-        raise SystemExit("torch sees no CUDA GPU here: add --device cpu, or --rehearsal")
     append_to_environment()
     find_trainer(f"{BASELINE}UTANet")  # the search imports a lot, once for all rows
     before = store.read(args.out)
@@ -34,13 +32,17 @@ def measure_rows(args: argparse.Namespace, started: float, folder: Path) -> None
 
     def tell(row: Row, figures: dict[str, Any]) -> None:
         if row.part == "machine":
+            if "missing" in figures:
+                raise SystemExit(figures["missing"])
             figures |= {"rehearsal": args.rehearsal}
             check_machine(before.get(store.MACHINE, {}), figures, args.out)
         store.append(args.out, row, figures)
         if "done" not in figures and "operations" not in figures:
             say(f"{row.key}: {brief(figures)}")
 
-    say(f"imports done; the rows go to {args.out}")
+    log = args.out.with_suffix(".log").resolve()
+    (folder / "log.txt").symlink_to(log)
+    say(f"imports done; rows go to {args.out}, what they print to {log}")
     rows = chosen(args.part, store.done(before), args.rehearsal)
     Schedule(rows, sizes, folder, started + 60 * args.minutes - END, tell).run()
 
@@ -74,11 +76,14 @@ def printed(rows: store.Rows) -> str:
     return "\n\n".join(f"{name}\n{content}" for name, content in blocks(rows).items())
 
 
-def fill_page(rows: store.Rows) -> None:
-    """Write the tables into docs/gpu.md; SystemExit for a rehearsal's."""
+def fill_page(path: Path) -> None:
+    """Write the tables of a file of rows into docs/gpu.md and keep the rows beside it; SystemExit for a rehearsal's."""
+    rows = rows_of(path)
     if rows.get(store.MACHINE, {}).get("rehearsal", True):
-        raise SystemExit("these rows are no measurement (of a rehearsal, or without their machine): docs/gpu.md stays "
-                         "as it is")  # fmt: skip
+        raise SystemExit(f"the rows of {path} are no measurement (of a rehearsal, or without their machine): {PAGE} "
+                         "stays as it is")  # fmt: skip
     for name, content in blocks(rows).items():
         replace_block(PAGE, name, content)
-
+    kept = PAGE.with_name(KEPT)
+    if path.resolve() != kept.resolve():
+        shutil.copy(path, kept)

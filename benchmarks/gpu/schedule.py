@@ -12,7 +12,7 @@ from benchmarks.gpu.measure import FIRST_STEP, TURN
 from benchmarks.gpu.rows import Row
 from benchmarks.gpu.sizes import Sizes
 
-AT_ONCE = 5  # rows: more of them would not fit into the memory of one GPU
+AT_ONCE = 6  # rows: more of them might not fit into the memory of one GPU
 PATIENCE = 4  # a row may take so many times what is expected
 NO_TIME = "not measured: time"
 Tell = Callable[[Row, dict[str, Any]], None]
@@ -37,16 +37,16 @@ class Schedule:
         """Measure what there is time for; nothing that was started is left, however it ends."""
         try:
             while self.rows or self.children:
-                self.start_rows()
                 self.listen()
                 self.give_up_late_ones()
+                self.start_rows()  # before the next turn, during which nothing starts
                 self.give_turn()
         finally:
             for child in self.children:
                 child.end()
 
     def start_rows(self) -> None:
-        """As many as cores and memory allow; nothing starts during a turn."""
+        """As many as cores and memory allow."""
         while self.rows and self.holder is None:
             row = self.rows[0]
             if time.monotonic() + row.seconds > self.deadline:

@@ -43,7 +43,7 @@ TINY = {
 
 def real(device: str) -> Sizes:
     """What the tables of the docs are measured on."""
-    return Sizes(device, SHAPES, WORKS, (256, 256, 256), larger=32, steps=15, iterations=40)
+    return Sizes(device, SHAPES, WORKS, (256, 256, 256), larger=32, steps=10, iterations=40)
 
 
 def rehearsal(device: str) -> Sizes:

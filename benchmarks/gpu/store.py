@@ -24,7 +24,7 @@ def read(path: Path) -> Rows:
         try:
             figures = json.loads(line)
             rows.setdefault(figures.pop("row"), {}).update(figures)
-        except (ValueError, KeyError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"{path}, line {number} is no measured row ({line[:60]}): delete the line, or "
                              "give another file with --out") from error  # fmt: skip
     return rows
