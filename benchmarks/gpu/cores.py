@@ -25,6 +25,7 @@ CORES = (16, 8, 4)
 WORKERS_OF_NNUNET = 12  # at most; one for each core
 CASES = 5
 BLOCKS = 8  # of labels along a case's side
+PLACES_EVERY = 101  # voxels of a label, of which nnU-Net keeps some for its choice of patches
 
 
 def with_loading(name: str, setting: Setting, larger: int, iterations: int) -> Iterator[dict[str, Any]]:
@@ -66,7 +67,7 @@ def write_cases(folder: Path, setting: Setting, larger: int) -> None:
     blocks, chunks = comp_blosc2_params(shape, patch)
     for number in range(CASES):
         image, target = case(shape, labels, number)
-        places = {label: np.argwhere(target == label)[:10000] for label in range(1, labels)}
+        places = {label: np.argwhere(target == label)[::PLACES_EVERY] for label in range(1, labels)}
         nnUNetDatasetBlosc2.save_case(image, target, {"class_locations": places}, str(cases / f"case_{number}"),
                                       chunks, blocks)  # fmt: skip
 

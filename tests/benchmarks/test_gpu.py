@@ -3,14 +3,18 @@ import json
 import os
 import subprocess
 import sys
+import time
+from functools import partial
 from pathlib import Path
 
 import pytest
+import torch
 
 from benchmarks.gpu import run, store
 from benchmarks.gpu.__main__ import arguments
+from benchmarks.gpu.measure import memory_of
 from benchmarks.gpu.rows import BASELINE, FAST, TRAINERS, Row, all_rows, chosen
-from benchmarks.gpu.sizes import HIPPOCAMPUS, LARGE_3D
+from benchmarks.gpu.sizes import HIPPOCAMPUS, LARGE_2D, LARGE_3D, SHAPES, real
 from benchmarks.gpu.tables import BLOCKS, NOT_MEASURED, blocks
 from benchmarks.tables import block_of
 
@@ -95,6 +99,21 @@ def test_uncompiled_steps_of_all_networks_in_3d_come_first_and_no_row_twice() ->
     assert len({row.key for row in rows}) == len(rows)
 
 
+def test_plans_are_those_that_nnunet_makes() -> None:
+    made = {plan: arguments_of(plan) for plan in SHAPES}
+    assert [content["n_stages"] for content in made.values()] == [6, 8, 4]
+    assert made[LARGE_3D]["features_per_stage"] == [32, 64, 128, 256, 320, 320]
+    assert made[LARGE_2D]["features_per_stage"] == [32, 64, 128, 256, 512, 512, 512, 512]
+    assert all(set(content["n_conv_per_stage_decoder"]) == {2} for content in made.values())
+
+
+def arguments_of(plan: str) -> dict:
+    """The architecture's arguments of a plan of a real run."""
+    setting = real("cuda").setting(plan)
+    assert setting.device == "cuda"
+    return setting.plans["configurations"][setting.configuration]["architecture"]["arch_kwargs"]
+
+
 def test_what_was_measured_to_its_end_is_not_measured_again(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     [machine, ended, *others] = chosen(["steps"], [])
@@ -151,6 +170,23 @@ def test_a_rehearsal_is_not_for_the_docs(capsys: pytest.CaptureFixture) -> None:
     assert "a rehearsal has no figures" in capsys.readouterr().err
     assert arguments(["--rehearsal"]).device == "cpu"
     assert arguments([]).device == "cuda"
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_without_a_gpu_nothing_is_measured(tmp_path: Path) -> None:
+    out = tmp_path / "rows.jsonl"
+    with pytest.raises(SystemExit, match="add --device cpu, or --rehearsal"):
+        run.measure_rows(arguments(["--part", "augmentation", "--out", str(out)]), time.monotonic(), tmp_path)
+    assert not out.exists()
+
+
+def test_memory_on_a_gpu_is_the_peak_of_one_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+    for name in ("reset_peak_memory_stats", "synchronize"):
+        monkeypatch.setattr(torch.cuda, name, partial(calls.append, name))
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda: 3 * 2**20)
+    assert memory_of(lambda: calls.append("step"), "cuda") == 3
+    assert calls == ["reset_peak_memory_stats", "step", "synchronize"]
 
 
 def bare(tmp_path: Path) -> dict[str, str]:
