@@ -12,7 +12,7 @@ from benchmarks.gpu.measure import FIRST_STEP, TURN
 from benchmarks.gpu.rows import Row
 from benchmarks.gpu.sizes import Sizes
 
-AT_ONCE = 6  # rows: more of them might not fit into the memory of one GPU
+AT_ONCE = 8  # rows: the memory of a large GPU should hold them; what does not fit is tried again alone
 PATIENCE = 4  # a row may take so many times what is expected
 NO_TIME = "not measured: time"
 Tell = Callable[[Row, dict[str, Any]], None]
