@@ -12,10 +12,11 @@ import torch
 
 from benchmarks.gpu import run, store
 from benchmarks.gpu.__main__ import arguments
+from benchmarks.gpu.cells import NOT_MEASURED
 from benchmarks.gpu.measure import memory_of
 from benchmarks.gpu.rows import BASELINE, FAST, TRAINERS, Row, all_rows, chosen
 from benchmarks.gpu.sizes import HIPPOCAMPUS, LARGE_2D, LARGE_3D, SHAPES, real
-from benchmarks.gpu.tables import BLOCKS, NOT_MEASURED, blocks
+from benchmarks.gpu.tables import BLOCKS, blocks
 from benchmarks.tables import block_of
 
 ROOT = Path(__file__).parents[2]
