@@ -8,15 +8,15 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from torch._subclasses.fake_tensor import FakeTensorMode
 
+from benchmarks.memory_prediction import Shape, setting
 from benchmarks.recorder import CUDA, Recorder
 from nnunet_skipx.planning.half_precision import autocast_as_on_a_gpu, run_backward
 from nnunet_skipx.planning.training_memory import _make_weights
 from nnunet_skipx.training.variants import trainer_class
-from tests.plan_shapes import PlanShape, plans
 
-SIZES = {  # as nnU-Net plans for a GPU: shape and batch
-    "3d": (PlanShape((128, 128, 128), (1, 1, 1), 6, features=32), 2),
-    "2d": (PlanShape((512, 512), (1, 1), 8, features=32), 12),
+SIZES = {  # as nnU-Net plans for a GPU
+    "3d": Shape((128, 128, 128), (1, 1, 1), 6, 2, features=32),
+    "2d": Shape((512, 512), (1, 1), 8, 12, features=32),
 }
 TRAINERS = ("UTANet", "XUNet", "UDTransNet", "MSAUNet", "U2Net")
 STOCK = "PlainConvUNet"  # of nnUNetTrainer itself
@@ -33,14 +33,17 @@ def variants() -> list[str]:
 
 def record_step(name: str, size: str) -> Recorder:
     """Forward and backward of a variant's network, not compiled, under float16 autocast; loss and optimiser apart."""
-    shape, batch = SIZES[size]
-    manager = PlansManager(plans(shape, batch))
+    shape = SIZES[size]
+    planned = setting(shape)
+    manager = PlansManager(planned.plans)
     trainer: Any = nnUNetTrainer if name == STOCK else trainer_class(f"nnUNetTrainer{name}")
     with torch.device("meta"):
-        network = trainer.build_network_architecture(manager, manager.get_configuration("test"), 1, 3, True).train()
-    with FakeTensorMode(), Recorder(batch * prod(shape.patch)) as recorder, autocast_as_on_a_gpu():
+        network = trainer.build_network_architecture(
+            manager, manager.get_configuration(planned.configuration), 1, 3, True
+        ).train()
+    with FakeTensorMode(), Recorder(shape.batch * prod(shape.patch)) as recorder, autocast_as_on_a_gpu():
         _make_weights(network, CUDA)
-        image = torch.empty(batch, 1, *shape.patch, device=CUDA)
+        image = torch.empty(shape.batch, 1, *shape.patch, device=CUDA)
         recorder.forget()
         with torch.autocast("cuda"):
             logits = network(image)

@@ -52,6 +52,8 @@ def operations(func: Any, args: tuple, kwargs: dict, outputs: Any) -> tuple[str,
     have no matrices for tensor cores.
     """
     name = func.overloadpacket.__name__
+    if func.namespace == "nnunet_skipx":
+        return "single", depthwise_operations(name, args, outputs)
     if name in CONVOLUTIONS:
         return convolution_operations(name, args, outputs)
     if (position := PRODUCTS.get(name.rstrip("_"))) is not None:
@@ -74,6 +76,12 @@ def convolution_operations(name: str, args: tuple, outputs: Any) -> tuple[str, i
     count = 2 * len(x) * prod((x if transposed else y).shape[2:]) * weight.numel() * directions
     depthwise = groups > 1 and groups == x.shape[1]
     return "single" if depthwise else precision(x, "tf32"), count
+
+
+def depthwise_operations(name: str, args: tuple, outputs: torch.Tensor) -> int:
+    """Of our own kernels: a product for each tap of each voxel of the convolution's output."""
+    y = outputs if name == "depthwise" else args[0]
+    return 2 * y.numel() * prod(args[2] if name == "depthwise_kernel_gradient" else args[1].shape[2:])
 
 
 def precision(x: torch.Tensor, full: str) -> str:

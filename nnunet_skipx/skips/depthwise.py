@@ -12,6 +12,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from nnunet_skipx.skips.channels_last import channels_last, empty_channels_last
+from nnunet_skipx.skips.depthwise_gpu import depthwise_op, has_kernels, input_gradient_op, kernel_gradient_op
 
 
 def depthwise(
@@ -49,6 +50,8 @@ class Depthwise(torch.autograd.Function):
 
 def depthwise_forward(x: torch.Tensor, weight: torch.Tensor, stride: Sequence[int]) -> torch.Tensor:
     """The convolution itself, outside of autograd, channels last; `weight` has x's type."""
+    if has_kernels(x):
+        return depthwise_op(x, weight, stride)
     convolution = (F.conv2d, F.conv3d)[x.ndim - 4]
     return channels_last(convolution(channels_last(x), weight, None, tuple(stride), padding(weight), 1, len(weight)))
 
@@ -67,6 +70,9 @@ def depthwise_backward(
     factor = factor or [1] * len(stride)
     if x.device.type == "cpu":
         return fast_backward(grad, x, weight, stride, factor)
+    if has_kernels(x):
+        grad_x = input_gradient_op(grad, weight, stride, x.shape)
+        return boxes(grad_x, factor), kernel_gradient_op(grad, x, weight.shape[2:], stride)
     return stock_backward(grad, x, weight, stride, factor)
 
 
@@ -78,10 +84,14 @@ def stock_backward(
         grad, x, weight, None, stride, padding(weight), [1] * len(stride), False, [0] * len(stride), len(weight),
         [True, True, False],
     )  # fmt: skip
-    if any(f > 1 for f in factor):
-        box = grad.new_ones(len(weight), 1, *factor)
-        grad_x = (F.conv2d, F.conv3d)[x.ndim - 4](grad_x, box, None, tuple(factor), 0, 1, len(box))
-    return grad_x, grad_weight
+    return boxes(grad_x, factor), grad_weight
+
+
+def boxes(x: torch.Tensor, factor: Sequence[int]) -> torch.Tensor:
+    """Sums of a map over boxes of that size: the gradient of nearest enlargement."""
+    for axis, length in enumerate(factor, start=2):
+        x = x.unflatten(axis, (-1, length)).sum(axis + 1) if length > 1 else x
+    return x
 
 
 def fast_backward(

@@ -13,6 +13,7 @@ from nnunet_skipx.skips.per_image import PerImage
 from nnunet_skipx.skips.voxel_sums import at_least_float32
 
 EPS = 1e-5
+SMALLEST_SQUARE = 1e-12  # of keys that are all alike, which must not be divided by zero
 
 
 def channel_attention_weights(q: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
@@ -31,27 +32,29 @@ def channel_attention(
     """
     weights = channel_attention_weights(q, k)
     weights = F.dropout(weights if chosen is None else chosen(weights), dropout)
-    with torch.autocast("cuda", enabled=False), torch.autocast("cpu", enabled=False):
-        return at_least_float32(v) @ weights.mT
+    return v @ weights.mT.to(v.dtype)
 
 
 def spatial_attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, dropout: float = 0.0) -> torch.Tensor:
     """softmax(IN(Q K^T)) V, `(S, B, h, n, d)`: tokens attend to tokens, the scores of each (S, B, h) normed apart.
 
     The keys and values are shared, so all S sets of queries go into one call of torch's attention, which need not
-    store the scores: see `normed_queries_and_keys`.
+    store the scores: see `normed_queries_and_keys`. Under autocast a GPU multiplies halves there, several times faster
+    than in float32; softmax and sums inside are in float32 all the same.
 
     Args:
         q: queries, `(S, B, h, n, d)`.
         k, v: keys and values, `(B, h, m, d)`.
         dropout: probability of dropping a weight; 0 in evaluation.
     """
+    kind = torch.get_autocast_dtype("cuda") if q.is_cuda and torch.is_autocast_enabled("cuda") else None
     with torch.autocast("cuda", enabled=False), torch.autocast("cpu", enabled=False):
         queries, keys = normed_queries_and_keys(q, k)
         values = at_least_float32(v)
         if dropout > 0 and not q.is_cuda:
             return torch.stack([attend_and_drop(part, keys, values, dropout) for part in queries])
         queries = queries.permute(1, 2, 0, 3, 4).flatten(2, 3)
+        queries, keys, values = (x.to(kind or x.dtype) for x in (queries, keys, values))
         context = F.scaled_dot_product_attention(queries, keys, values, dropout_p=dropout, scale=1.0)
         return context.unflatten(2, (len(q), -1)).permute(2, 0, 1, 3, 4)
 
@@ -75,6 +78,7 @@ def normed_queries_and_keys(q: torch.Tensor, k: torch.Tensor) -> tuple[torch.Ten
     With means a, b and covariances A, B of queries and keys, the scores have the variance
     <A, B> + a^T B a + b^T A b, a sum of terms that are not negative. So r is known from small matrices, ahead of the
     scores, and goes into the queries. The mean key shifts all scores of a row alike and is subtracted for accuracy.
+    Keys are brought to the scale of 1 and queries scaled the other way, so that both stay in float16's range.
     """
     q, k = at_least_float32(q), at_least_float32(k)
     mean_q, mean_k = q.mean(-2, keepdim=True), k.mean(-2, keepdim=True)
@@ -83,4 +87,5 @@ def normed_queries_and_keys(q: torch.Tensor, k: torch.Tensor) -> tuple[torch.Ten
     covariance_k = centred_k.mT @ centred_k / k.shape[-2]
     variance = (covariance_q * (covariance_k + mean_k.mT @ mean_k)).sum((-1, -2), keepdim=True)
     variance = variance + (mean_q @ covariance_k * mean_q).sum(-1, keepdim=True)
-    return q * torch.rsqrt(variance.clamp_min(0) + EPS), centred_k
+    scale = (covariance_k.diagonal(dim1=-2, dim2=-1).mean(-1) + SMALLEST_SQUARE).sqrt()[..., None, None]
+    return q * (torch.rsqrt(variance.clamp_min(0) + EPS) * scale), centred_k / scale

@@ -150,8 +150,14 @@ def sum_taps(taps: torch.Tensor, axis: int, factor: int) -> torch.Tensor:
     """Sum of the three taps of one axis at the voxels that read them, that axis enlarged by `factor`."""
     before, own, after = taps.unbind(1 + axis)
     behind = [0, 0] * (taps.ndim // 2 - 2 - axis)
+    first = rounded_once(F.pad(before, [*behind, 1, -1]), own, after)
+    last = rounded_once(before, own, F.pad(after, [*behind, -1, 1]))
+    inner = [rounded_once(before, own, after)] * (factor - 2) if factor > 2 else []
     axis -= taps.ndim // 2 - 1
-    first = F.pad(before, [*behind, 1, -1]) + own + after
-    last = F.pad(after, [*behind, -1, 1]) + own + before
-    inner = [before + own + after] * (factor - 2) if factor > 2 else []
     return torch.stack([first, *inner, last], axis).flatten(axis - 1, axis)
+
+
+def rounded_once(*maps: torch.Tensor) -> torch.Tensor:
+    """Their sum: torch adds up halves in float32, and so does this, which `+` would round each time."""
+    with torch.autocast("cuda", enabled=False), torch.autocast("cpu", enabled=False):
+        return torch.stack(maps).sum(0)
