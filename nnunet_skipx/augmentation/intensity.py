@@ -1,51 +1,61 @@
-"""Noise, blur, brightness, contrast, low resolution and gamma, each on the samples that drew it."""
+"""Noise, brightness, contrast and gamma, each for all channels that drew it at once."""
 import torch
 from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
-from batchgeneratorsv2.transforms.noise.gaussian_blur import _build_kernel
-from torch.nn import functional as F
+from batchgeneratorsv2.transforms.intensity.contrast import ContrastTransform
 
 from nnunet_skipx.augmentation.batch import Batch, Chosen
+from nnunet_skipx.augmentation.rows import channels, drawn_numbers
 
-BLUR_TRUNCATE = 6  # as in batchgeneratorsv2's blur_dimension
-
-
-def in_place(transform: BasicTransform, batch: Batch, chosen: Chosen) -> None:
-    """The transform's own code on each chosen sample: its parameters lie on the host, so nothing waits."""
-    for sample, parameters in chosen:
-        batch.image[sample] = transform._apply_to_image(batch.image[sample], **parameters)
+SMALLEST = 1e-7  # what batchgeneratorsv2 divides by at least
 
 
 def noise(transform: BasicTransform, batch: Batch, chosen: Chosen) -> None:
     """Gaussian noise, drawn on the device; one number is a standard deviation for all channels."""
+    drawn = {}
     for sample, parameters in chosen:
-        if parameters["num_apply"] == 0:
-            continue
         sigmas = parameters["sigmas"]
         deviations = sigmas if isinstance(sigmas, list) else [sigmas] * parameters["num_apply"]
         for channel, deviation in zip(parameters["apply_idx"].tolist(), deviations, strict=True):
-            image = batch.image[sample, channel]
-            image.add_(torch.randn(image.shape, generator=batch.noise, device=image.device), alpha=deviation)
+            drawn[sample, channel] = [deviation]
+    if drawn:
+        with channels(batch, drawn) as (image, (deviation,)):
+            image.addcmul_(torch.randn(image.shape, generator=batch.noise, device=image.device), deviation)
 
 
-def blur(transform: BasicTransform, batch: Batch, chosen: Chosen) -> None:
-    """Gaussian blur, each chosen channel with a deviation for each axis."""
-    for sample, parameters in chosen:
-        channels = torch.where(parameters["apply_to_channel"])[0].tolist()
-        for channel, sigmas in zip(channels, parameters["sigmas"], strict=True):
-            image = batch.image[sample, channel]
-            for axis, sigma in enumerate(sigmas):
-                image = blurred(image, sigma, axis)
-            batch.image[sample, channel] = image
+def brightness(transform: BasicTransform, batch: Batch, chosen: Chosen) -> None:
+    """Each channel times a number."""
+    if drawn := drawn_numbers(chosen, "multipliers"):
+        with channels(batch, drawn) as (image, (factor,)):
+            image.mul_(factor)
 
 
-def blurred(image: torch.Tensor, sigma: float, axis: int) -> torch.Tensor:
-    """image (*spatial), blurred along one axis; sigma in voxels."""
-    kernel = _build_kernel(sigma, truncate=BLUR_TRUNCATE).to(image.device, non_blocking=True)
-    reach, axes = len(kernel) // 2, image.ndim
-    shape = [1] * axes
-    shape[axis] = -1
-    padding = [0] * (2 * axes)
-    padding[2 * (axes - 1 - axis) : 2 * (axes - axis)] = [reach, reach]
-    convolve = F.conv3d if axes == 3 else F.conv2d
-    padded = F.pad(image[None, None], padding, mode="reflect")
-    return convolve(padded, kernel.reshape(1, 1, *shape))[0, 0]
+def contrast(transform: ContrastTransform, batch: Batch, chosen: Chosen) -> None:
+    """Each channel's distance from its mean times a number, within its old range if the transform says so."""
+    if not (drawn := drawn_numbers(chosen, "multipliers")):
+        return
+    with channels(batch, drawn) as (image, (factor,)):
+        voxels = list(range(1, image.ndim))
+        mean = image.mean(voxels, keepdim=True)
+        lowest, highest = image.amin(voxels, keepdim=True), image.amax(voxels, keepdim=True)
+        image.sub_(mean).mul_(factor).add_(mean)
+        if transform.preserve_range:
+            image.clamp_(lowest, highest)
+
+
+def gamma(transform: BasicTransform, batch: Batch, chosen: Chosen) -> None:
+    """A power of each channel, scaled to [0, 1] for it; mean and deviation are kept, or the channel is inverted
+    meanwhile, where that was drawn.
+    """  # fmt: skip
+    if not (drawn := drawn_numbers(chosen, "retain_stats", "invert_image", "gamma")):
+        return
+    with channels(batch, drawn) as (image, (retained, inverted, power)):
+        voxels = list(range(1, image.ndim))
+        sign = 1 - 2 * inverted
+        image.mul_(sign)
+        deviation, mean = torch.std_mean(image, voxels, keepdim=True)
+        lowest = image.amin(voxels, keepdim=True)
+        span = image.amax(voxels, keepdim=True) - lowest
+        image.sub_(lowest).div_(span.clamp(min=SMALLEST)).pow_(power).mul_(span).add_(lowest)
+        new_deviation, new_mean = torch.std_mean(image, voxels, keepdim=True)
+        factor = torch.where(retained > 0, deviation / new_deviation.clamp_(min=SMALLEST), 1)
+        image.sub_(new_mean * retained).mul_(factor).add_(mean * retained).mul_(sign)

@@ -1,74 +1,93 @@
 """Labels at points between voxels: the one with the largest interpolated indicator, as batchgeneratorsv2 has it."""
-from functools import reduce
 from itertools import product
 
 import torch
 from torch.nn import functional as F
 
-SLABS = 2  # of a patch, one after the other, which bounds the memory
 SCALE = 1000  # batchgeneratorsv2 finds ties among scores in 16 bits, of which 1 is 1000
 
 
-def resampled_labels(labels: torch.Tensor, grid: torch.Tensor, outside: int) -> torch.Tensor:
-    """labels (channels, *spatial) at the points of a grid of `affine_grid` (*patch, d); integers.
+class Labels:
+    """Labels (n, *spatial), integers, that can be asked for at points between voxels; beyond them is `outside`.
 
-    Of several labels with the largest score the nearest voxel's wins if it is one of them, else the lowest. Beyond
-    the image everything is `outside`.
+    Of several labels with the largest score the nearest voxel's wins if it is one of them, else the lowest.
     """
-    found = labels.new_empty((len(labels), *grid.shape[:-1]))
-    rows = -(-len(grid) // SLABS)
-    for channel, result in zip(labels, found, strict=True):
-        volume = F.pad(channel, [1, 1] * channel.ndim, value=outside)
+
+    def __init__(self, labels: torch.Tensor, outside: int) -> None:
+        self.padded = F.pad(labels, [1, 1] * (labels.ndim - 1), value=outside)
         # A GPU votes everywhere, because the host would have to wait for the answer.
-        settled = uniform_blocks(volume).flatten() if volume.device.type == "cpu" else None
-        for points, part in zip(grid.split(rows), result.split(rows), strict=True):
-            part.copy_(at_places(volume, padded_places(points, channel.shape), settled).view(part.shape))
-    return found
+        self.settled = uniform_blocks(self.padded).flatten() if labels.device.type == "cpu" else None
+
+    def at(self, grid: torch.Tensor) -> torch.Tensor:
+        """(n, *patch) at the points of a grid (n, *patch, d), as of torch's `affine_grid`."""
+        places = self.places(grid)
+        first = self.lowest_corners(places)
+        if self.settled is None:
+            return self.voted(first, places).view(grid.shape[:-1])
+        found = self.padded.flatten().index_select(0, first)
+        unsettled = (~self.settled.index_select(0, first)).nonzero()[:, 0]
+        found[unsettled] = self.voted(first[unsettled], places.index_select(1, unsettled))
+        return found.view(grid.shape[:-1])
+
+    def places(self, grid: torch.Tensor) -> torch.Tensor:
+        """(d, N): where a grid's points lie in the padded volumes, in voxels."""
+        places = grid.new_empty((grid.shape[-1], grid[..., 0].numel()))
+        for axis, length in enumerate(self.padded.shape[1:]):
+            place = torch.mul(grid[..., -1 - axis], length / 2 - 1, out=places[axis].view(grid.shape[:-1]))
+            place.add_((length - 1) / 2).clamp_(0, length - 1)
+        return places
+
+    def lowest_corners(self, places: torch.Tensor) -> torch.Tensor:
+        """(N): flat index of the lowest of the voxels around each place."""
+        starts = torch.arange(0, self.padded.numel(), self.padded.stride(0), device=places.device)
+        first = starts.repeat_interleave(places.shape[1] // len(starts))
+        for x, length, stride in zip(places, self.padded.shape[1:], self.padded.stride()[1:], strict=True):
+            first.add_(x.long().clamp_(max=length - 2), alpha=stride)
+        return first
+
+    def voted(self, first: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+        """The labels that win at N places (d, N), which are used up; first: `lowest_corners`."""
+        volume, strides = self.padded.flatten(), self.padded.stride()[1:]
+        nearest = first
+        for x, length, stride in zip(places, self.padded.shape[1:], strides, strict=True):
+            lowest = x.floor().clamp_(max=length - 2)
+            nearest = nearest.add(x.sub(1).round_() >= lowest, alpha=stride)  # halves go where grid_sample's do
+            x.sub_(lowest)
+        steps = [sum(map(int.__mul__, corner, strides)) for corner in product((0, 1), repeat=len(strides))]
+        around = volume[: len(volume) - steps[-1]]
+        labels = torch.stack([volume[step:][: len(around)].index_select(0, first) for step in steps])
+        scores = united(labels, corner_weights(places)).mul_(SCALE).half()
+        wins = scores == scores.amax(0)
+        likely = volume.index_select(0, nearest)
+        smallest = labels.masked_fill(~wins, torch.iinfo(labels.dtype).max).amin(0)
+        return torch.where((wins & (labels == likely)).any(0), likely, smallest)
 
 
-def padded_places(grid: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
-    """(d, N): where a grid's points lie in an image of this shape with one voxel more on each side."""
-    axes = [grid[..., -1 - axis].flatten() for axis in range(len(shape))]
-    return torch.stack([(x * (n / 2) + (n - 1) / 2).clamp_(-1, n).add_(1) for x, n in zip(axes, shape, strict=True)])
+def corner_weights(fractions: torch.Tensor) -> torch.Tensor:
+    """(2^d, N): the weights of the voxels around a place (d, N), the first axis changing slowest."""
+    sides = torch.stack([1 - fractions, fractions])
+    weights = sides[:, 0]
+    for axis in range(1, len(fractions)):
+        weights = (weights[:, None] * sides[:, axis]).flatten(0, 1)
+    return weights
 
 
-def at_places(volume: torch.Tensor, places: torch.Tensor, settled: torch.Tensor | None) -> torch.Tensor:
-    """The labels of a padded volume at N places (d, N); settled: what `uniform_blocks` says, flat, if asked."""
-    first = torch.zeros((), dtype=torch.long, device=places.device)
-    for x, length, stride in zip(places, volume.shape, volume.stride(), strict=True):
-        first = x.long().clamp_(max=length - 2).mul_(stride).add_(first)  # of the voxels around
-    if settled is None:
-        return voted(volume, first, places)
-    found = volume.flatten().index_select(0, first)
-    unsettled = (~settled.index_select(0, first)).nonzero()[:, 0]
-    found[unsettled] = voted(volume, first[unsettled], places.index_select(1, unsettled))
-    return found
+def united(labels: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """weights (corners, N), changed so that the first corner with a label has the weight of all that have it."""
+    for corner in range(len(labels) - 1):
+        others = weights[corner + 1 :]
+        same = others * (labels[corner + 1 :] == labels[corner])
+        others.sub_(same)
+        weights[corner].add_(same.sum(0))
+    return weights
 
 
-def uniform_blocks(volume: torch.Tensor) -> torch.Tensor:
-    """For each voxel whether it and the next ones along all axes have one label; False at the end of an axis."""
-    uniform = torch.ones_like(volume, dtype=torch.bool)
-    for axis, length in enumerate(volume.shape):
-        here, there = (volume.narrow(axis, start, length - 1) for start in (0, 1))
+def uniform_blocks(labels: torch.Tensor) -> torch.Tensor:
+    """For each voxel of (n, *spatial) whether it and the next along all axes have one label; False at an axis's end."""
+    uniform = torch.ones_like(labels, dtype=torch.bool)
+    for axis, length in enumerate(labels.shape[1:], start=1):
+        here, there = (labels.narrow(axis, start, length - 1) for start in (0, 1))
         both = uniform.narrow(axis, 0, length - 1) & uniform.narrow(axis, 1, length - 1)
         uniform.narrow(axis, 0, length - 1).copy_(both.logical_and_(here == there))
         uniform.narrow(axis, length - 1, 1).fill_(False)
     return uniform
-
-
-def voted(volume: torch.Tensor, first: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
-    """The labels that win at N places (d, N); first: flat index of the lowest voxel around each."""
-    lowest = [x.floor().clamp_(max=length - 2) for x, length in zip(places, volume.shape, strict=True)]
-    fractions = places - torch.stack(lowest)
-    corners = list(product((0, 1), repeat=volume.ndim))
-    steps = [sum(bit * stride for bit, stride in zip(corner, volume.stride(), strict=True)) for corner in corners]
-    labels = torch.stack([volume.flatten().index_select(0, first + step) for step in steps])
-    sides = (1 - fractions, fractions)
-    weights = torch.stack([reduce(torch.mul, [sides[bit][axis] for axis, bit in enumerate(corner)])
-                           for corner in corners])  # fmt: skip
-    scores = torch.stack([(weights * (labels == label)).sum(0).mul_(SCALE).half() for label in labels])
-    best = scores.amax(0)
-    smallest = labels.masked_fill(scores < best, torch.iinfo(labels.dtype).max).amin(0)
-    is_next = (places.round() > places - fractions).long()  # whether the nearest voxel is the next along an axis
-    nearest = sum(step << (volume.ndim - 1 - axis) for axis, step in enumerate(is_next))[None]
-    return torch.where(scores.gather(0, nearest)[0] == best, labels.gather(0, nearest)[0], smallest)

@@ -27,15 +27,17 @@ from batchgeneratorsv2.transforms.utils.seg_to_regions import ConvertSegmentatio
 
 from nnunet_skipx.augmentation import cascade, intensity, targets
 from nnunet_skipx.augmentation.batch import Batch, Chosen, Draws
+from nnunet_skipx.augmentation.blur import blur
+from nnunet_skipx.augmentation.low_resolution import low_resolution
 from nnunet_skipx.augmentation.spatial import spatial
 
 STEPS: dict[type[BasicTransform], Callable[[Any, Batch, Chosen], None]] = {
     GaussianNoiseTransform: intensity.noise,
-    GaussianBlurTransform: intensity.blur,
-    MultiplicativeBrightnessTransform: intensity.in_place,
-    ContrastTransform: intensity.in_place,
-    SimulateLowResolutionTransform: intensity.in_place,
-    GammaTransform: intensity.in_place,
+    GaussianBlurTransform: blur,
+    MultiplicativeBrightnessTransform: intensity.brightness,
+    ContrastTransform: intensity.contrast,
+    SimulateLowResolutionTransform: low_resolution,
+    GammaTransform: intensity.gamma,
     MirrorTransform: targets.mirror,
     MaskImageTransform: targets.mask,
     RemoveLabelTransform: targets.remove_label,
@@ -68,8 +70,7 @@ class DeviceAugmentation:
     @torch.no_grad()
     def __call__(self, image: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, Any]:
         """Image (B, C, *spatial) and target as the loss wants them, on the device, of what the workers cropped."""
-        image, target = (x.to(self.draws.noise.device, non_blocking=True) for x in (image, target))
-        batch = Batch(image, target, self.draws.noise)
+        batch = self._on_device(image, target)
         channels = (image.shape[1], target.shape[1])
         with self.draws.drawing():
             for transform, probability in self.transforms:
@@ -80,6 +81,12 @@ class DeviceAugmentation:
                 else:
                     STEPS[type(transform)](transform, batch, chosen(transform, probability, batch))
         return batch.image, batch.target
+
+    def _on_device(self, image: torch.Tensor, target: torch.Tensor) -> Batch:
+        """The batch, of which nobody else keeps what the first transform replaces."""
+        device = self.draws.noise.device
+        image, target = (x.to(device, non_blocking=True).contiguous() for x in (image, target))
+        return Batch(image, target, self.draws.noise)
 
 
 def chosen(transform: BasicTransform, probability: float, batch: Batch) -> Chosen:

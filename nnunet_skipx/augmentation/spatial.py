@@ -1,9 +1,7 @@
 """Rotation, scaling, elastic deformation: one resampling of what has any of them, a crop of what has none."""
 import copy
 import math
-from typing import Any
 
-import numpy as np
 import torch
 from batchgeneratorsv2.transforms.spatial.spatial import SpatialTransform
 from batchgeneratorsv2.transforms.utils.cropping import crop_tensor
@@ -11,9 +9,11 @@ from torch.nn import functional as F
 
 from nnunet_skipx.augmentation.batch import Batch
 from nnunet_skipx.augmentation.elastic import displacements
-from nnunet_skipx.augmentation.labels import resampled_labels
+from nnunet_skipx.augmentation.grids import Grids, Parameters
+from nnunet_skipx.augmentation.labels import Labels
+from nnunet_skipx.augmentation.rows import Rows
 
-Parameters = dict[str, Any]
+PARTS = 8  # of a batch's patches, resampled one after the other: what a part needs takes several times its own memory
 
 
 def spatial(transform: SpatialTransform, batch: Batch, elastic: bool = False) -> None:
@@ -44,44 +44,50 @@ def draw(transform: SpatialTransform, batch: Batch) -> list[Parameters]:
     small._grid_cache = {}
     return [small.get_parameters(image=batch.stand_in()) for _ in range(len(batch.image))]
 
-
 def resample(
     transform: SpatialTransform, batch: Batch, drawn: list[Parameters], shifts: torch.Tensor | None = None
 ) -> None:
     """Replace image and target by patches of `transform.patch_size`; shifts: (B, *patch, d) in voxels."""
     size = tuple(map(int, transform.patch_size))
-    image, target = batch.image, batch.target
+    before = copy.copy(batch)
+    batch.image = before.image.new_empty((*before.image.shape[:2], *size))
+    batch.target = before.target.new_empty((*before.target.shape[:2], *size))
     outside = int(transform.padding_value_seg)
-    batch.image = image.new_empty((*image.shape[:2], *size))
-    batch.target = target.new_empty((*target.shape[:2], *size))
-    for sample, parameters in enumerate(drawn):
-        if parameters["affine"] is None and shifts is None:
-            centre = [math.floor(c) for c in parameters["center_location_in_pixels"]]
-            batch.image[sample] = crop_tensor(image[sample], centre, size)
-            batch.target[sample] = crop_tensor(target[sample], centre, size, pad_kwargs={"value": outside})
-        else:
-            theta = theta_of(parameters, image.shape[2:], size).to(image.device, non_blocking=True)
-            grid = F.affine_grid(theta[None], [1, 1, *size], align_corners=False)
-            if shifts is not None:
-                grid += shifted(theta, shifts[sample])
-            batch.image[sample] = F.grid_sample(image[sample, None], grid, align_corners=False)[0]
-            batch.target[sample] = resampled_labels(target[sample], grid[0], outside)
+    moved = [i for i, parameters in enumerate(drawn) if parameters["affine"] is not None or shifts is not None]
+    cut_out(before, batch, {i: parameters for i, parameters in enumerate(drawn) if i not in moved}, outside)
+    if moved:
+        if shifts is not None:
+            shifts = Rows(moved, shifts.device).of(shifts)
+        grids = Grids([drawn[i] for i in moved], before.image.shape[2:], size, batch.image.device, shifts)
+        together = max(1, len(drawn) // PARTS)
+        for start in range(0, len(moved), together):
+            interpolate(before, batch, moved, slice(start, start + together), grids, outside)
 
 
-def shifted(theta: torch.Tensor, shifts: torch.Tensor) -> torch.Tensor:
-    """What `shifts` of the patch's points (*patch, d), in voxels, add to a grid of `affine_grid(theta)`."""
-    in_half_sizes = [2 / length * shifts[..., axis] for axis, length in enumerate(shifts.shape[:-1])]
-    return torch.stack(in_half_sizes[::-1], dim=-1) @ theta[:, :-1].T
+def cut_out(before: Batch, after: Batch, drawn: dict[int, Parameters], outside: int) -> None:
+    """Crops, all with one centre (nnU-Net's have) in one copy."""
+    size = after.image.shape[2:]
+    by_centre: dict[tuple[int, ...], list[int]] = {}
+    for sample, parameters in drawn.items():
+        centre = tuple(math.floor(c) for c in parameters["center_location_in_pixels"])
+        by_centre.setdefault(centre, []).append(sample)
+    for centre, samples in by_centre.items():
+        rows = Rows(samples, after.image.device)
+        for whole, patches, value in ((before.image, after.image, 0), (before.target, after.target, outside)):
+            crops = crop_tensor(whole.flatten(0, 1), centre, size, pad_kwargs={"value": value})  # a view, mostly
+            rows.put(patches, rows.of(crops.unflatten(0, whole.shape[:2])))
 
 
-def theta_of(parameters: Parameters, shape: tuple[int, ...], size: tuple[int, ...]) -> torch.Tensor:
-    """The matrix (d, d + 1) that `affine_grid` needs for an affine in voxels around a centre (None: the identity).
-
-    A point p of the patch (from its middle) lies at affine @ p + centre - shape / 2 from the image's middle; torch
-    measures both in half sizes, last axis first.
-    """
-    half_image, half_patch = np.array(shape) / 2, np.array(size) / 2
-    affine = np.eye(len(shape)) if parameters["affine"] is None else np.asarray(parameters["affine"])
-    matrix = affine * half_patch / half_image[:, None]
-    shift = (np.array(parameters["center_location_in_pixels"]) - half_image) / half_image
-    return torch.from_numpy(np.concatenate([matrix[::-1, ::-1], shift[::-1, None]], axis=1).copy()).float()
+def interpolate(
+    before: Batch, after: Batch, moved: list[int], some: slice, grids: Grids, outside: int
+) -> None:  # fmt: skip
+    """Patches of some of the samples that have grids, in slabs along the first axis."""
+    rows, length = Rows(moved[some], after.image.device), after.image.shape[2]
+    image = rows.of(before.image)
+    labels = [Labels(channel, outside) for channel in rows.of(before.target).unbind(1)]
+    thickness = -(-length // max(1, PARTS // len(before.image)))
+    for start in range(0, length, thickness):
+        slab = (start, min(thickness, length - start))
+        points = grids.piece(some, *slab)
+        rows.put(after.image.narrow(2, *slab), F.grid_sample(image, points, align_corners=False))
+        rows.put(after.target.narrow(2, *slab), torch.stack([one.at(points) for one in labels], dim=1))

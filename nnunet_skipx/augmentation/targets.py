@@ -9,14 +9,16 @@ from batchgeneratorsv2.transforms.utils.remove_label import RemoveLabelTransform
 from batchgeneratorsv2.transforms.utils.seg_to_regions import ConvertSegmentationToRegionsTransform
 
 from nnunet_skipx.augmentation.batch import Batch, Chosen
+from nnunet_skipx.augmentation.rows import Rows, on_device
 
 
 def mirror(transform: MirrorTransform, batch: Batch, chosen: Chosen) -> None:
-    """Flip the samples that drew axes."""
-    for sample, parameters in chosen:
-        if axes := [axis + 1 for axis in parameters["axes"]]:
-            batch.image[sample] = batch.image[sample].flip(axes)
-            batch.target[sample] = batch.target[sample].flip(axes)
+    """Flip along one axis after the other, all samples that drew it at once."""
+    for axis in transform.allowed_axes:
+        if samples := [sample for sample, parameters in chosen if axis in parameters["axes"]]:
+            rows = Rows(samples, batch.image.device)
+            for whole in (batch.image, batch.target):
+                rows.put(whole, rows.of(whole).flip(axis + 2))
 
 
 def mask(transform: MaskImageTransform, batch: Batch, chosen: Chosen) -> None:
@@ -54,10 +56,13 @@ def downsample(transform: DownsampleSegForDSTransform, batch: Batch, chosen: Cho
 def resized(labels: torch.Tensor, size: list[int]) -> torch.Tensor:
     """labels (B, C, *spatial) at another size, as torch's interpolation "nearest-exact", which takes no integers."""
     for axis, (before, after) in enumerate(zip(labels.shape[2:], size, strict=True), start=2):
-        if before != after:
-            centres = torch.arange(after, device=labels.device) + 0.5
-            labels = labels.index_select(axis, (centres * (before / after)).long())
-    return labels
+        if before % after == 0:  # all axes of this kind in one copy
+            step = before // after
+            labels = labels[(..., slice(step // 2, None, step), *[slice(None)] * (labels.ndim - 1 - axis))]
+        else:
+            centres = torch.arange(after) + 0.5
+            labels = labels.index_select(axis, on_device(centres * (before / after), labels.device, torch.long))
+    return labels.contiguous()
 
 
 def to_2d(transform: Any, batch: Batch, chosen: Chosen) -> None:
