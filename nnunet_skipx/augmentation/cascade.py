@@ -1,14 +1,19 @@
 """A cascade's own steps: the previous stage's labels become channels of the image, which are then disturbed."""
+from collections.abc import Callable
+
 import torch
 from batchgeneratorsv2.transforms.nnunet.random_binary_operator import ApplyRandomBinaryOperatorTransform
 from batchgeneratorsv2.transforms.nnunet.remove_connected_components import (
     RemoveRandomConnectedComponentFromOneHotEncodingTransform,
 )
 from batchgeneratorsv2.transforms.nnunet.seg_to_onehot import MoveSegAsOneHotToDataTransform
-from skimage.morphology import ball, disk
 
 from nnunet_skipx.augmentation.batch import Batch, Chosen
 from nnunet_skipx.augmentation.components import component_roots
+from nnunet_skipx.augmentation.morphology import operated
+from nnunet_skipx.augmentation.rows import Rows
+
+VOXELS = 2**21  # whose components are looked for at once, each with some 100 bytes
 
 
 def one_hot(transform: MoveSegAsOneHotToDataTransform, batch: Batch, chosen: Chosen) -> None:
@@ -22,18 +27,29 @@ def one_hot(transform: MoveSegAsOneHotToDataTransform, batch: Batch, chosen: Cho
 
 
 def binary_operators(transform: ApplyRandomBinaryOperatorTransform, batch: Batch, chosen: Chosen) -> None:
-    """Dilation, erosion, opening or closing of single labels; what a label gains, the others lose."""
-    for sample, parameters in chosen:
-        image = batch.image[sample]
-        names = ("apply_to_channels", "operators", "strel_size")
-        for channel, operator, size in zip(*(parameters[name] for name in names), strict=True):
-            before = image[channel].bool()
-            element = torch.from_numpy((ball if before.ndim == 3 else disk)(size, dtype=bool))
-            after = operator(before, element.to(image.device, non_blocking=True))
-            for other in transform.channel_idx:
-                if other != channel:
-                    image[other].masked_fill_(after & ~before, 0)
-            image[channel] = after.to(image.dtype)
+    """Dilation, erosion, opening or closing of single labels; what a label gains, the others lose.
+
+    The first label of all samples comes first, then the second that they drew, and so on.
+    """
+    names = ("apply_to_channels", "operators", "strel_size")
+    waiting = {sample: list(zip(*(parameters[name] for name in names), strict=True)) for sample, parameters in chosen}
+    while waiting := {sample: operations for sample, operations in waiting.items() if operations}:
+        operate(transform, batch, {sample: operations.pop(0) for sample, operations in waiting.items()})
+
+
+def operate(
+    transform: ApplyRandomBinaryOperatorTransform, batch: Batch, drawn: dict[int, tuple[int, Callable, float]]
+) -> None:
+    """One channel of each sample that drew channel, operator and radius."""
+    flat, labels = batch.image.flatten(0, 1), sorted(c % batch.image.shape[1] for c in transform.channel_idx)
+    own, operators, radii = zip(*drawn.values(), strict=True)
+    first = [sample * batch.image.shape[1] for sample in drawn]
+    one = Rows([start + channel % batch.image.shape[1] for start, channel in zip(first, own, strict=True)], flat.device)
+    before = one.of(flat).bool()
+    after = operated(before, operators, radii)
+    with Rows([start + channel for start in first for channel in labels], flat.device).changing(flat) as all_labels:
+        all_labels.unflatten(0, (len(drawn), -1)).masked_fill_((after & ~before)[:, None], 0)
+    one.put(flat, after.to(flat.dtype))
 
 
 def remove_component(
@@ -46,18 +62,25 @@ def remove_component(
     if transform.fill_with_other_class_p:
         raise NotImplementedError("a cascade that gives removed components to another class does not run on the "
                                   "device: use the trainer without _gpuaug")  # fmt: skip
-    for sample, parameters in chosen:
-        for channel in parameters["apply_to_channels"]:
-            label = batch.image[sample, channel]
-            label.masked_fill_(one_component(label.bool(), transform.dont_do_if_covers_more_than_x_percent, batch), 0)
+    channels = batch.image.shape[1]
+    drawn = sorted(sample * channels + channel % channels
+                   for sample, parameters in chosen for channel in parameters["apply_to_channels"])  # fmt: skip
+    flat = batch.image.flatten(0, 1)
+    together = max(1, VOXELS // flat[0].numel())
+    for start in range(0, len(drawn), together):
+        with Rows(drawn[start : start + together], flat.device).changing(flat) as labels:
+            lots = torch.rand(labels.flatten(1).shape, generator=batch.noise, device=labels.device)
+            gone = one_component(labels.bool(), transform.dont_do_if_covers_more_than_x_percent, lots)
+            labels.masked_fill_(gone, 0)
 
 
-def one_component(mask: torch.Tensor, largest_share: float, batch: Batch) -> torch.Tensor:
-    """One connected component of a mask (*spatial), drawn from those smaller than a share of it; empty without any."""
-    roots = component_roots(mask[None])[0]
-    flat = roots.clamp(min=0).flatten()
-    sizes = torch.zeros(flat.numel(), device=mask.device).scatter_add_(0, flat, mask.flatten().float())
-    allowed = (sizes > 0) & (sizes < largest_share * mask.numel())
-    lots = torch.rand(flat.numel(), generator=batch.noise, device=mask.device)
-    drawn = torch.where(allowed, lots, -1).argmax()
-    return mask & (roots == drawn) & allowed.any()
+def one_component(masks: torch.Tensor, largest_share: float, lots: torch.Tensor) -> torch.Tensor:
+    """One connected component of each mask (n, *spatial), of those smaller than a share of it; empty without any.
+
+    lots: (n, voxels), random numbers from 0 to 1.
+    """
+    roots = component_roots(masks).flatten(1)
+    sizes = torch.zeros_like(lots).scatter_add_(1, roots.clamp(min=0), masks.flatten(1).float())
+    allowed = (sizes > 0) & (sizes < largest_share * lots.shape[1])
+    drawn = torch.where(allowed, lots, -1).argmax(1, keepdim=True)
+    return ((roots == drawn) & allowed.any(1, keepdim=True)).view(masks.shape)

@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from scipy.interpolate import make_interp_spline
 
+from nnunet_skipx.augmentation.rows import on_device
+
 SPACING = 32  # voxels between the grid's points
 DEVIATION = 4.0  # voxels, of the vectors' components
 FEWEST = 4  # points that a cubic spline needs
@@ -21,7 +23,7 @@ def spline_weights(length: int) -> torch.Tensor:
 
 def displacements(samples: int, size: tuple[int, ...], noise: torch.Generator) -> torch.Tensor:
     """(samples, *size, d): for every voxel of a patch how far away its content is taken from, in voxels."""
-    weights = [spline_weights(length).to(noise.device, non_blocking=True) for length in size]
+    weights = [on_device(spline_weights(length), noise.device) for length in size]
     points = (samples, len(size), *(weight.shape[1] for weight in weights))
     field = DEVIATION * torch.randn(points, generator=noise, device=noise.device)
     for weight in weights:  # each takes the first axis of the grid and appends one of voxels

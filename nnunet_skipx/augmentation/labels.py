@@ -8,34 +8,36 @@ SCALE = 1000  # batchgeneratorsv2 finds ties among scores in 16 bits, of which 1
 
 
 class Labels:
-    """Labels (n, *spatial), integers, that can be asked for at points between voxels; beyond them is `outside`.
+    """Labels (n, C, *spatial), integers, that can be asked for at points between voxels; beyond them is `outside`.
 
     Of several labels with the largest score the nearest voxel's wins if it is one of them, else the lowest.
     """
 
     def __init__(self, labels: torch.Tensor, outside: int) -> None:
-        self.padded = F.pad(labels, [1, 1] * (labels.ndim - 1), value=outside)
+        self.channels = labels.shape[1]
+        self.padded = F.pad(labels.flatten(0, 1), [1, 1] * (labels.ndim - 2), value=outside)  # (n * C, *padded)
         # A GPU votes everywhere, because the host would have to wait for the answer.
         self.settled = uniform_blocks(self.padded).flatten() if labels.device.type == "cpu" else None
 
     def at(self, grid: torch.Tensor) -> torch.Tensor:
-        """(n, *patch) at the points of a grid (n, *patch, d), as of torch's `affine_grid`."""
+        """(n, C, *patch) at the points of a grid (n, *patch, d), as of torch's `affine_grid`."""
         places = self.places(grid)
         first = self.lowest_corners(places)
         if self.settled is None:
-            return self.voted(first, places).view(grid.shape[:-1])
-        found = self.padded.flatten().index_select(0, first)
-        unsettled = (~self.settled.index_select(0, first)).nonzero()[:, 0]
-        found[unsettled] = self.voted(first[unsettled], places.index_select(1, unsettled))
-        return found.view(grid.shape[:-1])
+            found = self.voted(first, places)
+        else:
+            found = self.padded.flatten().index_select(0, first)
+            unsettled = (~self.settled.index_select(0, first)).nonzero()[:, 0]
+            found[unsettled] = self.voted(first[unsettled], places.index_select(1, unsettled))
+        return found.view(len(grid), self.channels, *grid.shape[1:-1])
 
     def places(self, grid: torch.Tensor) -> torch.Tensor:
-        """(d, N): where a grid's points lie in the padded volumes, in voxels."""
+        """(d, N): where a grid's points lie in the padded volumes, in voxels; N: of all samples' channels."""
         places = grid.new_empty((grid.shape[-1], grid[..., 0].numel()))
         for axis, length in enumerate(self.padded.shape[1:]):
             place = torch.mul(grid[..., -1 - axis], length / 2 - 1, out=places[axis].view(grid.shape[:-1]))
             place.add_((length - 1) / 2).clamp_(0, length - 1)
-        return places
+        return places.unflatten(1, (len(grid), 1, -1)).expand(-1, -1, self.channels, -1).flatten(1)
 
     def lowest_corners(self, places: torch.Tensor) -> torch.Tensor:
         """(N): flat index of the lowest of the voxels around each place."""

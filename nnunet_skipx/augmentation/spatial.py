@@ -13,7 +13,10 @@ from nnunet_skipx.augmentation.grids import Grids, Parameters
 from nnunet_skipx.augmentation.labels import Labels
 from nnunet_skipx.augmentation.rows import Rows
 
-PARTS = 8  # of a batch's patches, resampled one after the other: what a part needs takes several times its own memory
+# Points resampled at once, because each takes some 80 bytes meanwhile: a share of a batch's, so that their memory and
+# the number of kernels are a share of the batch's memory and a constant, but no fewer than some 10 MB have room for.
+SHARE = 8
+FEWEST = 100_000
 
 
 def spatial(transform: SpatialTransform, batch: Batch, elastic: bool = False) -> None:
@@ -59,7 +62,7 @@ def resample(
         if shifts is not None:
             shifts = Rows(moved, shifts.device).of(shifts)
         grids = Grids([drawn[i] for i in moved], before.image.shape[2:], size, batch.image.device, shifts)
-        together = max(1, len(drawn) // PARTS)
+        together = max(1, at_once(batch.image) // math.prod(size))
         for start in range(0, len(moved), together):
             interpolate(before, batch, moved, slice(start, start + together), grids, outside)
 
@@ -84,10 +87,15 @@ def interpolate(
     """Patches of some of the samples that have grids, in slabs along the first axis."""
     rows, length = Rows(moved[some], after.image.device), after.image.shape[2]
     image = rows.of(before.image)
-    labels = [Labels(channel, outside) for channel in rows.of(before.target).unbind(1)]
-    thickness = -(-length // max(1, PARTS // len(before.image)))
+    labels = Labels(rows.of(before.target), outside)
+    thickness = max(1, min(length, at_once(after.image) // math.prod(after.image.shape[3:])))
     for start in range(0, length, thickness):
         slab = (start, min(thickness, length - start))
         points = grids.piece(some, *slab)
         rows.put(after.image.narrow(2, *slab), F.grid_sample(image, points, align_corners=False))
-        rows.put(after.target.narrow(2, *slab), torch.stack([one.at(points) for one in labels], dim=1))
+        rows.put(after.target.narrow(2, *slab), labels.at(points))
+
+
+def at_once(patches: torch.Tensor) -> int:
+    """How many points of patches (B, C, *size) are resampled in one go."""
+    return max(FEWEST, patches[:, 0].numel() // SHARE)

@@ -103,13 +103,13 @@ def three_cubes() -> torch.Tensor:
 
 
 def test_each_component_that_is_not_large_is_as_likely_as_another() -> None:
-    mask, noise = three_cubes(), torch.Generator().manual_seed(0)
-    batch = Batch(torch.zeros(1, 1, 1, 1, 1), None, noise)
-    drawn = [int(one_component(mask, 0.15, batch).sum()) for _ in range(400)]
+    masks = three_cubes().repeat(400, 1, 1, 1)
+    lots = torch.rand(400, masks[0].numel(), generator=torch.Generator().manual_seed(0))
+    drawn = one_component(masks, 0.15, lots).flatten(1).sum(1).tolist()
     assert set(drawn) == {8, 27}
     assert drawn.count(8) == pytest.approx(200, abs=50)
-    assert not one_component(mask, 0.001, batch).any()
-    assert not one_component(torch.zeros_like(mask), 0.15, batch).any()
+    assert not one_component(masks, 0.001, lots).any()
+    assert not one_component(torch.zeros_like(masks), 0.15, lots).any()
 
 
 def test_a_removed_component_is_removed_whole_and_from_its_channel_alone() -> None:

@@ -29,6 +29,7 @@ class Waits(TorchDispatchMode):
     def __init__(self) -> None:
         super().__init__()
         self.found: list[str] = []
+        self.pinned: list[torch.Tensor] = []
 
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         kwargs = kwargs or {}
@@ -38,13 +39,24 @@ class Waits(TorchDispatchMode):
         wanted = {torch.device(kwargs["device"]).type} if kwargs.get("device") else set()
         if "cuda" not in devices | wanted:
             with unset_fake_temporarily():  # the host's own numbers are real
-                return func(*args, **kwargs)
+                return self.pin(args[0]) if name == "aten._pin_memory" else func(*args, **kwargs)
         copies = name in ("aten._to_copy", "aten.copy_") and len(devices | wanted) == 2
-        blocks = copies and not (kwargs.get("non_blocking") or args[2:3] == (True,))
+        asks_not_to = copies and (kwargs.get("non_blocking") or args[2:3] == (True,))
+        blocks = copies and not (asks_not_to and all(map(self.is_pinned, tensors)))
         indexes = name == "aten.index" and (len(devices) == 2 or any(x.dtype == torch.bool for x in tensors[1:]))
         if name in ASKS or blocks or indexes:
             self.found.append(f"{name} in {where()}")
         return func(*args, **kwargs)
+
+    def pin(self, tensor: torch.Tensor) -> torch.Tensor:
+        """A copy in what would be pinned memory; only a machine with a GPU has any."""
+        self.pinned.append(tensor.clone())
+        return self.pinned[-1]
+
+    def is_pinned(self, tensor: torch.Tensor) -> bool:
+        """Also of a tensor on the device, which needs no pinning."""
+        storages = [pinned.untyped_storage().data_ptr() for pinned in self.pinned]
+        return tensor.device.type == "cuda" or tensor.untyped_storage().data_ptr() in storages
 
 
 def where() -> str:
@@ -103,8 +115,13 @@ def test_elastic_deformation_does_not_wait_either(draws_are_real: None) -> None:
 
 
 @pytest.mark.parametrize(
-    "waiting", [lambda x: x.sum().item(), lambda x: x[x > 0], lambda x: x + torch.ones(3).to("cuda"), lambda x: x[[0]]]
-)
+    "waiting",
+    [
+        lambda x: x.sum().item(), lambda x: x[x > 0], lambda x: x[[0]], lambda x: x + torch.ones(3).to("cuda"),
+        lambda x: x + torch.ones(3).to("cuda", non_blocking=True),
+        lambda x: x + torch.ones(3).pin_memory().to("cuda"),
+    ],
+)  # fmt: skip
 def test_what_waits_is_seen(waiting: Callable) -> None:
     with FakeTensorMode(allow_non_fake_inputs=True), Waits() as waits, pytest.MonkeyPatch.context() as patch:
         patch.setattr(f"{__name__}.where", lambda: "here")
