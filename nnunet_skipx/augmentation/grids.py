@@ -12,49 +12,49 @@ Parameters = dict[str, Any]
 
 
 class Grids:
-    """Grids as torch's `grid_sample` wants them, of several samples; made piece by piece, because they are large.
+    """Grids for torch's `grid_sample`, of several samples; made piece by piece, because they are large.
 
     Args:
         drawn: what `SpatialTransform` drew for each sample.
         shape: of an image.
         size: of a patch.
-        shifts: (samples, *size, d), what else moves each point of a patch, in voxels.
+        shifts: (n, *size, d), what else moves each point of a patch, in voxels.
     """
 
     def __init__(
         self, drawn: Sequence[Parameters], shape: tuple[int, ...], size: tuple[int, ...], device: torch.device,
         shifts: torch.Tensor | None = None,
     ) -> None:  # fmt: skip
-        thetas = np.stack([theta_of(parameters, shape, size) for parameters in drawn])
-        self.by_axis = on_device(places_by_axis(thetas, size), device).split(size, dim=1)
+        thetas = np.stack([theta_of(parameters, shape, size) for parameters in drawn], axis=1)
+        self.by_axis = on_device(places_by_axis(thetas, size), device).split(size, dim=2)
         self.shifts = shifts
-        if shifts is not None:  # torch measures in half sizes, last axis first
-            turns = thetas[:, :, :-1].swapaxes(1, 2)[:, ::-1] * (2 / np.array(size))[:, None]
-            self.turns = on_device(turns.copy(), device)
+        if shifts is not None:
+            turns = thetas[:, :, -2::-1] * (2 / np.array(size))
+            self.turns = on_device(turns.swapaxes(0, 1).copy(), device)
 
     def piece(self, samples: slice, start: int, length: int) -> torch.Tensor:
-        """(samples, length, *size[1:], d): a part of some samples' grids along the first axis."""
-        first, *others = (places[samples] for places in self.by_axis)
-        axes = [first.narrow(1, start, length), *others]
-        spread = [places.unflatten(1, [-1 if axis == own else 1 for axis in range(len(axes))])
-                  for own, places in enumerate(axes)]  # fmt: skip
-        grid = reduce(torch.add, spread)
+        """(d, n, length, *size[1:]), coordinate by coordinate: a part of some samples' grids along the first axis."""
+        first, *others = (places[:, samples] for places in self.by_axis)
+        axes = [first.narrow(2, start, length), *others]
+        grid = reduce(torch.add, [places.unflatten(2, [-1 if axis == own else 1 for axis in range(len(axes))])
+                                  for own, places in enumerate(axes)])  # fmt: skip
         if self.shifts is not None:
-            grid += (self.shifts[samples].narrow(1, start, length).flatten(1, -2) @ self.turns[samples]).view_as(grid)
+            shifts = self.shifts[samples].narrow(1, start, length).flatten(1, -2).mT
+            grid += (self.turns[samples] @ shifts).transpose(0, 1).reshape(grid.shape)
         return grid
 
 
 def places_by_axis(thetas: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
-    """(n, sum of size, d): what a point's place along each axis adds to its place in the image.
+    """(d, n, sum of size): what a point's place along each axis of the patch adds to its coordinates in the image.
 
-    thetas: (n, d, d + 1), last axis first. The middle of the patch counts with the first axis.
+    thetas: (d, n, d + 1), last axis first. The patch's middle counts with the first axis.
     """
     parts = []
     for axis, length in enumerate(size):
         places = (2 * np.arange(length) + 1) / length - 1
-        parts.append(places[:, None] * thetas[:, None, :, len(size) - 1 - axis])
-    parts[0] += thetas[:, None, :, -1]
-    return np.concatenate(parts, axis=1)
+        parts.append(thetas[:, :, len(size) - 1 - axis, None] * places)
+    parts[0] += thetas[:, :, -1:]
+    return np.concatenate(parts, axis=2)
 
 
 def theta_of(parameters: Parameters, shape: tuple[int, ...], size: tuple[int, ...]) -> np.ndarray:

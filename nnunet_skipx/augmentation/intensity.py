@@ -43,19 +43,21 @@ def contrast(transform: ContrastTransform, batch: Batch, chosen: Chosen) -> None
 
 
 def gamma(transform: BasicTransform, batch: Batch, chosen: Chosen) -> None:
-    """A power of each channel, scaled to [0, 1] for it; mean and deviation are kept, or the channel is inverted
-    meanwhile, where that was drawn.
+    """A power of each channel, scaled to [0, 1] for it; where that was drawn, mean and deviation are kept, or the
+    channel is inverted meanwhile.
     """  # fmt: skip
     if not (drawn := drawn_numbers(chosen, "retain_stats", "invert_image", "gamma")):
         return
     with channels(batch, drawn) as (image, (retained, inverted, power)):
         voxels = list(range(1, image.ndim))
-        sign = 1 - 2 * inverted
-        image.mul_(sign)
         deviation, mean = torch.std_mean(image, voxels, keepdim=True)
-        lowest = image.amin(voxels, keepdim=True)
-        span = image.amax(voxels, keepdim=True) - lowest
-        image.sub_(lowest).div_(span.clamp(min=SMALLEST)).pow_(power).mul_(span).add_(lowest)
+        lowest, highest = image.amin(voxels, keepdim=True), image.amax(voxels, keepdim=True)
+        start, sign = lowest.lerp(highest, inverted), 1 - 2 * inverted
+        span = highest - lowest
+        image.sub_(start).div_(span.clamp(min=SMALLEST).mul_(sign)).pow_(power)
         new_deviation, new_mean = torch.std_mean(image, voxels, keepdim=True)
-        factor = torch.where(retained > 0, deviation / new_deviation.clamp_(min=SMALLEST), 1)
-        image.sub_(new_mean * retained).mul_(factor).add_(mean * retained).mul_(sign)
+        keeping = deviation / (span * new_deviation).clamp_(min=SMALLEST)
+        span.mul_(sign)
+        scale = span.lerp(span * keeping, retained)
+        shift = start.lerp(mean.addcmul_(new_mean, scale, value=-1), retained)
+        torch.addcmul(shift, image, scale, out=image)

@@ -1,72 +1,74 @@
 """Labels at points between voxels: the one with the largest interpolated indicator, as batchgeneratorsv2 has it."""
+import math
 from itertools import product
 
 import torch
 from torch.nn import functional as F
 
+from nnunet_skipx.augmentation.rows import on_device
+
+BELOW = 1e-3  # so much below the last voxel's place, where it has all weight nevertheless, another one is next to it
+Prepared = tuple[torch.Tensor, torch.Tensor | None]
 SCALE = 1000  # batchgeneratorsv2 finds ties among scores in 16 bits, of which 1 is 1000
 
 
-class Labels:
-    """Labels (n, C, *spatial), integers, that can be asked for at points between voxels; beyond them is `outside`.
+class Sampler:
+    """Finds the labels of images (rows, *spatial) at points between voxels; beyond the image all is `outside`.
 
     Of several labels with the largest score the nearest voxel's wins if it is one of them, else the lowest.
+    Images are padded by a voxel on each side.
     """
 
-    def __init__(self, labels: torch.Tensor, outside: int) -> None:
-        self.channels = labels.shape[1]
-        self.padded = F.pad(labels.flatten(0, 1), [1, 1] * (labels.ndim - 2), value=outside)  # (n * C, *padded)
+    def __init__(self, rows: int, spatial: tuple[int, ...], outside: int, device: torch.device) -> None:
+        self.outside = outside
+        lengths = [length + 2 for length in reversed(spatial)]  # last axis first, as in a grid
+        sizes = on_device([[n / 2 - 1, (n - 1) / 2, 0, n - 1 - BELOW] for n in lengths], device)
+        self.scale, self.middle, self.least, self.most = sizes.T[..., None].unbind()
+        *self.strides, voxels = [math.prod(lengths[:axis]) for axis in range(len(lengths) + 1)]
+        corners = product((0, 1), repeat=len(lengths))
+        steps = [sum(map(int.__mul__, corner, self.strides)) for corner in corners]
+        starts = [voxels * row for row in range(rows)]
+        numbers = on_device(steps + starts, device, torch.long)[:, None]
+        self.steps, self.starts = numbers.split([len(steps), rows])
+
+    def prepared(self, labels: torch.Tensor) -> Prepared:
+        """Integers (n, C, *spatial), padded, and where a block of voxels has one label, if that is worth asking for."""
+        padded = F.pad(labels, [1, 1] * len(self.strides), value=self.outside)
         # A GPU votes everywhere, because the host would have to wait for the answer.
-        self.settled = uniform_blocks(self.padded).flatten() if labels.device.type == "cpu" else None
+        return padded, uniform_blocks(padded).flatten() if labels.device.type == "cpu" else None
 
-    def at(self, grid: torch.Tensor) -> torch.Tensor:
-        """(n, C, *patch) at the points of a grid (n, *patch, d), as of torch's `affine_grid`."""
-        places = self.places(grid)
-        first = self.lowest_corners(places)
-        if self.settled is None:
-            found = self.voted(first, places)
+    def at(self, prepared: Prepared, grid: torch.Tensor) -> torch.Tensor:
+        """(n, C, *patch) at the points of a grid (d, n, *patch) of `Grids`, which is used up."""
+        padded, settled = prepared
+        volume = padded.flatten()
+        first, fractions = self.corners(grid, padded.shape[1])
+        if settled is None:
+            around, weights = self.around(volume, first), corner_weights(fractions)
+            del first, fractions  # which take as much memory
+            found = winners(around, weights)
         else:
-            found = self.padded.flatten().index_select(0, first)
-            unsettled = (~self.settled.index_select(0, first)).nonzero()[:, 0]
-            found[unsettled] = self.voted(first[unsettled], places.index_select(1, unsettled))
-        return found.view(len(grid), self.channels, *grid.shape[1:-1])
+            found = volume.index_select(0, first)
+            votes = (~settled.index_select(0, first)).nonzero()[:, 0]
+            found[votes] = winners(self.around(volume, first[votes]), corner_weights(fractions.index_select(1, votes)))
+        return found.view(*padded.shape[:2], *grid.shape[2:])
 
-    def places(self, grid: torch.Tensor) -> torch.Tensor:
-        """(d, N): where a grid's points lie in the padded volumes, in voxels; N: of all samples' channels."""
-        places = grid.new_empty((grid.shape[-1], grid[..., 0].numel()))
-        for axis, length in enumerate(self.padded.shape[1:]):
-            place = torch.mul(grid[..., -1 - axis], length / 2 - 1, out=places[axis].view(grid.shape[:-1]))
-            place.add_((length - 1) / 2).clamp_(0, length - 1)
-        return places.unflatten(1, (len(grid), 1, -1)).expand(-1, -1, self.channels, -1).flatten(1)
+    def corners(self, grid: torch.Tensor, channels: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """For the N points in all channels: flat index of the lowest voxel around; (d, N) how far away that is."""
+        places = grid.flatten(1)
+        torch.addcmul(self.middle, places, self.scale, out=places).clamp_(self.least, self.most)
+        places = places.unflatten(1, (grid.shape[1], 1, -1)).expand(-1, -1, channels, -1).flatten(1, 2)
+        first = self.starts[: places.shape[1]]
+        for axis, stride in zip(places.long(), self.strides, strict=True):
+            first = torch.add(first, axis, alpha=stride)
+        return first.flatten(), places.frac_().flatten(1)
 
-    def lowest_corners(self, places: torch.Tensor) -> torch.Tensor:
-        """(N): flat index of the lowest of the voxels around each place."""
-        starts = torch.arange(0, self.padded.numel(), self.padded.stride(0), device=places.device)
-        first = starts.repeat_interleave(places.shape[1] // len(starts))
-        for x, length, stride in zip(places, self.padded.shape[1:], self.padded.stride()[1:], strict=True):
-            first.add_(x.long().clamp_(max=length - 2), alpha=stride)
-        return first
-
-    def voted(self, first: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
-        """The labels that win at N places (d, N), which are used up; first: `lowest_corners`."""
-        volume, strides = self.padded.flatten(), self.padded.stride()[1:]
-        nearest = first
-        for x, length, stride in zip(places, self.padded.shape[1:], strides, strict=True):
-            lowest = x.floor().clamp_(max=length - 2)
-            nearest = nearest.add(x.sub(1).round_() >= lowest, alpha=stride)  # halves go where grid_sample's do
-            x.sub_(lowest)
-        steps = [sum(map(int.__mul__, corner, strides)) for corner in product((0, 1), repeat=len(strides))]
-        around = volume[: len(volume) - steps[-1]]
-        labels = torch.stack([volume[step:][: len(around)].index_select(0, first) for step in steps])
-        scores = united(labels, corner_weights(places)).mul_(SCALE).half()
-        wins = scores == scores.amax(0)
-        likely = volume.index_select(0, nearest)
-        smallest = labels.masked_fill(~wins, torch.iinfo(labels.dtype).max).amin(0)
-        return torch.where((wins & (labels == likely)).any(0), likely, smallest)
+    def around(self, volume: torch.Tensor, first: torch.Tensor) -> torch.Tensor:
+        """(2^d, N): the labels of the voxels around, of which the lowest have these indices."""
+        return volume.index_select(0, (first + self.steps).flatten()).view(-1, len(first))
 
 
 def corner_weights(fractions: torch.Tensor) -> torch.Tensor:
-    """(2^d, N): the weights of the voxels around a place (d, N), the first axis changing slowest."""
+    """(2^d, N): the weights of the voxels around points (d, N), the first axis changing slowest."""
     sides = torch.stack([1 - fractions, fractions])
     weights = sides[:, 0]
     for axis in range(1, len(fractions)):
@@ -74,20 +76,22 @@ def corner_weights(fractions: torch.Tensor) -> torch.Tensor:
     return weights
 
 
-def united(labels: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """weights (corners, N), changed so that the first corner with a label has the weight of all that have it."""
-    for corner in range(len(labels) - 1):
-        others = weights[corner + 1 :]
-        same = others * (labels[corner + 1 :] == labels[corner])
-        others.sub_(same)
-        weights[corner].add_(same.sum(0))
-    return weights
+def winners(labels: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """(N): of labels (2^d, N) those with the largest sum of weights (2^d, N), which are used up."""
+    nearest = labels.gather(0, weights.argmax(0, keepdim=True))[0]
+    for corner in range(len(labels) - 1):  # what a later one misses of its label's sum, the first one has
+        alike = weights[corner:] * (labels[corner:] == labels[corner])
+        torch.sum(alike, 0, out=weights[corner])
+    scores = weights.mul_(SCALE).half()
+    lost = scores < scores.amax(0)
+    lowest = labels.masked_fill(lost, torch.iinfo(labels.dtype).max).amin(0)
+    return torch.where(((labels == nearest) > lost).any(0), nearest, lowest)
 
 
 def uniform_blocks(labels: torch.Tensor) -> torch.Tensor:
-    """For each voxel of (n, *spatial) whether it and the next along all axes have one label; False at an axis's end."""
+    """For each voxel of (n, C, *spatial) whether it and the next along all axes have one label; False at their ends."""
     uniform = torch.ones_like(labels, dtype=torch.bool)
-    for axis, length in enumerate(labels.shape[1:], start=1):
+    for axis, length in enumerate(labels.shape[2:], start=2):
         here, there = (labels.narrow(axis, start, length - 1) for start in (0, 1))
         both = uniform.narrow(axis, 0, length - 1) & uniform.narrow(axis, 1, length - 1)
         uniform.narrow(axis, 0, length - 1).copy_(both.logical_and_(here == there))

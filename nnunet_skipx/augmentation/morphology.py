@@ -44,4 +44,6 @@ def dilated(masks: torch.Tensor, elements: torch.Tensor) -> torch.Tensor:
     spectrum = torch.fft.rfftn(padded, dim=axes)
     spectrum *= torch.fft.rfftn(elements, s=padded.shape[1:], dim=axes).conj()
     meetings = torch.fft.irfftn(spectrum, s=padded.shape[1:], dim=axes)
-    return meetings[(slice(None), *(slice(length) for length in masks.shape[1:]))] > 0.5
+    for axis in axes:
+        meetings = meetings.narrow(axis, 0, masks.shape[axis])
+    return meetings > 0.5

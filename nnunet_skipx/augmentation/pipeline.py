@@ -94,7 +94,8 @@ def chosen(transform: BasicTransform, probability: float, batch: Batch) -> Chose
     if hasattr(transform, "channel_idx"):  # shuffled in every draw: a resumed training draws the same
         transform.channel_idx = sorted(transform.channel_idx)
     samples = [sample for sample in range(len(batch.image)) if probability == 1 or torch.rand(1).item() < probability]
-    return [(sample, transform.get_parameters(image=batch.stand_in())) for sample in samples]
+    image = batch.stand_in()
+    return [(sample, transform.get_parameters(image=image)) for sample in samples]
 
 
 def unwrapped(transform: BasicTransform) -> tuple[BasicTransform, float]:

@@ -1,5 +1,5 @@
 """Parts of a batch that a transform changes, as one tensor: a number of kernels that no batch size multiplies."""
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -7,7 +7,7 @@ import torch
 
 from nnunet_skipx.augmentation.batch import Batch, Chosen
 
-Drawn = dict[tuple[int, int], Sequence[float]]  # by sample and channel
+Drawn = dict[tuple[int, int], Any]  # by sample and channel
 
 
 def on_device(numbers: Any, device: torch.device, dtype: torch.dtype = torch.float32) -> torch.Tensor:
@@ -48,7 +48,7 @@ class Rows:
 
 def drawn_numbers(chosen: Chosen, *names: str) -> Drawn:
     """What a transform drew under these names for single channels."""
-    drawn: dict[tuple[int, int], Sequence[float]] = {}
+    drawn: Drawn = {}
     for sample, parameters in chosen:
         if parameters[names[0]] is not None:  # None: of no channel
             columns = [parameters[name].tolist() for name in names]
@@ -58,7 +58,7 @@ def drawn_numbers(chosen: Chosen, *names: str) -> Drawn:
 
 
 @contextmanager
-def channels(batch: Batch, drawn: Mapping[tuple[int, int], Any]) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+def channels(batch: Batch, drawn: Drawn) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """The image's chosen channels (n, *spatial), to be changed in place, and their numbers (each, n, 1, ...)."""
     image = batch.image.view(-1, *batch.image.shape[2:])
     places = sorted(drawn)

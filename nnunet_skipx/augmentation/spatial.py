@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from nnunet_skipx.augmentation.batch import Batch
 from nnunet_skipx.augmentation.elastic import displacements
 from nnunet_skipx.augmentation.grids import Grids, Parameters
-from nnunet_skipx.augmentation.labels import Labels
+from nnunet_skipx.augmentation.labels import Sampler
 from nnunet_skipx.augmentation.rows import Rows
 
 # Points resampled at once, because each takes some 80 bytes meanwhile: a share of a batch's, so that their memory and
@@ -45,7 +45,8 @@ def draw(transform: SpatialTransform, batch: Batch) -> list[Parameters]:
     small = copy.copy(transform)  # the grid, which it builds as well, would cost more than all else
     small.patch_size = (1,) * (batch.image.ndim - 2)
     small._grid_cache = {}
-    return [small.get_parameters(image=batch.stand_in()) for _ in range(len(batch.image))]
+    image = batch.stand_in()
+    return [small.get_parameters(image=image) for _ in range(len(batch.image))]
 
 def resample(
     transform: SpatialTransform, batch: Batch, drawn: list[Parameters], shifts: torch.Tensor | None = None
@@ -62,9 +63,11 @@ def resample(
         if shifts is not None:
             shifts = Rows(moved, shifts.device).of(shifts)
         grids = Grids([drawn[i] for i in moved], before.image.shape[2:], size, batch.image.device, shifts)
+        sampler = Sampler(before.target.shape[:2].numel(), before.target.shape[2:], outside,
+                          batch.target.device)  # fmt: skip
         together = max(1, at_once(batch.image) // math.prod(size))
         for start in range(0, len(moved), together):
-            interpolate(before, batch, moved, slice(start, start + together), grids, outside)
+            interpolate(before, batch, moved, slice(start, start + together), grids, sampler)
 
 
 def cut_out(before: Batch, after: Batch, drawn: dict[int, Parameters], outside: int) -> None:
@@ -82,18 +85,18 @@ def cut_out(before: Batch, after: Batch, drawn: dict[int, Parameters], outside: 
 
 
 def interpolate(
-    before: Batch, after: Batch, moved: list[int], some: slice, grids: Grids, outside: int
+    before: Batch, after: Batch, moved: list[int], some: slice, grids: Grids, sampler: Sampler
 ) -> None:  # fmt: skip
     """Patches of some of the samples that have grids, in slabs along the first axis."""
     rows, length = Rows(moved[some], after.image.device), after.image.shape[2]
     image = rows.of(before.image)
-    labels = Labels(rows.of(before.target), outside)
+    labels = sampler.prepared(rows.of(before.target))
     thickness = max(1, min(length, at_once(after.image) // math.prod(after.image.shape[3:])))
     for start in range(0, length, thickness):
         slab = (start, min(thickness, length - start))
         points = grids.piece(some, *slab)
-        rows.put(after.image.narrow(2, *slab), F.grid_sample(image, points, align_corners=False))
-        rows.put(after.target.narrow(2, *slab), labels.at(points))
+        rows.put(after.image.narrow(2, *slab), F.grid_sample(image, points.movedim(0, -1), align_corners=False))
+        rows.put(after.target.narrow(2, *slab), sampler.at(labels, points))
 
 
 def at_once(patches: torch.Tensor) -> int:

@@ -58,7 +58,7 @@ def resized(labels: torch.Tensor, size: list[int]) -> torch.Tensor:
     for axis, (before, after) in enumerate(zip(labels.shape[2:], size, strict=True), start=2):
         if before % after == 0:  # all axes of this kind in one copy
             step = before // after
-            labels = labels[(..., slice(step // 2, None, step), *[slice(None)] * (labels.ndim - 1 - axis))]
+            labels = labels.movedim(axis, -1)[..., step // 2 :: step].movedim(-1, axis)
         else:
             centres = torch.arange(after) + 0.5
             labels = labels.index_select(axis, on_device(centres * (before / after), labels.device, torch.long))

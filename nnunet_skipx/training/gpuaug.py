@@ -7,6 +7,7 @@ import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 from nnunet_skipx.augmentation.pipeline import DeviceAugmentation
+from nnunet_skipx.augmentation.stream import SideStream
 from nnunet_skipx.files import draft_of
 
 STATE = "augmentation_state"  # in a checkpoint
@@ -23,6 +24,7 @@ class GpuAugOption(nnUNetTrainer):
 
     elastic: ClassVar[bool] = False
     augmentation: DeviceAugmentation | None = None
+    side_stream: SideStream
     loaded_state: dict[str, Any] | None = None
 
     def get_training_transforms(self, *args: Any, **kwargs: Any) -> None:
@@ -35,6 +37,7 @@ class GpuAugOption(nnUNetTrainer):
         seed = int(np.random.randint(2**31))  # what seeds nnU-Net seeds this too
         device = self.device if self.device.type in DEVICES else CPU
         self.augmentation = DeviceAugmentation(transforms, seed, device, self.elastic)
+        self.side_stream = SideStream(device)  # the next batch is augmented while the network works on this one
         if self.loaded_state is not None and self.local_rank == 0:  # the others would draw what the first one draws
             self.augmentation.draws.load_state_dict(self.loaded_state)
         reason = "" if device == self.device else f", because torch cannot resample volumes on {self.device.type}"
@@ -44,7 +47,7 @@ class GpuAugOption(nnUNetTrainer):
         """nnU-Net's step on the augmented batch."""
         if self.augmentation is not None:
             try:
-                image, targets = self.augmentation(batch["data"], batch["target"])
+                image, targets = self.side_stream.run(self.augmentation, batch["data"], batch["target"])
             except torch.OutOfMemoryError:
                 self.augmentation.draws.move_to(CPU)
                 self.print_to_log_file("The GPU has no memory left for the training augmentation, which goes on on the "
