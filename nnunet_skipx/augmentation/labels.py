@@ -13,22 +13,22 @@ SCALE = 1000  # batchgeneratorsv2 finds ties among scores in 16 bits, of which 1
 
 
 class Sampler:
-    """Finds the labels of images (rows, *spatial) at points between voxels; beyond the image all is `outside`.
+    """Finds labels of batches of a shape (B, C, *spatial) at points between voxels; beyond, all is `outside`.
 
     Of several labels with the largest score the nearest voxel's wins if it is one of them, else the lowest.
     Images are padded by a voxel on each side.
     """
 
-    def __init__(self, rows: int, spatial: tuple[int, ...], outside: int, device: torch.device) -> None:
-        self.outside = outside
-        lengths = [length + 2 for length in reversed(spatial)]  # last axis first, as in a grid
+    def __init__(self, shape: torch.Size, outside: int, device: torch.device) -> None:
+        self.outside, rows = outside, shape[:2].numel()
+        lengths = [length + 2 for length in reversed(shape[2:])]  # last axis first, as in a grid
         sizes = on_device([[n / 2 - 1, (n - 1) / 2, 0, n - 1 - BELOW] for n in lengths], device)
         self.scale, self.middle, self.least, self.most = sizes.T[..., None].unbind()
         *self.strides, voxels = [math.prod(lengths[:axis]) for axis in range(len(lengths) + 1)]
         corners = product((0, 1), repeat=len(lengths))
         steps = [sum(map(int.__mul__, corner, self.strides)) for corner in corners]
         starts = [voxels * row for row in range(rows)]
-        numbers = on_device(steps + starts, device, torch.long)[:, None]
+        numbers = on_device(steps + starts, device, torch.int if rows * voxels < 2**31 else torch.long)[:, None]
         self.steps, self.starts = numbers.split([len(steps), rows])
 
     def prepared(self, labels: torch.Tensor) -> Prepared:
@@ -43,13 +43,11 @@ class Sampler:
         volume = padded.flatten()
         first, fractions = self.corners(grid, padded.shape[1])
         if settled is None:
-            around, weights = self.around(volume, first), corner_weights(fractions)
-            del first, fractions  # which take as much memory
-            found = winners(around, weights)
+            found = winners(self.around(volume, first), fractions)
         else:
             found = volume.index_select(0, first)
             votes = (~settled.index_select(0, first)).nonzero()[:, 0]
-            found[votes] = winners(self.around(volume, first[votes]), corner_weights(fractions.index_select(1, votes)))
+            found[votes] = winners(self.around(volume, first[votes]), fractions.index_select(1, votes))
         return found.view(*padded.shape[:2], *grid.shape[2:])
 
     def corners(self, grid: torch.Tensor, channels: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -58,13 +56,26 @@ class Sampler:
         torch.addcmul(self.middle, places, self.scale, out=places).clamp_(self.least, self.most)
         places = places.unflatten(1, (grid.shape[1], 1, -1)).expand(-1, -1, channels, -1).flatten(1, 2)
         first = self.starts[: places.shape[1]]
-        for axis, stride in zip(places.long(), self.strides, strict=True):
+        for axis, stride in zip(places.to(first.dtype), self.strides, strict=True):
             first = torch.add(first, axis, alpha=stride)
         return first.flatten(), places.frac_().flatten(1)
 
     def around(self, volume: torch.Tensor, first: torch.Tensor) -> torch.Tensor:
         """(2^d, N): the labels of the voxels around, of which the lowest have these indices."""
         return volume.index_select(0, (first + self.steps).flatten()).view(-1, len(first))
+
+
+def winners(labels: torch.Tensor, fractions: torch.Tensor) -> torch.Tensor:
+    """(N): of labels (2^d, N) around points the winning ones; fractions (d, N): the points' places in between."""
+    nearest = labels.gather(0, corner_numbers(fractions > 0.5))[0]
+    weights = corner_weights(fractions)
+    for corner in range(len(labels) - 1):  # what a later one misses of its label's sum, the first one has
+        alike = weights[corner:] * (labels[corner:] == labels[corner])
+        torch.sum(alike, 0, out=weights[corner])
+    scores = weights.mul_(SCALE).half()
+    lost = scores < scores.amax(0)
+    lowest = labels.masked_fill(lost, torch.iinfo(labels.dtype).max).amin(0)
+    return torch.where(((labels == nearest) > lost).any(0), nearest, lowest)
 
 
 def corner_weights(fractions: torch.Tensor) -> torch.Tensor:
@@ -76,16 +87,12 @@ def corner_weights(fractions: torch.Tensor) -> torch.Tensor:
     return weights
 
 
-def winners(labels: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """(N): of labels (2^d, N) those with the largest sum of weights (2^d, N), which are used up."""
-    nearest = labels.gather(0, weights.argmax(0, keepdim=True))[0]
-    for corner in range(len(labels) - 1):  # what a later one misses of its label's sum, the first one has
-        alike = weights[corner:] * (labels[corner:] == labels[corner])
-        torch.sum(alike, 0, out=weights[corner])
-    scores = weights.mul_(SCALE).half()
-    lost = scores < scores.amax(0)
-    lowest = labels.masked_fill(lost, torch.iinfo(labels.dtype).max).amin(0)
-    return torch.where(((labels == nearest) > lost).any(0), nearest, lowest)
+def corner_numbers(upper: torch.Tensor) -> torch.Tensor:
+    """(1, N): the place in `corner_weights` of corners that are the upper ones along axes (d, N), or the lower ones."""
+    number = upper[:1].long()
+    for axis in upper[1:]:
+        number = torch.add(axis, number, alpha=2)
+    return number
 
 
 def uniform_blocks(labels: torch.Tensor) -> torch.Tensor:

@@ -13,9 +13,9 @@ from nnunet_skipx.augmentation.grids import Grids, Parameters
 from nnunet_skipx.augmentation.labels import Sampler
 from nnunet_skipx.augmentation.rows import Rows
 
-# Points resampled at once, because each takes some 80 bytes meanwhile: a share of a batch's, so that their memory and
-# the number of kernels are a share of the batch's memory and a constant, but no fewer than some 10 MB have room for.
-SHARE = 8
+# So many voxels of a batch allow for one point to be resampled at a time, because each takes 60 to 100 bytes meanwhile,
+# a voxel 6; so the number of kernels is the same for all batches. Fewer points than 10 MB have room for save little.
+VOXELS_PER_POINT = 24
 FEWEST = 100_000
 
 
@@ -48,6 +48,7 @@ def draw(transform: SpatialTransform, batch: Batch) -> list[Parameters]:
     image = batch.stand_in()
     return [small.get_parameters(image=image) for _ in range(len(batch.image))]
 
+
 def resample(
     transform: SpatialTransform, batch: Batch, drawn: list[Parameters], shifts: torch.Tensor | None = None
 ) -> None:
@@ -63,9 +64,8 @@ def resample(
         if shifts is not None:
             shifts = Rows(moved, shifts.device).of(shifts)
         grids = Grids([drawn[i] for i in moved], before.image.shape[2:], size, batch.image.device, shifts)
-        sampler = Sampler(before.target.shape[:2].numel(), before.target.shape[2:], outside,
-                          batch.target.device)  # fmt: skip
-        together = max(1, at_once(batch.image) // math.prod(size))
+        sampler = Sampler(before.target.shape, outside, before.target.device)
+        together = max(1, at_once(before.image) // math.prod(size))
         for start in range(0, len(moved), together):
             interpolate(before, batch, moved, slice(start, start + together), grids, sampler)
 
@@ -84,14 +84,12 @@ def cut_out(before: Batch, after: Batch, drawn: dict[int, Parameters], outside: 
             rows.put(patches, rows.of(crops.unflatten(0, whole.shape[:2])))
 
 
-def interpolate(
-    before: Batch, after: Batch, moved: list[int], some: slice, grids: Grids, sampler: Sampler
-) -> None:  # fmt: skip
+def interpolate(before: Batch, after: Batch, moved: list[int], some: slice, grids: Grids, sampler: Sampler) -> None:
     """Patches of some of the samples that have grids, in slabs along the first axis."""
     rows, length = Rows(moved[some], after.image.device), after.image.shape[2]
     image = rows.of(before.image)
     labels = sampler.prepared(rows.of(before.target))
-    thickness = max(1, min(length, at_once(after.image) // math.prod(after.image.shape[3:])))
+    thickness = max(1, min(length, at_once(before.image) // math.prod(after.image.shape[3:])))
     for start in range(0, length, thickness):
         slab = (start, min(thickness, length - start))
         points = grids.piece(some, *slab)
@@ -99,6 +97,6 @@ def interpolate(
         rows.put(after.target.narrow(2, *slab), sampler.at(labels, points))
 
 
-def at_once(patches: torch.Tensor) -> int:
-    """How many points of patches (B, C, *size) are resampled in one go."""
-    return max(FEWEST, patches[:, 0].numel() // SHARE)
+def at_once(image: torch.Tensor) -> int:
+    """How many points are resampled in one go of images (B, C, *spatial)."""
+    return max(FEWEST, image[:, 0].numel() // VOXELS_PER_POINT)
