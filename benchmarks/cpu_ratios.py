@@ -1,7 +1,7 @@
 """A training step of every network against the stock U-Net's on this CPU, beside what we aim for.
 
 `python -m benchmarks.cpu_ratios [--write]` prints the table, and puts it into docs/gpu.md. Nothing else should run
-meanwhile: it takes a quarter of an hour on two cores.
+meanwhile: it takes ten minutes on two cores.
 """
 import argparse
 from pathlib import Path
@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks.plans import PLANS
 from benchmarks.steps import network_step
 from benchmarks.tables import replace_block
-from nnunet_skipx.benchmark.measure import describe_machine, in_fresh_process, paired_seconds, ratio
+from nnunet_skipx.benchmark.measure import describe_machine, paired_seconds, ratio
 
 PAGE = Path(__file__).parents[1] / "docs" / "gpu.md"
 STOCK = "PlainConvUNet"
@@ -33,7 +33,7 @@ def table(runs: int) -> str:
     for name, goals in GOALS.items():
         cells = []
         for plan, goal in zip(PLANS, goals, strict=True):
-            median, lowest, highest = in_fresh_process(measured, plan, name, runs)
+            median, lowest, highest = measured(plan, name, runs)
             cells += [f"{median:.2f} ({lowest:.2f} to {highest:.2f})", f"<= {goal:g}"]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
         print(lines[-1], flush=True)
