@@ -16,7 +16,11 @@ setup(
     python_requires=">=3.10",
     packages=[*find_packages(include=["nnunet_skipx", "nnunet_skipx.*"]), "nnunet_skipx.trainers"],
     package_dir={"nnunet_skipx.trainers": "trainers"},
-    package_data={"nnunet_skipx.benchmark": ["templates/*"], "nnunet_skipx.datasets.check": ["templates/*"]},
+    package_data={
+        "nnunet_skipx": ["py.typed"],
+        "nnunet_skipx.report": ["templates/*"],
+        "nnunet_skipx.datasets.check": ["templates/*"],
+    },
     install_requires=[
         "nnunetv2>=2.8,<3",
         "torch>=2.5",
@@ -45,7 +49,7 @@ setup(
         "datasets": ["h5py"],  # only for TransUNet's preprocessed volumes
         "dev": ["pytest", "pytest-xdist", "hypothesis", "statsmodels", "ruff", "mypy", "h5py"],
     },
-    entry_points={"console_scripts": ["skipx = nnunet_skipx.cli:main"]},
+    entry_points={"console_scripts": ["skipx = nnunet_skipx.cli.main:main"]},
     classifiers=[
         "Intended Audience :: Science/Research",
         "Topic :: Scientific/Engineering :: Medical Science Apps.",

@@ -15,12 +15,12 @@ import torch
 from scipy.stats import ttest_ind
 
 from benchmarks.tables import replace_block
-from nnunet_skipx.benchmark.measure import describe_machine
 from nnunet_skipx.demo.prepare import prepare
 from nnunet_skipx.demo.workspace import Workspace
-from nnunet_skipx.files import read_json, write_json
-from nnunet_skipx.planned import read_planned
-from nnunet_skipx.training import options
+from nnunet_skipx.nnunet.planned import read_planned
+from nnunet_skipx.system.files import read_json, write_json
+from nnunet_skipx.system.machine import describe_machine
+from nnunet_skipx.training.options import demo as options
 from nnunet_skipx.training.variants import trainer_class
 
 PAGE = Path(__file__).parents[1] / "docs" / "augmentation.md"

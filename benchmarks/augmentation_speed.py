@@ -16,8 +16,9 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 from benchmarks.tables import replace_block
 from nnunet_skipx.augmentation.pipeline import DeviceAugmentation
-from nnunet_skipx.benchmark.measure import Step, describe_machine, gpu_memory, paired_seconds
 from nnunet_skipx.planning.storages import StorageTracker
+from nnunet_skipx.profiling.measure import Step, gpu_memory, paired_seconds
+from nnunet_skipx.system.machine import describe_machine
 
 PAGE = Path(__file__).parents[1] / "docs" / "augmentation.md"
 ROTATION = (-30 / 360 * 2 * np.pi, 30 / 360 * 2 * np.pi)  # nnU-Net's for isotropic volumes

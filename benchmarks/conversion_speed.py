@@ -17,17 +17,17 @@ import nibabel
 import numpy as np
 
 from benchmarks.tables import replace_block
-from nnunet_skipx.benchmark.measure import describe_machine
 from nnunet_skipx.datasets.btcv import LABELLED
 from nnunet_skipx.datasets.parallel import in_parallel
 from nnunet_skipx.datasets.phantom import write_phantom
+from nnunet_skipx.system.machine import describe_machine
 
 SMALL, SMALL_CASES = (36, 50, 36), 260
 LARGE = (512, 512, 150)
 PAGE = Path(__file__).parents[1] / "docs" / "datasets.md"
 SPACING = np.diag([0.76, 0.76, 3.0, 1.0])
 NNUNET = ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results")
-ENTRY = "import sys; from nnunet_skipx.cli import main; sys.exit(main())"
+ENTRY = "import sys; from nnunet_skipx.cli.main import main; sys.exit(main())"
 
 
 def write_small(folder: Path) -> Path:

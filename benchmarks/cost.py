@@ -14,7 +14,8 @@ import torch
 from benchmarks.plans import PLANS
 from benchmarks.steps import build, cross_over_step, head_step, network_step, ta_mosc_step
 from benchmarks.tables import replace_block
-from nnunet_skipx.benchmark.measure import Step, describe_machine, paired_seconds, peak_memory, ratio
+from nnunet_skipx.profiling.measure import Step, paired_seconds, peak_memory, ratio
+from nnunet_skipx.system.machine import describe_machine
 
 PAGES = Path(__file__).parents[1] / "docs" / "architectures"
 STOCK = "PlainConvUNet"

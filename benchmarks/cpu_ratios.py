@@ -9,7 +9,8 @@ from pathlib import Path
 from benchmarks.plans import PLANS
 from benchmarks.steps import network_step
 from benchmarks.tables import replace_block
-from nnunet_skipx.benchmark.measure import describe_machine, paired_seconds, ratio
+from nnunet_skipx.profiling.measure import paired_seconds, ratio
+from nnunet_skipx.system.machine import describe_machine
 
 PAGE = Path(__file__).parents[1] / "docs" / "gpu.md"
 STOCK = "PlainConvUNet"

@@ -14,23 +14,16 @@ from typing import Any
 import torch
 
 from benchmarks.tables import replace_block
-from nnunet_skipx.benchmark.dataloading import both_modes, dataloading
-from nnunet_skipx.benchmark.loading_run import (
-    LoadingSetting,
-    available_cores,
-    loader_seconds,
-    loading,
-    opened,
-    workers_ended,
-)
-from nnunet_skipx.benchmark.measure import describe_machine
 from nnunet_skipx.datasets import msd
 from nnunet_skipx.datasets.convert import convert, is_converted
 from nnunet_skipx.datasets.phantom import TASK_NAME, write_phantom
 from nnunet_skipx.datasets.recipe import Options
 from nnunet_skipx.demo.prepare import plan_and_preprocess, workers
 from nnunet_skipx.demo.workspace import Workspace
-from nnunet_skipx.planned import read_planned
+from nnunet_skipx.nnunet.planned import read_planned
+from nnunet_skipx.profiling.dataloading import both_modes, dataloading
+from nnunet_skipx.profiling.loading_run import LoadingSetting, loader_seconds, loading, opened, workers_ended
+from nnunet_skipx.system.machine import available_cores, describe_machine
 
 PAGE = Path(__file__).parents[1] / "docs" / "profile.md"
 TRAINERS = ["nnUNetTrainer", "nnUNetTrainerUTANet"]

@@ -1,7 +1,7 @@
 """Ways to compute a 3D depthwise convolution on the CPU, forward and backward: `python -m benchmarks.depthwise`.
 
 Every way is checked against torch's grouped convolution first. Seconds are per forward and backward of the maps of a
-U-Net with patch 64x64x64 and batch 2; "ours" is what `nnunet_skipx.skips.depthwise` does.
+U-Net with patch 64x64x64 and batch 2; "ours" is what `nnunet_skipx.kernels.depthwise` does.
 """
 import argparse
 from collections.abc import Callable
@@ -9,9 +9,10 @@ from collections.abc import Callable
 import torch
 from torch.nn import functional as F
 
-from nnunet_skipx.benchmark.measure import describe_machine, paired_seconds
-from nnunet_skipx.skips.channels_last import channels_last
-from nnunet_skipx.skips.depthwise import depthwise
+from nnunet_skipx.kernels.channels_last import channels_last
+from nnunet_skipx.kernels.depthwise import depthwise
+from nnunet_skipx.profiling.measure import paired_seconds
+from nnunet_skipx.system.machine import describe_machine
 
 MAPS = ((2, 32, 64, 64, 64), (2, 64, 32, 32, 32), (2, 128, 16, 16, 16), (2, 256, 8, 8, 8))
 Way = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]

@@ -17,9 +17,9 @@ from torch import nn
 
 from benchmarks.tables import replace_block
 from nnunet_skipx.architectures import MSAUNet, UDTransNet, UTANet, XUNet
-from nnunet_skipx.benchmark.measure import describe_machine
 from nnunet_skipx.skips.image_level import Amplified
 from nnunet_skipx.skips.per_image import PerImage, spread_between_images
+from nnunet_skipx.system.machine import describe_machine
 from tests.contract import unlike_images
 from tests.plan_shapes import PlanShape
 

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from nnunet_skipx.benchmark.trained_fold import TrainedFold
 from nnunet_skipx.demo.workspace import Workspace
+from nnunet_skipx.inspection.trained_fold import TrainedFold
 from nnunet_skipx.skips.gates import Routing
 
 MODEL = "nnUNetTrainerUTANet_demo__*"

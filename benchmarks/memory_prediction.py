@@ -12,12 +12,14 @@ from typing import Any
 import torch
 from nnunetv2.experiment_planning.experiment_planners.network_topology import get_pool_and_conv_props
 
-from nnunet_skipx.benchmark.cost import find_trainer
-from nnunet_skipx.benchmark.measure import describe_machine, in_fresh_process, resident_memory
-from nnunet_skipx.benchmark.steps import Setting, training_step
 from nnunet_skipx.discovery import append_to_environment
+from nnunet_skipx.nnunet.search import find_trainer
+from nnunet_skipx.nnunet.throwaway import Setting
 from nnunet_skipx.planning.training_memory import training_memory
-from nnunet_skipx.text_table import text_table
+from nnunet_skipx.profiling.measure import in_fresh_process, resident_memory
+from nnunet_skipx.profiling.steps import training_step
+from nnunet_skipx.system.machine import describe_machine
+from nnunet_skipx.system.text_table import text_table
 
 TRAINERS = ("", "UTANet", "XUNet", "UDTransNet", "MSAUNet", "U2Net")
 AIM = 0.15

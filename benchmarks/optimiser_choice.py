@@ -17,10 +17,10 @@ import torch
 from matplotlib.figure import Figure
 
 from benchmarks.tables import replace_block
-from nnunet_skipx.benchmark.measure import describe_machine
 from nnunet_skipx.demo.prepare import PLANS
 from nnunet_skipx.demo.workspace import Workspace
-from nnunet_skipx.files import write_json
+from nnunet_skipx.system.files import write_json
+from nnunet_skipx.system.machine import describe_machine
 from nnunet_skipx.training.variants import trainer_class
 
 DOCS = Path(__file__).parents[1] / "docs"

@@ -4,12 +4,12 @@ import re
 from pathlib import Path
 
 from benchmarks.tables import replace_block
-from nnunet_skipx.benchmark.cell import Cell
-from nnunet_skipx.benchmark.measure import describe_machine
-from nnunet_skipx.benchmark.report import terminal_text
+from nnunet_skipx.bench.cell import Cell
 from nnunet_skipx.demo.prepare import PLANS
 from nnunet_skipx.demo.run import compare
 from nnunet_skipx.demo.workspace import Workspace
+from nnunet_skipx.report.page import terminal_text
+from nnunet_skipx.system.machine import describe_machine
 
 README = Path(__file__).parents[1] / "README.md"
 

@@ -10,7 +10,8 @@ from benchmarks.traffic import CONVOLUTIONS, PRODUCTS, operations, tensors, traf
 from nnunet_skipx.planning.storages import StorageTracker
 
 CUDA = torch.device("cuda")
-NETWORKS = tuple(str(Path(__file__).parents[1] / "nnunet_skipx" / part) for part in ("skips", "architectures"))
+PACKAGE = Path(__file__).parents[1] / "nnunet_skipx"
+NETWORKS = tuple(str(PACKAGE / part) for part in ("kernels", "skips", "architectures"))
 ELSEWHERE = "torch"  # autograd's own backward, and blocks of nnU-Net outside of our networks
 
 SMALL_OUTPUT, HUGE_INNER, LARGE_KERNEL = 256 * 256, 2**16, 4

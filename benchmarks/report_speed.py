@@ -16,8 +16,8 @@ import numpy as np
 import SimpleITK
 
 from benchmarks.tables import replace_block
-from nnunet_skipx.benchmark.measure import describe_machine
-from nnunet_skipx.benchmark.report_command import ReportOptions, report
+from nnunet_skipx.report.command import ReportOptions, report
+from nnunet_skipx.system.machine import describe_machine
 
 DOCS = Path(__file__).parents[1] / "docs"
 FOLDS = 5

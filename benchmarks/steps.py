@@ -5,12 +5,12 @@ import torch
 from dynamic_network_architectures.architectures.unet import PlainConvUNet
 from torch import nn
 
-from benchmarks.naive_cross_over import naive_cross_over
-from benchmarks.naive_msaunet import naive_head
-from benchmarks.naive_ta_mosc import naive_ta_mosc
+from benchmarks.naive.cross_over import naive_cross_over
+from benchmarks.naive.msaunet import naive_head
+from benchmarks.naive.ta_mosc import naive_ta_mosc
 from benchmarks.plans import PLANS, architecture_arguments, block_ops, maps
 from nnunet_skipx import architectures
-from nnunet_skipx.benchmark.measure import Step
+from nnunet_skipx.profiling.measure import Step
 from nnunet_skipx.skips.cross_over import CrossOver, reduced_for_each_stage
 from nnunet_skipx.skips.summed_heads import sum_enlarged
 from nnunet_skipx.skips.ta_mosc import TAMoSC

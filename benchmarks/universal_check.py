@@ -18,11 +18,11 @@ from pathlib import Path
 
 from benchmarks.tables import replace_block
 from benchmarks.thick_slices import write_thick_slices
-from nnunet_skipx.benchmark.measure import describe_machine
 from nnunet_skipx.datasets.phantom import write_phantom
 from nnunet_skipx.demo.prepare import PHANTOM_SHAPE, PLANS, prepare
 from nnunet_skipx.demo.workspace import Workspace
-from nnunet_skipx.files import write_json
+from nnunet_skipx.system.files import write_json
+from nnunet_skipx.system.machine import describe_machine
 
 PAGE = Path(__file__).parents[1] / "docs" / "universal.md"
 ALL, WITHOUT = 500, 501  # ids of the universal runs

@@ -13,10 +13,10 @@ from torch import nn
 from benchmarks.tables import replace_block
 from benchmarks.universal_check import ALL, PAGE, Check, create, number, prepared
 from nnunet_skipx.architectures import U2Net
-from nnunet_skipx.benchmark.measure import describe_machine
-from nnunet_skipx.checkpoints import read_checkpoint
 from nnunet_skipx.demo.prepare import PLANS
 from nnunet_skipx.demo.workspace import Workspace
+from nnunet_skipx.nnunet.checkpoints import read_checkpoint
+from nnunet_skipx.system.machine import describe_machine
 from nnunet_skipx.universal.checkpoint import domain_network
 from nnunet_skipx.universal.sharing import shared_parameters
 

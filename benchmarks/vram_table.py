@@ -62,7 +62,7 @@ def main(sizes: list[float]) -> None:
     from nnunet_skipx.discovery import append_to_environment
     from nnunet_skipx.planning.references import REFERENCES
     from nnunet_skipx.planning.vram import GIGABYTE, plan_for_vram
-    from nnunet_skipx.text_table import text_table
+    from nnunet_skipx.system.text_table import text_table
 
     append_to_environment()
     with redirect_stdout(io.StringIO()):

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from nnunet_skipx.cli import main
+from nnunet_skipx.cli.main import main
 from nnunet_skipx.discovery import EXT_VARIABLE, append_to_environment, ext_path
-from nnunet_skipx.files import write_json
+from nnunet_skipx.system.files import write_json
 from tests.contract import SMALL
 from tests.plan_shapes import dataset_json, plans
 
@@ -88,5 +88,5 @@ def test_list_prints_a_table_and_as_json_nothing_but_json() -> None:
 
 
 def test_starting_is_quick_because_torch_is_not_imported() -> None:
-    code = "import sys, nnunet_skipx.cli; sys.exit('torch' in sys.modules)"
+    code = "import sys, nnunet_skipx.cli.main; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

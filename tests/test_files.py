@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from nnunet_skipx.files import finite, last_lines, write_bytes, write_json, write_text
+from nnunet_skipx.system.files import finite, last_lines, write_bytes, write_json, write_text
 
 
 @pytest.mark.parametrize("write", [write_text, write_json])

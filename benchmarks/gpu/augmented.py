@@ -4,9 +4,9 @@ from typing import Any
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 from benchmarks.augmentation_speed import cropped_batch
-from nnunet_skipx.batch_shapes import data_shape
-from nnunet_skipx.benchmark.measure import Step
-from nnunet_skipx.benchmark.steps import Setting, throwaway_trainer
+from nnunet_skipx.nnunet.batches import data_shape
+from nnunet_skipx.nnunet.throwaway import Setting, throwaway_trainer
+from nnunet_skipx.profiling.measure import Step
 
 
 def augmenting_step(trainer_class: type[nnUNetTrainer], setting: Setting) -> Step:

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from nnunetv2.training.dataloading.nnunet_dataset import comp_blosc2_params, nnUNetDatasetBlosc2
 
-from nnunet_skipx.benchmark.loading_run import (
+from nnunet_skipx.nnunet.throwaway import Setting
+from nnunet_skipx.profiling.loading_run import (
     LoadingSetting,
     loading,
     measured,
@@ -19,7 +20,7 @@ from nnunet_skipx.benchmark.loading_run import (
     timed_steps,
     workers_ended,
 )
-from nnunet_skipx.benchmark.steps import Setting, environment
+from nnunet_skipx.system.variables import environment
 
 CORES = (16, 8, 4)
 WORKERS_OF_NNUNET = 12  # at most; one for each core

@@ -19,10 +19,12 @@ from benchmarks.gpu.augmented import augmenting_step
 from benchmarks.gpu.cores import with_loading
 from benchmarks.gpu.rows import Row
 from benchmarks.gpu.sizes import Sizes
-from nnunet_skipx.benchmark.cost import find_trainer, inference_network
-from nnunet_skipx.benchmark.loading_advice import augments_on_device
-from nnunet_skipx.benchmark.measure import Step, describe_machine, paired_seconds
-from nnunet_skipx.benchmark.steps import training_step
+from nnunet_skipx.nnunet.search import find_trainer
+from nnunet_skipx.profiling.cost import inference_network
+from nnunet_skipx.profiling.loading_advice import augments_on_device
+from nnunet_skipx.profiling.measure import Step, paired_seconds
+from nnunet_skipx.profiling.steps import training_step
+from nnunet_skipx.system.machine import describe_machine
 
 TURN, FIRST_STEP = "turn", "first step"
 Messages = Iterator[str | dict[str, Any]]

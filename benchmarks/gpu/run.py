@@ -12,8 +12,8 @@ from benchmarks.gpu.rows import BASELINE, Row, chosen
 from benchmarks.gpu.schedule import Schedule
 from benchmarks.gpu.tables import blocks
 from benchmarks.tables import replace_block
-from nnunet_skipx.benchmark.cost import find_trainer
 from nnunet_skipx.discovery import append_to_environment
+from nnunet_skipx.nnunet.search import find_trainer
 
 PAGE = Path(__file__).parents[2] / "docs" / "gpu.md"
 KEPT = "gpu_rows.jsonl"  # beside the page: what its tables were made of

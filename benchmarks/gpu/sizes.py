@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from benchmarks.augmentation_speed import WORKS, Work
 from benchmarks.memory_prediction import Shape, setting
-from nnunet_skipx.benchmark.steps import Setting
+from nnunet_skipx.nnunet.throwaway import Setting
 
 
 @dataclass(frozen=True)

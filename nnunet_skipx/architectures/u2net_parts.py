@@ -7,11 +7,11 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
+from nnunet_skipx.kernels.voxel_products import multiply_rows
 from nnunet_skipx.skips.blocks import BlockOps
 from nnunet_skipx.skips.full_unit import FullUnit
 from nnunet_skipx.skips.residual_adapters import ParallelUnit, SeriesUnit
 from nnunet_skipx.skips.separable import Separable, kaiming_normal, norm_and_activate
-from nnunet_skipx.skips.voxel_products import multiply_rows
 
 UNITS = {"separable": Separable, "full": FullUnit, "series": SeriesUnit, "parallel": ParallelUnit}
 Convolutions = Literal["separable", "full", "series", "parallel"]

@@ -12,9 +12,9 @@ from typing import Any
 from nnunet_skipx import __version__
 from nnunet_skipx.datasets.destination import SPLITS_FILE, destination, publish, staged
 from nnunet_skipx.datasets.parallel import in_parallel
+from nnunet_skipx.datasets.protocol import KEY, Protocol, fold_digest
 from nnunet_skipx.datasets.recipe import Case, Options, Recipe, Record
-from nnunet_skipx.files import write_json
-from nnunet_skipx.protocol import KEY, Protocol, fold_digest
+from nnunet_skipx.system.files import write_json
 
 PROVENANCE_FILE = "provenance.json"
 CHUNK_BYTES = 1 << 20

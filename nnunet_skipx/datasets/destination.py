@@ -1,7 +1,7 @@
 """Where a converted data set goes: built beside its place, and put there whole or not at all."""
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,7 @@ from filelock import FileLock, Timeout
 from nnunetv2.utilities.dataset_name_id_conversion import find_candidate_datasets
 
 from nnunet_skipx.datasets.recipe import Splits
-from nnunet_skipx.files import write_json
+from nnunet_skipx.system.files import write_json
 
 RAW, PREPROCESSED, RESULTS = VARIABLES = ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results")
 SPLITS_FILE = "splits_final.json"
@@ -107,17 +107,3 @@ def publish(folder: Path, place: Destination, splits: Splits) -> None:
     if place.raw.is_dir():
         os.rename(place.raw, place.staging / "replaced")
     os.rename(folder, place.raw)
-
-
-@contextmanager
-def variables_set(values: Mapping[str, Path]) -> Iterator[None]:
-    """nnU-Net's variables, for one of its own converters."""
-    before = {variable: os.environ.get(variable) for variable in values}
-    os.environ.update({variable: str(value) for variable, value in values.items()})
-    try:
-        yield
-    finally:
-        for variable, value in before.items():
-            os.environ.pop(variable, None)
-            if value is not None:
-                os.environ[variable] = value

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from nnunetv2.dataset_conversion.convert_MSD_dataset import convert_msd_dataset
 
-from nnunet_skipx.datasets.destination import VARIABLES, variables_set
+from nnunet_skipx.datasets.destination import VARIABLES
 from nnunet_skipx.datasets.recipe import Case, Options, Recipe, Record, Written, five_folds
 from nnunet_skipx.datasets.volumes import (
     ROUNDING_MM,
@@ -19,7 +19,8 @@ from nnunet_skipx.datasets.volumes import (
     relabelled,
     require_same_size,
 )
-from nnunet_skipx.files import read_json
+from nnunet_skipx.system.files import read_json
+from nnunet_skipx.system.variables import environment
 
 SUFFIX = ".nii.gz"
 FOLDERS = ("imagesTr", "labelsTr", "imagesTs")
@@ -103,7 +104,7 @@ def convert_with_nnunet(source: Path, folder: Path, number: int, records: Sequen
     workspace = folder / ".nnunet"
     workspace.mkdir()
     try:
-        with variables_set(dict.fromkeys(VARIABLES, workspace)):
+        with environment(dict.fromkeys(VARIABLES, str(workspace))):
             convert_msd_dataset(str(source), number, processes)
     except RuntimeError as error:  # SimpleITK's only kind of error
         reason = str(error).strip().splitlines()[-1]

@@ -8,7 +8,7 @@ from PIL import Image, UnidentifiedImageError
 
 from nnunet_skipx.datasets.recipe import Case, Written
 from nnunet_skipx.datasets.volumes import label_counts
-from nnunet_skipx.files import write_bytes
+from nnunet_skipx.system.files import write_bytes
 
 COMPRESSION = 3  # of PNG: a third of the time of the usual 6, a few per cent larger
 EIGHT_BIT = ("RGB", "RGBA", "L", "LA", "P", "1")

@@ -8,7 +8,7 @@ import numpy as np
 
 from nnunet_skipx.datasets.recipe import Case, Written
 from nnunet_skipx.datasets.volumes import compressed, label_counts
-from nnunet_skipx.files import write_bytes
+from nnunet_skipx.system.files import write_bytes
 
 LABEL_IDS = range(9)
 SLICE_SIZE = 2  # axes

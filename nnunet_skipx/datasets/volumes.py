@@ -11,7 +11,7 @@ import numpy as np
 import SimpleITK
 
 from nnunet_skipx.datasets.recipe import Case, Written
-from nnunet_skipx.files import write_bytes
+from nnunet_skipx.system.files import write_bytes
 
 UNREADABLE = (
     EOFError, OSError, ValueError, zlib.error, nibabel.filebasedimages.ImageFileError,

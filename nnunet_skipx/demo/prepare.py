@@ -11,7 +11,8 @@ from nnunet_skipx.datasets.download import fetch_msd_task
 from nnunet_skipx.datasets.phantom import write_phantom
 from nnunet_skipx.datasets.recipe import FOLDS, Options
 from nnunet_skipx.demo.workspace import Workspace
-from nnunet_skipx.files import last_lines, write_json
+from nnunet_skipx.nnunet.names import dataset_number
+from nnunet_skipx.system.files import last_lines, write_json
 
 PLANS = "nnUNetDemoPlans"
 NARROWING = 4  # the demo's networks are a quarter as wide as planned
@@ -59,7 +60,7 @@ def plan_and_preprocess(workspace: Workspace, dataset: str) -> None:
     """Run nnU-Net's own command on 3d_fullres; its output goes to a log."""
     log = workspace.logs / "plan_and_preprocess.log"
     entry = "from nnunetv2.experiment_planning.plan_and_preprocess_entrypoints import plan_and_preprocess_entry as main"
-    command = [sys.executable, "-c", f"{entry}; main()", "-d", str(int(dataset[7:10])), "-c", "3d_fullres"]
+    command = [sys.executable, "-c", f"{entry}; main()", "-d", str(dataset_number(dataset)), "-c", "3d_fullres"]
     command += ["-np", str(workers()), "-npfp", str(workers())]
     with log.open("w") as output:
         environment = workspace.planning_environment()

@@ -8,22 +8,22 @@ import pandas as pd
 from filelock import FileLock, Timeout
 from rich.console import Console
 
-from nnunet_skipx.benchmark.atlas import atlas_table
-from nnunet_skipx.benchmark.cell import Cell
-from nnunet_skipx.benchmark.collect import collect
-from nnunet_skipx.benchmark.comparison import Comparison
-from nnunet_skipx.benchmark.conventions import CONVENTIONS
-from nnunet_skipx.benchmark.provenance import provenance
-from nnunet_skipx.benchmark.report import report_parts, terminal_text, write_report
-from nnunet_skipx.benchmark.row_cost import row_cost
-from nnunet_skipx.benchmark.training_log import read_training_log
-from nnunet_skipx.cluster.bench import outcome
-from nnunet_skipx.cluster.live import LiveView
-from nnunet_skipx.cluster.local import run_cells
-from nnunet_skipx.cluster.slots import Slot, cpu_slots
+from nnunet_skipx.bench.cell import Cell
+from nnunet_skipx.bench.command import outcome
+from nnunet_skipx.bench.live import LiveView
+from nnunet_skipx.bench.local import run_cells
+from nnunet_skipx.bench.slots import Slot, cpu_slots
 from nnunet_skipx.demo.prepare import FOLDS, NARROWING, PLANS, prepare, task_folder
 from nnunet_skipx.demo.workspace import Workspace
-from nnunet_skipx.training.options import DemoOption
+from nnunet_skipx.report.comparison import Comparison
+from nnunet_skipx.report.page import report_parts, terminal_text, write_report
+from nnunet_skipx.results.atlas import atlas_table
+from nnunet_skipx.results.collect import collect
+from nnunet_skipx.results.dice import CONVENTIONS
+from nnunet_skipx.results.provenance import provenance
+from nnunet_skipx.results.row_cost import row_cost
+from nnunet_skipx.results.training_log import read_training_log
+from nnunet_skipx.training.options.demo import DemoOption
 from nnunet_skipx.training.variants import BASELINE, trainer_class, trainer_names
 
 NOTES = (

@@ -12,7 +12,7 @@ import sysconfig
 from pathlib import Path
 
 from nnunet_skipx.discovery import EXT_VARIABLE, ext_path
-from nnunet_skipx.files import write_text
+from nnunet_skipx.system.files import write_text
 
 HOOK = "nnunet_skipx_startup"
 FIRST_PYTHON_WITH_START_FILES = (3, 15)

@@ -2,7 +2,7 @@
 from collections.abc import Mapping
 
 from nnunet_skipx.planning.training_memory import TrainingMemory
-from nnunet_skipx.text_table import text_table
+from nnunet_skipx.system.text_table import text_table
 
 GIGABYTE = 2**30
 

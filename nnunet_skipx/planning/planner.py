@@ -9,7 +9,7 @@ from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 from nnunetv2.utilities.json_export import recursive_fix_for_json_export
 
 from nnunet_skipx import architectures
-from nnunet_skipx.benchmark.cost import find_trainer
+from nnunet_skipx.nnunet.search import find_trainer
 from nnunet_skipx.planning.references import REFERENCES
 
 STOCK = "PlainConvUNet"

@@ -8,7 +8,8 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from nnunet_skipx.benchmark.steps import Setting, random_batch, throwaway_trainer
+from nnunet_skipx.nnunet.batches import random_batch
+from nnunet_skipx.nnunet.throwaway import Setting, throwaway_trainer
 from nnunet_skipx.planning.half_precision import autocast_as_on_a_gpu, run_backward
 from nnunet_skipx.planning.parts import BACKWARD, BATCH, BETWEEN, GRADIENTS, LOSS, OPTIMISER, WEIGHTS, named_parts
 from nnunet_skipx.planning.storages import StorageTracker

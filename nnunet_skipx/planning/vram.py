@@ -9,12 +9,12 @@ from typing import Any
 from nnunetv2.paths import nnUNet_preprocessed, nnUNet_raw
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
-from nnunet_skipx.benchmark.steps import Setting
-from nnunet_skipx.files import write_json
-from nnunet_skipx.planned import preprocessed_folder, read_planned
+from nnunet_skipx.nnunet.planned import preprocessed_folder, read_planned
+from nnunet_skipx.nnunet.throwaway import Setting
 from nnunet_skipx.planning.planner import ArchitecturePlanner, trainer_of
 from nnunet_skipx.planning.references import REFERENCES
 from nnunet_skipx.planning.training_memory import CUDA_CONTEXT, TrainingMemory, training_memory
+from nnunet_skipx.system.files import write_json
 
 GIGABYTE = 2**30
 TRIALS = 5

@@ -5,11 +5,11 @@ import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
+from nnunet_skipx.kernels.patch_embedding import embed_patches
+from nnunet_skipx.kernels.per_scale import ScaleNorm
+from nnunet_skipx.kernels.resize import resize_linear
 from nnunet_skipx.skips.blocks import BlockOps
 from nnunet_skipx.skips.dat_layer import DATLayer, DATOptions
-from nnunet_skipx.skips.patch_embedding import embed_patches
-from nnunet_skipx.skips.per_scale import ScaleNorm
-from nnunet_skipx.skips.resize import resize_linear
 from nnunet_skipx.skips.token_grid import TokenGrid
 
 

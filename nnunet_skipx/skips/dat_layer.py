@@ -6,10 +6,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from nnunet_skipx.kernels.instance_norm_attention import channel_attention, spatial_attention
+from nnunet_skipx.kernels.per_scale import LAYER_NORM_EPS, ScaleLinear, ScaleNorm
 from nnunet_skipx.skips.blocks import refuse_unknown
-from nnunet_skipx.skips.instance_norm_attention import channel_attention, spatial_attention
 from nnunet_skipx.skips.per_image import PerImage
-from nnunet_skipx.skips.per_scale import LAYER_NORM_EPS, ScaleLinear, ScaleNorm
 
 Merge = Literal["repaired", "published"]
 

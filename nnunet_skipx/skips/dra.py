@@ -7,11 +7,11 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
+from nnunet_skipx.kernels.instance_norm_attention import channel_attention, spatial_attention
+from nnunet_skipx.kernels.patch_embedding import embed_patches
+from nnunet_skipx.kernels.pointwise import conv1x1_norm_nonlin
 from nnunet_skipx.skips.blocks import BlockOps, refuse_unknown
-from nnunet_skipx.skips.instance_norm_attention import channel_attention, spatial_attention
-from nnunet_skipx.skips.patch_embedding import embed_patches
 from nnunet_skipx.skips.per_image import PerImage
-from nnunet_skipx.skips.pointwise import conv1x1_norm_nonlin
 
 Recalibration = Literal["channel", "spatial", "neutral"]
 

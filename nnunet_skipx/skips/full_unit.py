@@ -6,9 +6,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from nnunet_skipx.kernels.separable_norm import join
 from nnunet_skipx.skips.blocks import BlockOps
 from nnunet_skipx.skips.separable import kaiming_normal, norm_and_activate
-from nnunet_skipx.skips.separable_norm import join
 
 
 class FullUnit(nn.Module):

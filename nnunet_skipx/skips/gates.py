@@ -49,11 +49,6 @@ class Gates(nn.Module):
         return Routing(probabilities, top_probabilities, indices, torch.softmax(top_probabilities, -1))
 
 
-def spatial_mean(x: torch.Tensor) -> torch.Tensor:
-    """Mean over all positions of `(B, C, *spatial)` in at least float32, `(B, C)`."""
-    return x.flatten(2).mean(2, dtype=torch.promote_types(x.dtype, torch.float32))
-
-
 def balance_loss(usage: torch.Tensor) -> torch.Tensor:
     """Balanced expert utilisation: squared variation of the experts' usage, summed over the gates (UTANet, BEU loss).
 

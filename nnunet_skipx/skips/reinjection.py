@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from nnunet_skipx.skips.resize import resize_linear
+from nnunet_skipx.kernels.resize import resize_linear
 
 
 class DenseReinjection(nn.Module):

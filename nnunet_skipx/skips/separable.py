@@ -6,11 +6,11 @@ import torch
 from torch import nn
 from torch.nn.modules.instancenorm import _InstanceNorm
 
+from nnunet_skipx.kernels.channels_last import NormActivation, channels_last
+from nnunet_skipx.kernels.depthwise import depthwise
+from nnunet_skipx.kernels.pointwise import conv1x1
+from nnunet_skipx.kernels.separable_norm import SeparableNorm, UnitOptions, join
 from nnunet_skipx.skips.blocks import BlockOps
-from nnunet_skipx.skips.channels_last import NormActivation, channels_last
-from nnunet_skipx.skips.depthwise import depthwise
-from nnunet_skipx.skips.pointwise import conv1x1
-from nnunet_skipx.skips.separable_norm import SeparableNorm, UnitOptions, join
 
 
 class Separable(nn.Module):

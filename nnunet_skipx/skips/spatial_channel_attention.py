@@ -6,9 +6,9 @@ import torch
 from torch import nn
 from torch.autograd.function import once_differentiable
 
+from nnunet_skipx.kernels.voxel_sums import at_least_float32, sum_over_voxels
 from nnunet_skipx.skips.image_level import Amplified
 from nnunet_skipx.skips.per_image import PerImage
-from nnunet_skipx.skips.voxel_sums import at_least_float32, sum_over_voxels
 
 HALF_MAX = torch.finfo(torch.float16).max
 

@@ -3,7 +3,7 @@ from collections.abc import Sequence
 
 import torch
 
-from nnunet_skipx.skips.resize import resize_linear
+from nnunet_skipx.kernels.resize import resize_linear
 
 
 def sum_enlarged(logits: Sequence[torch.Tensor]) -> torch.Tensor:

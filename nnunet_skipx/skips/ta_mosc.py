@@ -5,12 +5,12 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
+from nnunet_skipx.kernels.pointwise import conv1x1, conv1x1_norm_nonlin, spatial_mean
+from nnunet_skipx.kernels.resize import narrow_to_support, resize_linear
 from nnunet_skipx.skips.blocks import BlockOps, refuse_unknown
 from nnunet_skipx.skips.experts import Experts
-from nnunet_skipx.skips.gates import Gates, Routing, spatial_mean
+from nnunet_skipx.skips.gates import Gates, Routing
 from nnunet_skipx.skips.image_level import ImageLevel, normalises_each_image
-from nnunet_skipx.skips.pointwise import conv1x1, conv1x1_norm_nonlin
-from nnunet_skipx.skips.resize import narrow_to_support, resize_linear
 
 FUSING_STAGE = 1
 # Brings the spread between images of what the gates see to that with batch norm: `python -m benchmarks.gate_spread`.

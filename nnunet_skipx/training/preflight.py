@@ -2,16 +2,16 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
-from torch import nn
 from torch._dynamo import OptimizedModule
 from torch._dynamo.exc import TorchDynamoException
 from torch._inductor.runtime.cache_dir_utils import cache_dir
 from torch.nn.parallel import DistributedDataParallel
 
-from nnunet_skipx.batch_shapes import data_shape, target_shapes
+from nnunet_skipx.nnunet.batches import zero_batch
+from nnunet_skipx.nnunet.wrappers import uncompiled
 
 if TYPE_CHECKING:
     from nnunet_skipx.training.trainer import SkipTrainer
@@ -47,14 +47,6 @@ def forward_and_backward(trainer: "SkipTrainer") -> None:
     loss.backward()
     if on_gpu:
         torch.cuda.synchronize()  # errors come up here, not in the first epoch
-
-
-def zero_batch(trainer: "SkipTrainer") -> dict[str, Any]:
-    """What the data loader would give, all background."""
-    kind = torch.bool if trainer.label_manager.has_regions else torch.int16
-    targets = [torch.zeros(shape, dtype=kind, device=trainer.device) for shape in target_shapes(trainer)]
-    data = torch.zeros(data_shape(trainer), device=trainer.device)
-    return {"data": data, "target": targets if trainer.enable_deep_supervision else targets[0]}
 
 
 @contextmanager
@@ -116,11 +108,3 @@ def gigabytes(device: torch.device) -> str:
     """What is free and what there is."""
     free, total = torch.cuda.mem_get_info(device)
     return f"{free / 2**30:.1f} of {total / 2**30:.1f} GB free"
-
-
-def uncompiled(network: nn.Module) -> nn.Module:
-    """The network without torch.compile; DDP's wrapper stays."""
-    if isinstance(network, DistributedDataParallel):
-        network.module = uncompiled(network.module)
-        return network
-    return network._orig_mod if isinstance(network, OptimizedModule) else network

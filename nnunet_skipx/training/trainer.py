@@ -8,16 +8,14 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 from torch import nn
-from torch._dynamo import OptimizedModule
-from torch.nn.parallel import DistributedDataParallel
 
 from nnunet_skipx.architectures import SkipUNet, U2Net
-from nnunet_skipx.files import draft_of
+from nnunet_skipx.nnunet.names import STOCK_NETWORKS
+from nnunet_skipx.nnunet.wrappers import unwrap
+from nnunet_skipx.system.files import draft_of
 from nnunet_skipx.training.preflight import preflight
 from nnunet_skipx.training.skipped_steps import SkippedSteps
 from nnunet_skipx.training.twins import Budget, Ingredient, Twin, count, scaled_widths
-
-STOCK_NETWORKS = ("PlainConvUNet", "ResidualEncoderUNet")
 
 
 class SkipTrainer(nnUNetTrainer):
@@ -160,10 +158,3 @@ class SkipTrainer(nnUNetTrainer):
     def bare_network(self) -> SkipUNet | U2Net:
         """The network without the wrappers of DDP and torch.compile."""
         return cast(SkipUNet | U2Net, unwrap(self.network))
-
-
-def unwrap(network: nn.Module) -> nn.Module:
-    """The module inside DDP and torch.compile."""
-    if isinstance(network, DistributedDataParallel):
-        network = network.module
-    return network._orig_mod if isinstance(network, OptimizedModule) else network

@@ -15,17 +15,19 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 import nnunet_skipx.trainers as trainers_package
 from nnunet_skipx.architectures import SkipUNet
-from nnunet_skipx.training.adamw import AdamWOption
-from nnunet_skipx.training.fast import FastOption
-from nnunet_skipx.training.gpuaug import ElasticOption, GpuAugOption
+from nnunet_skipx.nnunet.trainer_name import BASELINE, TrainerName
 from nnunet_skipx.training.meaningless import refuse_meaningless
-from nnunet_skipx.training.options import Bf16Option, DemoOption, EpochsOption
-from nnunet_skipx.training.stage2 import Stage2Option
+from nnunet_skipx.training.options.adamw import AdamWOption
+from nnunet_skipx.training.options.bf16 import Bf16Option
+from nnunet_skipx.training.options.demo import DemoOption
+from nnunet_skipx.training.options.epochs import EpochsOption
+from nnunet_skipx.training.options.fast import FastOption
+from nnunet_skipx.training.options.gpuaug import ElasticOption, GpuAugOption
+from nnunet_skipx.training.options.stage2 import Stage2Option
+from nnunet_skipx.training.options.unawaited import UnawaitedSteps
 from nnunet_skipx.training.trainer import SkipTrainer
 from nnunet_skipx.training.twins import Ingredient, Twin
-from nnunet_skipx.training.unawaited import UnawaitedSteps
 
-BASELINE = "nnUNetTrainer"
 WITHOUT = "without-"
 USUAL_EPOCHS = 1000  # nnU-Net's
 EPOCHS = re.compile(r"([1-9][0-9]*)epochs?")
@@ -61,9 +63,9 @@ def trainer_class(name: str) -> type[nnUNetTrainer]:
         AttributeError: not a name of ours, so that nnU-Net looks elsewhere.
         ValueError: one of our trainers with an option that does not exist or does not fit.
     """
-    base, *options = name.split("_")
+    base, options = TrainerName.of(name)
     if base in trainer_names() or (base == BASELINE and any(kind(option) in OPTIONS for option in options)):
-        return _variant(name, base, tuple(options))
+        return _variant(name, base, options)
     for trainer in trainer_names():
         if base.casefold() == trainer.casefold():
             raise ValueError(f"there is no trainer {base!r}; did you mean {trainer!r}?")

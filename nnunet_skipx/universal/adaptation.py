@@ -4,7 +4,7 @@ from typing import Any, ClassVar, cast
 import torch
 
 from nnunet_skipx.architectures import U2Net
-from nnunet_skipx.checkpoints import read_checkpoint
+from nnunet_skipx.nnunet.checkpoints import read_checkpoint
 from nnunet_skipx.training.trainer import SkipTrainer
 from nnunet_skipx.universal.checkpoint import deepest, domain_network, find_checkpoint
 from nnunet_skipx.universal.domains import fitted_plans

@@ -5,8 +5,9 @@ from typing import Any
 
 import torch
 
-from nnunet_skipx.checkpoints import read_checkpoint
-from nnunet_skipx.planned import preprocessed_folder
+from nnunet_skipx.nnunet.checkpoints import read_checkpoint
+from nnunet_skipx.nnunet.names import ModelName
+from nnunet_skipx.nnunet.planned import preprocessed_folder
 from nnunet_skipx.universal.checkpoint import (
     ADAPTED,
     FINAL,
@@ -45,9 +46,9 @@ def adaptation(
         FileNotFoundError: the run's fold is not trained to its end, or the data set is not ready.
         ValueError: several trainings to choose from, or the data set is a domain of the run already.
     """
-    models = [m for m in model_folders(number, plans, configuration) if trainer in (None, m.name.split("__")[0])]
+    models = [m for m in model_folders(number, plans, configuration) if trainer in (None, ModelName.of(m).trainer)]
     if len(models) != 1:
-        known = ", ".join(m.name.split("__")[0] for m in model_folders(number, plans, configuration))
+        known = ", ".join(ModelName.of(m).trainer for m in model_folders(number, plans, configuration))
         raise ValueError(f"universal run {number} was trained by {known}: name one of them with -tr")
     run = models[0] / f"fold_{fold}" / FINAL
     if not run.is_file():
@@ -55,7 +56,7 @@ def adaptation(
     name = preprocessed_folder(dataset, plans, configuration).parent.name
     if name in read_checkpoint(run)["init_args"]["domains"]:
         raise ValueError(f"{name} is a domain of the universal run {number} already: `skipx universal extract` has it")
-    variant = models[0].name.split("__")[0].removeprefix(UNIVERSAL)
+    variant = ModelName.of(models[0]).trainer.removeprefix(UNIVERSAL)
     return Adaptation(run, name, f"nnUNetTrainerU2Net{variant}_adapt{number}")
 
 

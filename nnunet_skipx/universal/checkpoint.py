@@ -9,8 +9,11 @@ from nnunetv2.utilities.label_handling.label_handling import determine_num_input
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from nnunet_skipx.architectures import U2Net
-from nnunet_skipx.files import write_bytes
-from nnunet_skipx.training.trainer import SkipTrainer, unwrap
+from nnunet_skipx.nnunet.names import ModelName
+from nnunet_skipx.nnunet.trainer_name import TrainerName
+from nnunet_skipx.nnunet.wrappers import unwrap
+from nnunet_skipx.system.files import write_bytes
+from nnunet_skipx.training.trainer import SkipTrainer
 from nnunet_skipx.training.variants import trainer_class
 from nnunet_skipx.universal.run import key
 
@@ -45,15 +48,16 @@ def find_checkpoint(trainer: type[SkipTrainer], number: int, plans: str, configu
     found = []
     for folder in model_folders(number, plans, configuration):
         path = folder / f"fold_{fold}" / FINAL
-        variant: Any = trainer_class(folder.name.split("__")[0])
+        variant: Any = trainer_class(ModelName.of(folder).trainer)
         if path.is_file() and variant.architecture_kwargs == trainer.architecture_kwargs:
             found.append(path)
     if not found:
         raise FileNotFoundError(f"fold {fold} of universal run {number} ({plans}, {configuration}) has not finished "
                                 f"with networks as {trainer.__name__} has: train it first")  # fmt: skip
     if len(found) > 1:
-        own = [f"_{o}" for o in trainer.__name__.split("_")[1:] if not o.startswith("adapt")]
-        found = [path for path in found if path.parts[-3].split("__")[0] == UNIVERSAL + "".join(own)] or found
+        name = TrainerName.of(trainer.__name__)
+        own = [f"_{option}" for option in name.options if not option.startswith("adapt")]
+        found = [path for path in found if ModelName.of(path.parents[1]).trainer == UNIVERSAL + "".join(own)] or found
     if len(found) > 1:
         paths = "\n".join(f"  {path}" for path in found)
         raise ValueError(f"{trainer.__name__} could continue several trainings of universal run {number}; move the "

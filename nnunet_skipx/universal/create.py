@@ -8,9 +8,9 @@ from typing import Any
 
 from nnunetv2.paths import nnUNet_preprocessed, nnUNet_raw, nnUNet_results
 
-from nnunet_skipx.files import write_json
-from nnunet_skipx.planned import DOMAINS_FILE
-from nnunet_skipx.text_table import text_table
+from nnunet_skipx.nnunet.planned import DOMAINS_FILE
+from nnunet_skipx.system.files import write_json
+from nnunet_skipx.system.text_table import text_table
 from nnunet_skipx.universal.domains import PlannedDomain, read_domain, shared_architecture
 from nnunet_skipx.universal.run import UniversalRun
 from nnunet_skipx.universal.sampling import Sampling

@@ -10,7 +10,7 @@ from typing import Any
 from nnunetv2.utilities.label_handling.label_handling import determine_num_input_channels
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 
-from nnunet_skipx.planned import preprocessed_folder, read_planned
+from nnunet_skipx.nnunet.planned import preprocessed_folder, read_planned
 
 # What a plan says about the network and all domains must share, since their pointwise weights do.
 SHARED_OPS = ("conv_op", "norm_op", "norm_op_kwargs", "nonlin", "nonlin_kwargs", "conv_bias")

@@ -7,8 +7,9 @@ from typing import Any
 import torch
 from nnunetv2.paths import nnUNet_preprocessed, nnUNet_results
 
-from nnunet_skipx.checkpoints import read_checkpoint
-from nnunet_skipx.files import write_json
+from nnunet_skipx.nnunet.checkpoints import read_checkpoint
+from nnunet_skipx.nnunet.names import ModelName
+from nnunet_skipx.system.files import write_json
 from nnunet_skipx.universal.checkpoint import ADAPTED, FINAL, UNIVERSAL, domain_network, model_folders, save
 from nnunet_skipx.universal.run import key
 
@@ -26,7 +27,7 @@ def extract(number: int, folds: Sequence[int | str] | None = None, trainer: str 
     """
     written = []
     for model in model_folders(number):
-        if trainer not in (None, model.name.split("__")[0]):
+        if trainer not in (None, ModelName.of(model).trainer):
             continue
         trained = sorted(path.parent for path in model.glob(f"fold_*/{FINAL}"))
         wanted = trained if folds is None else [model / f"fold_{fold}" for fold in folds]
@@ -44,7 +45,7 @@ def extract_fold(fold: Path) -> list[Path]:
     """Write the domains of one trained fold; returns their fold folders."""
     path = fold / ADAPTED if (fold / ADAPTED).is_file() else fold / FINAL
     checkpoint = read_checkpoint(path)
-    plans, configuration = fold.parent.name.split("__")[1:]
+    _, plans, configuration = ModelName.of(fold.parent)
     written = []
     for dataset, domain in checkpoint["init_args"]["domains"].items():
         model = Path(str(nnUNet_results)) / dataset / f"{domain['trainer']}__{plans}__{configuration}"

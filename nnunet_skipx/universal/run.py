@@ -6,7 +6,8 @@ from typing import Any
 
 from nnunetv2.paths import nnUNet_preprocessed
 
-from nnunet_skipx.planned import DOMAINS_FILE
+from nnunet_skipx.nnunet.names import dataset_number
+from nnunet_skipx.nnunet.planned import DOMAINS_FILE
 from nnunet_skipx.universal.domains import PlannedDomain, read_domain
 from nnunet_skipx.universal.sampling import Sampling
 
@@ -27,7 +28,7 @@ class UniversalRun:
     @property
     def number(self) -> int:
         """The run's data set id."""
-        return int(self.dataset[7:10])
+        return dataset_number(self.dataset)
 
     def to_json(self) -> dict[str, Any]:
         """The content of `domains.json`."""

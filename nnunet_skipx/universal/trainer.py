@@ -1,11 +1,9 @@
 """One training over several data sets: a stock trainer per domain, one optimiser, shared mixing convolutions."""
 import io
 import json
-import os
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +15,11 @@ from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager
 from torch import nn
 
 from nnunet_skipx.architectures import U2Net
-from nnunet_skipx.files import finite, write_json
-from nnunet_skipx.planned import DOMAINS_FILE
+from nnunet_skipx.nnunet.names import dataset_number
+from nnunet_skipx.nnunet.planned import DOMAINS_FILE
+from nnunet_skipx.nnunet.trainer_name import TrainerName
+from nnunet_skipx.system.files import finite, write_json
+from nnunet_skipx.system.variables import environment
 from nnunet_skipx.training.preflight import preflight
 from nnunet_skipx.training.trainer import SkipTrainer
 from nnunet_skipx.training.variants import trainer_class
@@ -78,11 +79,11 @@ class UniversalTrainer(SkipTrainer):
         }  # fmt: skip
 
     def _part(self, domain: PlannedDomain, resumed: bool, device: torch.device) -> Any:
-        variant = type(self).__name__.split("_")[1:]
-        name = "_".join([str(self.domain_trainer), *variant, f"from{self.run.number}"])
+        options = TrainerName.of(type(self).__name__).options
+        name = TrainerName(str(self.domain_trainer), (*options, f"from{self.run.number}")).text
         shared = self.configuration_manager.network_arch_init_kwargs
         plans = fitted_plans(domain.plans, domain.configuration, shared, shares_kernels(self.architecture_kwargs))
-        with redirect_stdout(io.StringIO()), environment_variable("nnUNet_wandb_enabled", "0"):
+        with redirect_stdout(io.StringIO()), environment({"nnUNet_wandb_enabled": "0"}):
             part: Any = trainer_class(name)(
                 {**plans, "continue_training": resumed}, domain.configuration, self.fold, domain.dataset_json, device
             )  # fmt: skip
@@ -105,7 +106,7 @@ class UniversalTrainer(SkipTrainer):
             ValueError: the plans are a universal run's own, as when nnU-Net is asked to predict with one.
         """
         if "strides" not in configuration_manager.network_arch_init_kwargs:
-            number = plans_manager.dataset_name[7:10].lstrip("0")
+            number = dataset_number(plans_manager.dataset_name)
             raise ValueError(
                 f"{plans_manager.dataset_name} is a universal run, which has a network per domain: run "
                 f"`skipx universal extract {number}`, then predict with the domain's own data set and trainer "
@@ -142,7 +143,7 @@ class UniversalTrainer(SkipTrainer):
             preflight(part)
         workers = get_allowed_n_proc_DA()
         each = str(max(1, workers // len(self.parts)) if workers else 0)
-        with environment_variable("nnUNet_n_proc_DA", each):
+        with environment({"nnUNet_n_proc_DA": each}):
             for part in self.parts:
                 part.on_train_start()
         self._plan_epoch()
@@ -278,17 +279,3 @@ def sharing_with(deepest: U2Net, build: Any) -> Any:
         return network
 
     return build_network_architecture
-
-
-@contextmanager
-def environment_variable(name: str, value: str) -> Iterator[None]:
-    """Inside, the environment variable has this value."""
-    before = os.environ.get(name)
-    os.environ[name] = value
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = before

@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks.naive_msaunet import naive_msaunet
+from benchmarks.naive.msaunet import naive_msaunet
 from nnunet_skipx.architectures import MSAUNet, SkipUNet
 from tests.contract import SMALL, SMALL_2D, NetworkContract
 from tests.plan_shapes import PlanShape

@@ -5,7 +5,7 @@ import pytest
 import torch
 from dynamic_network_architectures.architectures.unet import PlainConvUNet
 
-from benchmarks.naive_cross_over import naive_cross_over
+from benchmarks.naive.cross_over import naive_cross_over
 from nnunet_skipx.architectures import SkipUNet, XUNet
 from nnunet_skipx.architectures.injection import first_conv_block
 from tests.contract import SMALL, SMALL_2D, NetworkContract

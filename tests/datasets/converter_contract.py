@@ -12,11 +12,11 @@ from nnunetv2.experiment_planning.plan_and_preprocess_api import extract_fingerp
 from nnunetv2.paths import nnUNet_preprocessed
 from PIL import Image
 
-from nnunet_skipx.cli import main
+from nnunet_skipx.cli.main import main
 from nnunet_skipx.datasets.catalogue import CONVERTERS
 from nnunet_skipx.datasets.destination import VARIABLES
+from nnunet_skipx.datasets.protocol import fold_digest, protocol_in
 from nnunet_skipx.datasets.recipe import Options, Recipe
-from nnunet_skipx.protocol import fold_digest, protocol_in
 
 NUMBER = 42
 

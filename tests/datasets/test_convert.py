@@ -15,12 +15,13 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from nnunet_skipx.cli import DATASETS, main
+from nnunet_skipx.cli.main import main
 from nnunet_skipx.datasets import convert as conversion
 from nnunet_skipx.datasets.catalogue import CONVERTERS
 from nnunet_skipx.datasets.destination import VARIABLES
 from nnunet_skipx.datasets.parallel import in_parallel
 from nnunet_skipx.datasets.phantom import write_phantom
+from nnunet_skipx.datasets.titles import DATASETS
 from tests.datasets.sources import write_isic
 
 NAME = "Dataset007_Phantom"
@@ -160,7 +161,7 @@ class TestInterruption:
     ) -> None:
         source = write_isic(tmp_path / "source", "2018", 300, 20)
         command = ["convert", "isic", str(source), "-d", "7", "-np", "1", "--allow-missing"]
-        entry = "import sys; from nnunet_skipx.cli import main; sys.exit(main())"
+        entry = "import sys; from nnunet_skipx.cli.main import main; sys.exit(main())"
         process = subprocess.Popen([sys.executable, "-c", entry, *command], stderr=subprocess.DEVNULL)
         raw = folders / "nnUNet_raw"
         wait_for(lambda: len(list(raw.glob(".converting_*/dataset/imagesTr/*"))) > 3)

@@ -18,8 +18,8 @@ from nnunet_skipx.datasets import msd
 from nnunet_skipx.datasets.convert import convert
 from nnunet_skipx.datasets.destination import VARIABLES
 from nnunet_skipx.datasets.phantom import write_phantom
+from nnunet_skipx.datasets.protocol import fold_digest, protocol_in
 from nnunet_skipx.datasets.recipe import Case, Options, Recipe, Written
-from nnunet_skipx.protocol import fold_digest, protocol_in
 from tests.datasets import REAL_DATA, needs_real_data
 
 FIRST = "phantom_001.nii.gz"

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from nnunet_skipx.cli import main
+from nnunet_skipx.cli.main import main
 from nnunet_skipx.datasets.phantom import write_phantom
 from nnunet_skipx.demo.prepare import PLANS, small_plans
 from nnunet_skipx.discovery import EXT_VARIABLE, ext_path
-from nnunet_skipx.files import write_json
+from nnunet_skipx.system.files import write_json
 
 Command = Callable[..., subprocess.CompletedProcess]
 FOLDERS = ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results")

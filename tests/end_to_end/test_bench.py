@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from nnunet_skipx.benchmark.collect import collect
+from nnunet_skipx.results.collect import collect
 from tests.end_to_end.conftest import DATASET, PLANS, Command, environment
 
 pytestmark = pytest.mark.slow

@@ -13,7 +13,7 @@ from torch.utils._pytree import tree_map_only
 
 from nnunet_skipx.demo.prepare import PLANS, prepare
 from nnunet_skipx.demo.workspace import Workspace
-from nnunet_skipx.files import write_json
+from nnunet_skipx.system.files import write_json
 from nnunet_skipx.training.catalogue import single_trainers
 from nnunet_skipx.training.variants import BASELINE, trainer_class
 

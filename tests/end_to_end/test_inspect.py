@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from nnunet_skipx.benchmark.collect import collect_fold
-from nnunet_skipx.benchmark.inspection import Inspection, read_inspection
+from nnunet_skipx.inspection.records import Inspection, read_inspection
+from nnunet_skipx.results.collect import collect_fold
 from tests.end_to_end.conftest import DATASET, PLANS, Command
 
 pytestmark = pytest.mark.slow

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nnunet_skipx.benchmark.cell import Cell
+from nnunet_skipx.bench.cell import Cell
 from tests.end_to_end.conftest import DATASET, PLANS, environment
 from tests.end_to_end.slurm_node import single_node_slurm, why_not
 

@@ -13,7 +13,7 @@ from nnunetv2.dataset_conversion.convert_MSD_dataset import convert_msd_dataset
 
 from benchmarks.thick_slices import write_thick_slices
 from nnunet_skipx.demo.prepare import PLANS, small_plans
-from nnunet_skipx.files import write_json
+from nnunet_skipx.system.files import write_json
 from tests.end_to_end.conftest import DATASET, FOLDERS, Command, environment
 
 pytestmark = pytest.mark.slow

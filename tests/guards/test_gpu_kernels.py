@@ -11,7 +11,7 @@ import torch
 from benchmarks.recorded_step import SIZES, STOCK, record_step, recorded_step, variants
 from benchmarks.recorder import Recorder
 from benchmarks.roofline import MEASURED, PAGE, ratios, table
-from nnunet_skipx.skips import nearest_conv, patch_embedding, pointwise, voxel_sums
+from nnunet_skipx.kernels import nearest_conv, patch_embedding, pointwise, voxel_sums
 from tests.guards.limits import RECORDED, WHY_WIDE, WIDE
 
 SLACK = 1.1

@@ -10,8 +10,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from nnunet_skipx.kernels.resize import resize_linear
 from nnunet_skipx.skips.reinjection import DenseReinjection
-from nnunet_skipx.skips.resize import resize_linear
 from nnunet_skipx.skips.spatial_channel_attention import SpatialChannelAttention
 from nnunet_skipx.skips.summed_heads import sum_enlarged
 

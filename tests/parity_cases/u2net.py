@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from benchmarks.naive_separable import enlarge
+from benchmarks.naive.separable import enlarge
 from nnunet_skipx.architectures import U2Net
+from nnunet_skipx.kernels.depthwise import depthwise
 from nnunet_skipx.skips.blocks import BlockOps
-from nnunet_skipx.skips.depthwise import depthwise
 from nnunet_skipx.skips.full_unit import FullUnit
 from nnunet_skipx.skips.separable import Separable
 from nnunet_skipx.universal.sharing import share

@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from nnunet_skipx.kernels.instance_norm_attention import channel_attention_weights, normed_queries_and_keys
 from nnunet_skipx.skips.blocks import BlockOps
 from nnunet_skipx.skips.dat import DAT
 from nnunet_skipx.skips.dat_layer import DATLayer, DATOptions, Merge
 from nnunet_skipx.skips.dra import DRA, Recalibration
-from nnunet_skipx.skips.instance_norm_attention import channel_attention_weights, normed_queries_and_keys
 from nnunet_skipx.skips.token_grid import TokenGrid
 
 if TYPE_CHECKING:

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from nnunet_skipx.kernels.pointwise import spatial_mean
 from nnunet_skipx.skips.blocks import BlockOps
-from nnunet_skipx.skips.gates import balance_loss, spatial_mean
+from nnunet_skipx.skips.gates import balance_loss
 from nnunet_skipx.skips.ta_mosc import TAMoSC
 
 if TYPE_CHECKING:

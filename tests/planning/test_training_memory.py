@@ -6,11 +6,12 @@ import pytest
 import torch
 
 from benchmarks.memory_prediction import AIM, SHAPES, TRAINERS, Shape, measure, setting
-from nnunet_skipx.benchmark.cost import find_trainer, inference_network, network_cost
-from nnunet_skipx.benchmark.measure import in_fresh_process, memory_is_measurable
-from nnunet_skipx.benchmark.steps import Setting
+from nnunet_skipx.nnunet.search import find_trainer
+from nnunet_skipx.nnunet.throwaway import Setting
 from nnunet_skipx.planning.parts import BATCH, LOSS, OPTIMISER, WEIGHTS
 from nnunet_skipx.planning.training_memory import CONTEXT, TrainingMemory, training_memory
+from nnunet_skipx.profiling.cost import inference_network, network_cost
+from nnunet_skipx.profiling.measure import in_fresh_process, memory_is_measurable
 
 SMALL = Shape((32, 32, 32), (1, 1, 1), 3, 2, features=4)
 

@@ -10,8 +10,8 @@ from nnunetv2.utilities.find_class_by_name import recursive_find_python_class
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from nnunet_skipx import architectures
-from nnunet_skipx.benchmark.cost import find_trainer
-from nnunet_skipx.cli import main
+from nnunet_skipx.cli.main import main
+from nnunet_skipx.nnunet.search import find_trainer
 from nnunet_skipx.planning.references import REFERENCES
 from nnunet_skipx.planning.vram import GIGABYTE, _plan, explain_plans, plan_for_vram
 

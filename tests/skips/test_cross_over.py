@@ -13,10 +13,10 @@ from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from benchmarks.naive_cross_over import naive_cross_over
-from nnunet_skipx.skips import nearest_conv
+from benchmarks.naive.cross_over import naive_cross_over
+from nnunet_skipx.kernels import nearest_conv
+from nnunet_skipx.kernels.nearest_conv import nearest_resize
 from nnunet_skipx.skips.cross_over import CrossOver, reduced_for_each_stage
-from nnunet_skipx.skips.nearest_conv import nearest_resize
 from tests.parity import Reference, check_file, compare
 from tests.parity_cases import xunet
 

@@ -7,11 +7,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from benchmarks.naive_udtransnet import naive_dat
+from benchmarks.naive.udtransnet import naive_dat
+from nnunet_skipx.kernels.instance_norm_attention import channel_attention, spatial_attention
 from nnunet_skipx.skips.blocks import BlockOps
 from nnunet_skipx.skips.dat import DAT
 from nnunet_skipx.skips.dat_layer import DATOptions
-from nnunet_skipx.skips.instance_norm_attention import channel_attention, spatial_attention
 from nnunet_skipx.skips.token_grid import TokenGrid, token_grid
 
 GRIDS = {  # patch of the plan in voxels, strides of its stages

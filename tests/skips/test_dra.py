@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks.naive_udtransnet import naive_dra
+from benchmarks.naive.udtransnet import naive_dra
 from nnunet_skipx.skips.blocks import BlockOps
 from nnunet_skipx.skips.dra import DRA, multiply_blocks
 

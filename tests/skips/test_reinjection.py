@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks.naive_msaunet import naive_first_convolution
+from benchmarks.naive.msaunet import naive_first_convolution
 from nnunet_skipx.skips.reinjection import DenseReinjection
 
 PYRAMIDS = {

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from benchmarks.naive_separable import naive_separable
-from nnunet_skipx.skips import channels_last
+from benchmarks.naive.separable import naive_separable
+from nnunet_skipx.kernels import channels_last
 from nnunet_skipx.skips.blocks import BlockOps
 from nnunet_skipx.skips.full_unit import FullUnit
 from nnunet_skipx.skips.separable import Separable, norm_and_activate

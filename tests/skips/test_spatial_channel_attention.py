@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks.naive_msaunet import naive_attention
+from benchmarks.naive.msaunet import naive_attention
 from nnunet_skipx.skips.spatial_channel_attention import SpatialChannelAttention, spatial_term
 
 SIZES = {"2d": (6, 10), "3d": (4, 6, 5), "3d-flat": (1, 8, 3)}

@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks.naive_msaunet import naive_head
+from benchmarks.naive.msaunet import naive_head
 from nnunet_skipx.skips.summed_heads import sum_enlarged
 
 PYRAMIDS = {

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks.naive_ta_mosc import naive_ta_mosc
+from benchmarks.naive.ta_mosc import naive_ta_mosc
 from nnunet_skipx.skips.blocks import BlockOps
 from nnunet_skipx.skips.ta_mosc import TAMoSC
 

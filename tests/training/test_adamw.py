@@ -7,7 +7,7 @@ import pytest
 import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
-from nnunet_skipx.training.adamw import WarmUpPolyLR
+from nnunet_skipx.training.options.adamw import WarmUpPolyLR
 from tests.training.small_trainer import make
 
 

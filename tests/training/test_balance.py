@@ -10,9 +10,9 @@ from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from nnunet_skipx.architectures import UTANet
+from nnunet_skipx.nnunet.wrappers import unwrap
 from nnunet_skipx.skips.gates import balance_loss
 from nnunet_skipx.training.balance import BalancedLoss
-from nnunet_skipx.training.trainer import unwrap
 from tests.plan_shapes import PlanShape
 
 SHAPE = PlanShape((16, 16), (1, 1), 3)

@@ -16,7 +16,7 @@ from nnunet_skipx.planning.half_precision import autocast_as_on_a_gpu, run_backw
 from nnunet_skipx.planning.storages import StorageTracker
 from nnunet_skipx.planning.training_memory import _make_weights
 from nnunet_skipx.training.memory_layout import FORMATS, instance_norm, lay_out_channels_last
-from nnunet_skipx.training.unawaited import Ahead, on_host
+from nnunet_skipx.training.options.unawaited import Ahead, on_host
 from nnunet_skipx.training.variants import trainer_class
 from tests.contract import SMALL
 from tests.plan_shapes import PlanShape, dataset_json, plans

@@ -6,7 +6,7 @@ import pytest
 import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
-from nnunet_skipx.training.gpuaug import STATE
+from nnunet_skipx.training.options.gpuaug import STATE
 from nnunet_skipx.training.variants import trainer_class
 from tests.contract import SMALL
 from tests.plan_shapes import dataset_json, plans

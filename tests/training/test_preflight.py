@@ -127,7 +127,9 @@ TOO_LITTLE = """
 import resource
 import torch
 from nnunet_skipx.training.variants import trainer_class
-from tests.plan_shapes import PlanShape, dataset_json, plans
+from tests.plan_shapes import PlanShape
+from tests.plan_shapes import dataset_json
+from tests.plan_shapes import plans
 trainer = trainer_class("nnUNetTrainerUTANet")(
     plans(PlanShape((64, 64, 64), (1, 1, 1), 4, features=16)), "test", 0, dataset_json(), torch.device("cpu"))
 trainer.initialize()

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from nnunet_skipx.benchmark.training_log import read_training_log
+from nnunet_skipx.results.training_log import read_training_log
 from nnunet_skipx.training.trainer import SkipTrainer
 from tests.contract import SMALL
 from tests.training.small_trainer import make

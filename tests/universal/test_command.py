@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from nnunet_skipx.benchmark.estimate import hours_left
-from nnunet_skipx.benchmark.find_models import find_models
-from nnunet_skipx.benchmark.matrix import Matrix, cells
-from nnunet_skipx.cli import main
+from nnunet_skipx.bench.estimate import hours_left
+from nnunet_skipx.bench.matrix import Matrix, cells
+from nnunet_skipx.cli.main import main
+from nnunet_skipx.results.find_models import find_models
 from nnunet_skipx.universal.run import read_run
 from tests.universal.conftest import Make
 from tests.universal.runs import SHALLOW, UNIVERSAL
@@ -54,7 +54,7 @@ def test_mistakes_are_one_sentence(
 def test_bench_takes_a_run_for_a_data_set_as_long_as_its_domains(
     domains: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nnunet_skipx.benchmark.estimate.paired_seconds", lambda steps, **_: {"step": [1.0]})
+    monkeypatch.setattr("nnunet_skipx.bench.estimate.paired_seconds", lambda steps, **_: {"step": [1.0]})
     assert create() == 0
     results = domains.parent / "nnUNet_results"
     (cell,) = cells(Matrix(("500",), ("test",), (f"{UNIVERSAL}_demo",), folds=(3,)), results)

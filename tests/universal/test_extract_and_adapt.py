@@ -11,7 +11,7 @@ from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 from nnunetv2.run.run_training import maybe_load_checkpoint
 from torch import nn
 
-from nnunet_skipx.checkpoints import read_checkpoint as load
+from nnunet_skipx.nnunet.checkpoints import read_checkpoint as load
 from nnunet_skipx.universal.add_domain import adaptation, add_domain
 from nnunet_skipx.universal.checkpoint import ADAPTED, FINAL, deepest, domain_network
 from nnunet_skipx.universal.extract import extract

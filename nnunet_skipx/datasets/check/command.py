@@ -26,9 +26,9 @@ from nnunet_skipx.datasets.check.words import Finding, in_order, problem, verdic
 from nnunet_skipx.datasets.convert import PROVENANCE_FILE
 from nnunet_skipx.datasets.destination import PREPROCESSED, SPLITS_FILE
 from nnunet_skipx.datasets.parallel import in_parallel
+from nnunet_skipx.datasets.protocol import protocol_in
 from nnunet_skipx.datasets.recipe import Splits
-from nnunet_skipx.protocol import protocol_in
-from nnunet_skipx.text_table import text_table
+from nnunet_skipx.system.text_table import text_table
 
 AT_MOST = 5  # findings of one kind on the terminal; the page has all
 

@@ -12,7 +12,7 @@ from nnunet_skipx.datasets.check.files import listed_cases
 from nnunet_skipx.datasets.check.records import CaseFiles, Labels, RawDataset
 from nnunet_skipx.datasets.check.words import Finding, problem
 from nnunet_skipx.datasets.destination import RAW, folder_of
-from nnunet_skipx.files import read_json
+from nnunet_skipx.system.files import read_json
 
 TRIED = 5  # images that choose the reader where several fit, as the first may be broken
 

@@ -9,9 +9,9 @@ from nnunet_skipx.datasets.check.records import RawDataset
 from nnunet_skipx.datasets.check.words import Finding, problem, remark
 from nnunet_skipx.datasets.convert import PROVENANCE_FILE
 from nnunet_skipx.datasets.destination import SPLITS_FILE
+from nnunet_skipx.datasets.protocol import fold_digest, protocol_in
 from nnunet_skipx.datasets.recipe import Splits
-from nnunet_skipx.files import read_json
-from nnunet_skipx.protocol import fold_digest, protocol_in
+from nnunet_skipx.system.files import read_json
 
 KIND = "Folds"
 PATIENTS_UNKNOWN = (

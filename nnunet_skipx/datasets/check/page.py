@@ -14,7 +14,7 @@ from nnunet_skipx.datasets.check.records import CaseRecord, Channel, RawDataset
 from nnunet_skipx.datasets.check.summary import Row, caption, headline
 from nnunet_skipx.datasets.check.thumbnails import colour_of
 from nnunet_skipx.datasets.check.words import GRADES, Finding, number, verdict
-from nnunet_skipx.files import write_text
+from nnunet_skipx.system.files import write_text
 
 TEMPLATES = Path(__file__).parent / "templates"
 AT_MOST = 200  # thumbnails

@@ -5,7 +5,7 @@ import numpy as np
 
 from nnunet_skipx.datasets.check.records import CaseRecord, RawDataset, usual_axes
 from nnunet_skipx.datasets.check.words import by_axis, number
-from nnunet_skipx.protocol import protocol_in
+from nnunet_skipx.datasets.protocol import protocol_in
 
 Row = dict[str, str]
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nnunet_skipx.cli import main
+from nnunet_skipx.cli.main import main
 from nnunet_skipx.datasets.destination import VARIABLES
-from nnunet_skipx.protocol import Protocol, fold_digest
+from nnunet_skipx.datasets.protocol import Protocol, fold_digest
 
 VOLUMES, PICTURES = "Dataset007_Volumes", "Dataset008_Pictures"
 CASES = [f"p{patient}_scan{scan}" for patient in range(3) for scan in range(2)]

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nnunet_skipx.cli import main
+from nnunet_skipx.cli.main import main
 from tests.datasets.check.data import (
     CASES,
     SPLITS,

@@ -1,0 +1,109 @@
+"""One cell of a comparison: one trainer on one fold of one data set. The disk says how far it is."""
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from nnunet_skipx.results.training_log import read_training_log
+
+WORK_FOLDER = "skipx_bench"  # in nnUNet_results: logs and locks, nothing that a result depends on
+EMA_OLD, EMA_NEW = 0.9, 0.1  # nnU-Net's weights of the running mean of the pseudo Dice
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a training is: epochs finished of all (None before nnU-Net has said), and what remains.
+
+    ema_dice: nnU-Net's exponential moving average of the pseudo Dice, None before the first epoch.
+    seconds: of an epoch, median so far, None before the first.
+    """
+
+    epoch: int
+    epochs: int | None
+    ema_dice: float | None
+    seconds: float | None
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Until the last epoch, validation not included."""
+        if self.epochs is None or self.seconds is None:
+            return None
+        return (self.epochs - self.epoch) * self.seconds
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One training and its validation.
+
+    Args:
+        results: nnU-Net's folder of results.
+        dataset: full name, Dataset004_Hippocampus.
+        configuration, fold, trainer, plans: as nnUNetv2_train takes them.
+    """
+
+    results: Path
+    dataset: str
+    configuration: str
+    fold: int
+    trainer: str
+    plans: str
+
+    @property
+    def model(self) -> str:
+        """nnU-Net's name of the model folder."""
+        return f"{self.trainer}__{self.plans}__{self.configuration}"
+
+    @property
+    def folder(self) -> Path:
+        """Where nnU-Net writes this fold."""
+        return self.results / self.dataset / self.model / f"fold_{self.fold}"
+
+    @property
+    def log(self) -> Path:
+        """What the training printed."""
+        return self.results / WORK_FOLDER / self.dataset / self.model / f"fold_{self.fold}.log"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the process that trains this cell."""
+        return self.log.with_suffix(".lock")
+
+    def __str__(self) -> str:
+        return f"{self.dataset} {self.configuration} fold {self.fold} {self.trainer} {self.plans}"
+
+    def is_done(self) -> bool:
+        """Whether nnU-Net's validation has written its whole summary."""
+        try:
+            summary = json.loads((self.folder / "validation" / "summary.json").read_text())
+        except (FileNotFoundError, json.JSONDecodeError):
+            return False  # not there yet, or cut off by a kill: the cell runs again
+        return "foreground_mean" in summary
+
+    def progress(self) -> Progress:
+        """How far the training is, from nnU-Net's own files."""
+        try:
+            epochs = read_training_log(self.folder).epochs
+        except FileNotFoundError:
+            return Progress(0, self._epochs(), None, None)
+        if epochs.empty:
+            return Progress(0, self._epochs(), None, None)
+        ema = None
+        for dice in epochs["pseudo_dice"].dropna():
+            ema = dice if ema is None else EMA_OLD * ema + EMA_NEW * dice
+        return Progress(int(epochs.index[-1]) + 1, self._epochs(), ema, float(epochs["seconds"].median()))
+
+    def _epochs(self) -> int | None:
+        """Epochs that the trainer will run, as nnU-Net noted them at its start."""
+        try:
+            return int(json.loads((self.folder / "debug.json").read_text())["num_epochs"])
+        except (FileNotFoundError, json.JSONDecodeError, KeyError):
+            return None
+
+    def to_json(self) -> str:
+        """For another process."""
+        return json.dumps({**asdict(self), "results": str(self.results)})
+
+    @classmethod
+    def from_json(cls, text: str) -> "Cell":
+        """What `to_json` wrote."""
+        content = json.loads(text)
+        return cls(**{**content, "results": Path(content["results"])})

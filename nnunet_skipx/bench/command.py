@@ -1,0 +1,78 @@
+"""`skipx bench`: every cell of a matrix, trained where it is not done yet."""
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from nnunet_skipx.bench.cell import Cell
+from nnunet_skipx.bench.estimate import hours_left
+from nnunet_skipx.bench.live import LiveView, clock
+from nnunet_skipx.bench.local import Run, run_cells
+from nnunet_skipx.bench.matrix import Matrix, cells
+from nnunet_skipx.bench.slots import Slot
+from nnunet_skipx.bench.slurm import SlurmOptions, submit
+from nnunet_skipx.nnunet.folders import results_folder
+from nnunet_skipx.system.files import last_lines
+from nnunet_skipx.system.text_table import text_table
+
+
+def bench(matrix: Matrix, slots: Sequence[Slot]) -> int:
+    """Train what is missing on this machine; returns 0 when every cell is done, 1 otherwise."""
+    everything = cells(matrix, results_folder())
+    with LiveView(Console()) as view:
+        run = run_cells(everything, slots, matrix.npz, view)
+    print(outcome(run))
+    return 0 if len(run.done()) == len(everything) else 1
+
+
+def bench_on_slurm(matrix: Matrix, options: SlurmOptions) -> int:
+    """Submit what is missing to Slurm; returns 0 once it is submitted."""
+    everything = cells(matrix, results_folder())
+    missing = [cell for cell in everything if not cell.is_done()]
+    if missing:
+        job = submit(missing, options, matrix.npz)
+        print(f"Submitted {len(missing)} cells as Slurm job {job}: squeue -j {job} shows them, --dry-run what is done.")
+    print(f"{len(everything) - len(missing)} of {len(everything)} cells are done.")
+    return 0
+
+
+def outcome(run: Run) -> str:
+    """How a run ended: cells done, and for each that failed the end of its log."""
+    lines = [f"{len(run.done())} of {len(run.cells)} cells are done."]
+    for cell in run.failed:
+        lines += [f"\nFAILED: {cell}; the end of {cell.log}:", last_lines(cell.log)]
+    for cell in run.elsewhere:
+        lines.append(f"Trained by another process: {cell}")
+    if run.failed or run.elsewhere:
+        lines.append("\nRun the same command again: it does what is missing, from the last checkpoints on.")
+    return "\n".join(lines)
+
+
+def dry_run(matrix: Matrix, slots: Sequence[Slot]) -> str:
+    """The cells, what is done, what is missing, and the hours that it will take on these slots."""
+    everything = cells(matrix, results_folder())
+    missing = [cell for cell in everything if not cell.is_done()]
+    hours = hours_left(missing, slots[0].device)
+    rows = [cell_row(cell, hours.get(cell)) for cell in everything]
+    total = sum(hours.values())
+    unit = "GPU-hours" if slots[0].device == "cuda" else "CPU-hours"
+    return (
+        f"{text_table(rows)}\n\n{len(everything) - len(missing)} of {len(everything)} cells are done; the others take "
+        f"about {total:.3g} {unit}, {clock(3600 * total / len(slots))} on {len(slots)} of them side by side "
+        "(final validations not included)."
+    )
+
+
+def cell_row(cell: Cell, hours: float | None) -> dict[str, str]:
+    """One line of the dry run."""
+    progress = cell.progress()
+    state = "missing" if progress.epoch == 0 else f"{progress.epoch} of {progress.epochs} epochs"
+    return {
+        "data set": cell.dataset,
+        "configuration": cell.configuration,
+        "fold": str(cell.fold),
+        "trainer": cell.trainer,
+        "plans": cell.plans,
+        "results": str(cell.results),
+        "state": "done" if hours is None else state,
+        "hours": "" if hours is None else f"{hours:.3g}",
+    }

@@ -1,0 +1,144 @@
+"""The matrix of a comparison, in nnU-Net's own letters, and the cells that it spans."""
+import json
+import sys
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nnunet_skipx.bench.cell import Cell
+from nnunet_skipx.nnunet.planned import plans_file, preprocessed_folder
+from nnunet_skipx.nnunet.search import find_trainer
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+# nnU-Net's letter, as on the command line and in a file: field of Matrix, kinds of value
+LETTERS: dict[str, tuple[str, tuple[type, ...]]] = {
+    "d": ("datasets", (int, str)),
+    "c": ("configurations", (str,)),
+    "tr": ("trainers", (str,)),
+    "p": ("plans", (str,)),
+    "f": ("folds", (int,)),
+    "npz": ("npz", (bool,)),
+    "replicates": ("replicates", (int,)),
+}
+REQUIRED = ("d", "c", "tr")
+EXAMPLE = """\
+    d = [4, 27]
+    c = ["3d_fullres"]
+    tr = ["nnUNetTrainer", "nnUNetTrainerUTANet"]
+    f = [0, 1, 2, 3, 4]"""
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """What is compared: every data set (id or name) with every plan, configuration, trainer and fold.
+
+    folds: none for all that each data set has. npz: keep the validation's probabilities.
+    replicates: how often every cell is trained.
+    """
+
+    datasets: tuple[str, ...]
+    configurations: tuple[str, ...]
+    trainers: tuple[str, ...]
+    plans: tuple[str, ...] = ("nnUNetPlans",)
+    folds: tuple[int, ...] = ()
+    npz: bool = False
+    replicates: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("datasets", "configurations", "trainers", "plans", "folds"):
+            values = getattr(self, name)
+            if not values and name != "folds":
+                raise ValueError(f"the matrix has no {name}: name at least one")
+            if twice := [value for value, count in Counter(values).items() if count > 1]:
+                raise ValueError(f"{twice[0]!r} stands twice among the {name}; name each once")
+        if self.replicates < 1:
+            raise ValueError(f"replicates = {self.replicates} trains nothing: give 1 or more")
+
+
+def read_matrix(path: Path) -> Matrix:
+    """The matrix in a TOML file, whose keys are nnU-Net's letters (`LETTERS`).
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not TOML, a key that does not exist or is missing, or a value of another kind.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist; a matrix reads, for example:\n{EXAMPLE}")
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not TOML ({error}); a matrix reads, for example:\n{EXAMPLE}") from error
+    if unknown := [key for key in content if key not in LETTERS]:
+        raise ValueError(f"{path} has the key {unknown[0]!r}; a matrix has {', '.join(LETTERS)}, as in:\n{EXAMPLE}")
+    if missing := [key for key in REQUIRED if key not in content]:
+        raise ValueError(f"{path} lacks the key {missing[0]!r}; a matrix reads, for example:\n{EXAMPLE}")
+    return Matrix(**{LETTERS[key][0]: _value(path, key, value) for key, value in content.items()})
+
+
+def _value(path: Path, key: str, value: Any) -> Any:
+    """The value of one key as `Matrix` takes it."""
+    name, kinds = LETTERS[key]
+    values = value if isinstance(value, list) else [value]
+    if wrong := [item for item in values if type(item) not in kinds]:
+        words = {int: "a number", str: "a text in quotes", bool: "true or false"}
+        wanted = " or ".join(words[kind] for kind in kinds)
+        raise ValueError(f"{path}: {key} contains {wrong[0]!r}, where {wanted} belongs")
+    if name in ("npz", "replicates"):
+        if isinstance(value, list):
+            raise ValueError(f"{path}: {key} is a list; give one value")
+        return value
+    return tuple(values if name == "folds" else map(str, values))
+
+
+def cells(matrix: Matrix, results: Path) -> list[Cell]:
+    """All cells in the order in which they run: fold by fold, so that an interrupted run has compared on what is done.
+
+    The first replicate lies where nnU-Net's own commands look, in `results`, the others in `results/replicate_N`.
+
+    Raises:
+        FileNotFoundError: a data set that is not there, not planned, or not preprocessed.
+        ValueError: a configuration, fold or trainer that does not exist.
+    """
+    for trainer in matrix.trainers:
+        find_trainer(trainer)
+    planned = [_planned(dataset, plans, matrix) for dataset in matrix.datasets for plans in matrix.plans]
+    return [
+        Cell(
+            results=results if replicate == 1 else results / f"replicate_{replicate}",
+            dataset=dataset,
+            configuration=configuration,
+            fold=fold,
+            trainer=trainer,
+            plans=plans,
+        )
+        for replicate in range(1, matrix.replicates + 1)
+        for fold in sorted({fold for *_, folds in planned for fold in folds}, key=order(matrix.folds))
+        for dataset, plans, folds in planned
+        if fold in folds
+        for configuration in matrix.configurations
+        for trainer in matrix.trainers
+    ]
+
+
+def order(folds: tuple[int, ...]) -> Callable[[int], int]:
+    """Where a fold comes: as given, else by number."""
+    return lambda fold: folds.index(fold) if folds else fold
+
+
+def _planned(dataset: str, plans: str, matrix: Matrix) -> tuple[str, str, tuple[int, ...]]:
+    """The data set's full name, the plans, and its folds of the matrix, once nnU-Net could train on them."""
+    path = plans_file(dataset, plans)
+    name = path.parent.name
+    for configuration in matrix.configurations:
+        preprocessed_folder(dataset, plans, configuration)
+    splits = path.with_name("splits_final.json")
+    count = len(json.loads(splits.read_text())) if splits.is_file() else 5  # nnU-Net makes five where there are none
+    if wrong := [fold for fold in matrix.folds if fold not in range(count)]:
+        raise ValueError(f"{name} has no fold {wrong[0]}: it has the folds 0 to {count - 1}")
+    return name, plans, matrix.folds or tuple(range(count))

@@ -1,0 +1,126 @@
+"""Cells as one array of Slurm jobs, through submitit. What is done is read from the disk: accounting may be off."""
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from submitit import SlurmExecutor
+from submitit.helpers import DelayedSubmission
+
+from nnunet_skipx.bench.cell import WORK_FOLDER, Cell
+from nnunet_skipx.bench.slots import Slot
+from nnunet_skipx.bench.train_cell import TrainingOrder
+
+# submitit asks for a requeue this long before Slurm ends the job
+SIGNAL_SECONDS = 90
+SHORTEST_MINUTES = 5
+# A training of 1000 epochs may need many turns on a partition with a short limit; only its end should end it.
+MOST_TURNS = 1000
+NUMBER_WORDS = {"time": "minutes", "mem": "GB", "cpus": "CPUs per cell", "gpus": "GPUs per cell, 0 for the CPU"}
+NUMBERS = NUMBER_WORDS.keys()
+
+
+@dataclass(frozen=True)
+class SlurmOptions:
+    """What is asked of Slurm for each cell: minutes, memory in GB, CPUs, GPUs; `extra` are options of sbatch."""
+
+    time: int
+    partition: str | None = None
+    mem: int | None = None
+    cpus: int = 12  # nnU-Net's augmentation workers
+    gpus: int = 1
+    extra: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.time < SHORTEST_MINUTES:
+            raise ValueError(
+                f"time={self.time} is too short: {SIGNAL_SECONDS} seconds before its end a job is asked to make room "
+                f"and is continued later, so give at least {SHORTEST_MINUTES} minutes"
+            )
+
+
+def slurm_options(words: Sequence[str]) -> SlurmOptions:
+    """Options from words like `time=1440 partition=gpu mem=40 gpus=1 cpus=12`; others go to sbatch as they are.
+
+    Raises:
+        ValueError: a word without =, one given twice, no time, or a number that is none.
+    """
+    if wrong := [word for word in words if "=" not in word.strip("=")]:
+        raise ValueError(f"--slurm takes words like time=1440 or partition=gpu, not {wrong[0]!r}")
+    given = dict(word.split("=", 1) for word in words)
+    if len(given) < len(words):
+        raise ValueError(f"--slurm {' '.join(words)} names an option twice; name each once")
+    if "time" not in given:
+        raise ValueError("--slurm needs the time of a job in minutes, for example --slurm time=1440 partition=gpu")
+    known: dict[str, Any] = {"partition": given.pop("partition", None)}
+    for name in NUMBERS & given.keys():
+        value = given.pop(name)
+        if not value.isdigit():
+            raise ValueError(f"--slurm {name}={value}: give a whole number ({NUMBER_WORDS[name]})")
+        known[name] = int(value)
+    return SlurmOptions(**known, extra=given)
+
+
+class TrainCell:
+    """The job of one cell. Ended early, it is requeued and goes on from the last checkpoint."""
+
+    def __init__(self, order: TrainingOrder, slot: Slot) -> None:
+        self.order, self.slot = order, slot
+
+    def __call__(self) -> int:
+        """Train in a child that does not hear submitit's signal, which would end nnU-Net's augmentation workers."""
+        cell = self.order.cell
+        cell.log.parent.mkdir(parents=True, exist_ok=True)
+        before = signal.signal(signal.SIGUSR2, signal.SIG_IGN)  # a child inherits what is ignored
+        try:
+            with cell.log.open("a") as output:
+                child = subprocess.Popen(
+                    self.order.command(), stdout=output, stderr=subprocess.STDOUT, env=self.slot.environment()
+                )
+        finally:
+            signal.signal(signal.SIGUSR2, before)
+        return child.wait()
+
+    def checkpoint(self) -> DelayedSubmission:
+        """The same job again: nnU-Net's checkpoint is on the disk."""
+        return DelayedSubmission(self)
+
+
+def submit(cells: Sequence[Cell], options: SlurmOptions, npz: bool) -> str:
+    """Submit the cells as one array and return its job id.
+
+    Raises:
+        FileNotFoundError: there is no sbatch here.
+        RuntimeError: Slurm refuses the job.
+    """
+    if SlurmExecutor.affinity() < 0:
+        raise FileNotFoundError("there is no srun here: run this on a login node of the cluster, or without --slurm")
+    folder = Path(cells[0].results) / WORK_FOLDER / "slurm"
+    slot = Slot("cuda") if options.gpus else Slot("cpu", threads=options.cpus)
+    executor = SlurmExecutor(folder, max_num_timeout=MOST_TURNS)
+    executor.update_parameters(
+        job_name="skipx_bench",
+        time=options.time,
+        cpus_per_task=options.cpus,
+        signal_delay_s=SIGNAL_SECONDS,
+        stderr_to_stdout=True,
+        additional_parameters={"requeue": True, **options.extra},
+        **asked_for(options),
+    )
+    with executor.batch():
+        jobs = [
+            executor.submit(TrainCell(TrainingOrder(cell, slot.device, slot.threads, npz), slot)) for cell in cells
+        ]
+    return jobs[0].job_id.split("_")[0]
+
+
+def asked_for(options: SlurmOptions) -> dict[str, str | int]:
+    """Those of Slurm's options that a cluster may not have, where they were given."""
+    wanted = {
+        "partition": options.partition,
+        "mem": None if options.mem is None else f"{options.mem}GB",
+        "gpus_per_node": options.gpus or None,
+    }
+    return {name: value for name, value in wanted.items() if value is not None}

@@ -1,1 +1,0 @@
-"""Results folders -> tidy table -> statistics -> figures -> report; reads any nnU-Net results."""

@@ -1,0 +1,49 @@
+"""`skipx bench`: a matrix of trainings."""
+import argparse
+from pathlib import Path
+from typing import Any
+
+
+def add_bench_parser(commands: Any) -> None:
+    """`skipx bench`, with nnU-Net's letters."""
+    text = "train and validate every combination of data sets, configurations, trainers and folds that is not done yet"
+    bench = commands.add_parser("bench", help=text, description=text)
+    bench.add_argument("--matrix", type=Path, metavar="FILE", help="a TOML file with the letters below as keys")
+    bench.add_argument("-d", nargs="+", metavar="DATASET", help="data sets, ids or names, already planned by nnU-Net")
+    bench.add_argument("-c", nargs="+", metavar="CONFIGURATION", help="configurations, for example 3d_fullres 2d")
+    bench.add_argument("-tr", nargs="+", metavar="TRAINER", help="trainers: nnU-Net's, ours with variants, or others")
+    bench.add_argument("-p", nargs="+", metavar="PLANS", default=["nnUNetPlans"], help="plans (default: nnUNetPlans)")
+    bench.add_argument("-f", nargs="+", type=int, metavar="FOLD", default=[], help="folds (default: all)")
+    bench.add_argument("--npz", action="store_true", help="keep the validation's probabilities, for ensembles")
+    bench.add_argument("--replicates", type=int, default=1, metavar="N", help="train every cell N times (default: 1)")
+    bench.add_argument("--gpus", metavar="0,1,2", help="GPUs, one cell at a time on each (default: all)")
+    bench.add_argument("-device", choices=["cpu", "cuda"], help="default: cuda where torch sees a GPU, else cpu")
+    bench.add_argument("--jobs", type=int, metavar="N", help="on the CPU: cells side by side (default: one per core)")
+    bench.add_argument(
+        "--slurm", nargs="*", metavar="KEY=VALUE",
+        help="submit to Slurm instead: time (minutes), partition, mem (GB), cpus, gpus, and options of sbatch",
+    )  # fmt: skip
+    bench.add_argument("--dry-run", action="store_true", help="show the cells, what is missing and how long it takes")
+    bench.set_defaults(function=bench_command)
+
+
+def bench_command(args: argparse.Namespace) -> int:
+    from nnunet_skipx.bench.command import bench, bench_on_slurm, dry_run
+    from nnunet_skipx.bench.matrix import Matrix, read_matrix
+    from nnunet_skipx.bench.slots import slots
+    from nnunet_skipx.bench.slurm import slurm_options
+
+    if args.matrix:
+        matrix = read_matrix(args.matrix)
+    elif missing := [letter for letter in ("d", "c", "tr") if getattr(args, letter) is None]:
+        raise ValueError(f"-{missing[0]} is missing: give -d, -c and -tr as for nnUNetv2_train, or --matrix FILE")
+    else:
+        matrix = Matrix(
+            tuple(args.d), tuple(args.c), tuple(args.tr), tuple(args.p), tuple(args.f), args.npz, args.replicates
+        )
+    if args.dry_run:
+        print(dry_run(matrix, slots(args.device, args.gpus, args.jobs)))
+        return 0
+    if args.slurm is not None:
+        return bench_on_slurm(matrix, slurm_options(args.slurm))
+    return bench(matrix, slots(args.device, args.gpus, args.jobs))

@@ -1,0 +1,77 @@
+"""`skipx profile`: what trainers cost."""
+import argparse
+import json
+from typing import Any
+
+
+def add_profile_parser(commands: Any) -> None:
+    """`skipx profile`, with nnU-Net's spellings where nnU-Net has the option."""
+    text = "measure what trainers cost on a planned data set: parameters, FLOPs, memory, seconds per step"
+    profile = commands.add_parser("profile", help=text, description=text)
+    profile.add_argument("-d", dest="dataset", required=True, help="dataset id or name, already planned by nnU-Net")
+    profile.add_argument("-c", dest="configuration", required=True, help="configuration, for example 3d_fullres")
+    profile.add_argument(
+        "-tr", dest="trainers", nargs="+", metavar="TRAINER",
+        help="trainers or variants; ratios refer to the first (default: nnUNetTrainer and all of ours; with "
+             "--dataloading nnUNetTrainer)",
+    )  # fmt: skip
+    profile.add_argument("-p", dest="plans", default="nnUNetPlans", help="plans (default: nnUNetPlans)")
+    profile.add_argument("-device", choices=["cpu", "cuda"], help="default: cuda where torch sees a GPU, else cpu")
+    profile.add_argument("--runs", type=int, help="timed runs per trainer and kind of step (default: 3)")
+    profile.add_argument(
+        "--dataloading", action="store_true",
+        help="instead: whether loading and augmentation keep up with the network, in workers and with _gpuaug",
+    )  # fmt: skip
+    profile.add_argument(
+        "-f", dest="fold", metavar="FOLD", help="with --dataloading: whose training cases are loaded (default: 0)"
+    )
+    profile.add_argument(
+        "--iterations", type=int, metavar="N",
+        help="with --dataloading: iterations that are timed (default: 100, on the CPU 10)",
+    )  # fmt: skip
+    profile.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    profile.set_defaults(function=profile_command)
+
+
+def profile_command(args: argparse.Namespace) -> int:
+    import torch
+
+    from nnunet_skipx.nnunet.planned import domains_in, plans_file, read_planned
+    from nnunet_skipx.nnunet.throwaway import Setting
+    from nnunet_skipx.profiling.profile import profile, profile_text
+    from nnunet_skipx.training.catalogue import single_trainers
+
+    plans, dataset_json = read_planned(args.dataset, args.plans)
+    if domains := domains_in(plans_file(args.dataset, args.plans).parent):
+        raise ValueError(f"{args.dataset} is a universal run: profile nnUNetTrainerU2Net on each of its domains, "
+                         f"{', '.join(domains)}")  # fmt: skip
+    device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    if args.dataloading:
+        return profile_dataloading(args, plans, dataset_json, device)
+    for option, value in (("-f", args.fold), ("--iterations", args.iterations)):
+        if value is not None:
+            raise ValueError(f"{option} {value} belongs to --dataloading: add that, or leave {option} out")
+    setting = Setting(plans, args.configuration, dataset_json, device)
+    content = profile(args.trainers or single_trainers(), setting, 3 if args.runs is None else args.runs)
+    print(json.dumps(content, indent=2) if args.json else profile_text(content))
+    return 0
+
+
+def profile_dataloading(args: argparse.Namespace, plans: dict, dataset_json: dict, device: str) -> int:
+    from nnunet_skipx.nnunet.planned import preprocessed_folder
+    from nnunet_skipx.profiling.dataloading import ITERATIONS, dataloading, dataloading_text
+    from nnunet_skipx.profiling.loading_run import LoadingSetting
+
+    if args.runs is not None:
+        raise ValueError("--runs is not for --dataloading: give --iterations")
+    fold = args.fold or "0"
+    if fold != "all" and not fold.isdigit():
+        raise ValueError(f"-f {fold} is no fold: give 0 to 4, or all")
+    preprocessed_folder(args.dataset, args.plans, args.configuration)  # says what is missing
+    iterations = ITERATIONS[device] if args.iterations is None else args.iterations
+    setting = LoadingSetting(
+        plans, args.configuration, dataset_json, device, fold if fold == "all" else int(fold), iterations
+    )
+    content = dataloading(args.trainers or ["nnUNetTrainer"], setting)
+    print(json.dumps(content, indent=2) if args.json else dataloading_text(content))
+    return 0

@@ -1,0 +1,90 @@
+"""`skipx universal`: one network for several data sets."""
+import argparse
+import os
+from typing import Any
+
+
+def add_universal_parser(commands: Any) -> None:
+    """`skipx universal create | extract | adapt`, with nnU-Net's letters."""
+    text = "one 3D U2-Net for several data sets"
+    universal = commands.add_parser("universal", help=text, description=text)
+    steps = universal.add_subparsers(dest="step", required=True, metavar="STEP")
+
+    text = "put planned data sets together to one that nnUNetv2_train trains"
+    create = steps.add_parser("create", help=text, description=text)
+    create.add_argument("-d", dest="datasets", nargs="+", required=True, metavar="DATASET", help="ids or names")
+    create.add_argument("--id", dest="number", type=int, required=True, help="id of the new data set, for example 500")
+    create.add_argument("--name", default="Universal", help="its name (default: Universal)")
+    create.add_argument(
+        "-c", dest="configurations", nargs="+", default=["3d_fullres"], metavar="CONFIGURATION",
+        help="configurations (default: 3d_fullres)",
+    )  # fmt: skip
+    create.add_argument("-p", dest="plans", default="nnUNetPlans", help="plans (default: nnUNetPlans)")
+    create.add_argument(
+        "--sampling", choices=["round_robin", "sqrt", "proportional"], default="round_robin",
+        help="how often a domain comes: all alike, or by (the root of) its number of cases (default: round_robin)",
+    )  # fmt: skip
+    create.add_argument(
+        "--feature-scale", type=float, default=1.0, metavar="FACTOR", help="of the planned widths (default: 1)"
+    )
+    create.set_defaults(function=universal_create_command)
+
+    text = "write every domain of a trained universal run as an ordinary model of its own data set"
+    extract = steps.add_parser("extract", help=text, description=text)
+    extract.add_argument("number", type=int, metavar="ID", help="the run's data set id")
+    extract.add_argument(
+        "-f", dest="folds", nargs="+", default=["all"], metavar="FOLD", help="folds (default: all that are trained)"
+    )
+    extract.add_argument("-tr", dest="trainer", metavar="TRAINER", help="the run's trainer (default: all)")
+    extract.set_defaults(function=universal_extract_command)
+
+    text = "train a new domain on the frozen shared weights of a finished universal run"
+    adapt = steps.add_parser("adapt", help=text, description=text)
+    adapt.add_argument("number", type=int, metavar="ID", help="the run's data set id")
+    adapt.add_argument("-d", dest="dataset", required=True, metavar="DATASET", help="the new domain, id or name")
+    adapt.add_argument(
+        "-f", dest="fold", type=int, required=True, metavar="FOLD", help="fold of the run and of the data set"
+    )
+    adapt.add_argument("-c", dest="configuration", default="3d_fullres", help="configuration (default: 3d_fullres)")
+    adapt.add_argument("-p", dest="plans", default="nnUNetPlans", help="plans (default: nnUNetPlans)")
+    adapt.add_argument("-tr", dest="trainer", metavar="TRAINER", help="the run's trainer, if there are several")
+    adapt.add_argument("-device", choices=["cpu", "cuda"], help="default: cuda where torch sees a GPU, else cpu")
+    adapt.set_defaults(function=universal_adapt_command)
+
+
+def universal_create_command(args: argparse.Namespace) -> int:
+    from nnunet_skipx.universal.create import create_run
+
+    folder = create_run(
+        args.datasets, args.number, args.name, args.configurations, args.plans, args.sampling, args.feature_scale
+    )
+    print(f"wrote {folder}\nTrain it with\n    nnUNetv2_train {args.number} {args.configurations[0]} FOLD "
+          f"-tr nnUNetTrainerU2NetUniversal -p {args.plans}")  # fmt: skip
+    return 0
+
+
+def universal_extract_command(args: argparse.Namespace) -> int:
+    from nnunet_skipx.universal.extract import extract
+
+    for folder in extract(args.number, None if args.folds == ["all"] else args.folds, args.trainer):
+        print(f"wrote {folder}")
+    return 0
+
+
+def universal_adapt_command(args: argparse.Namespace) -> int:
+    import torch
+
+    from nnunet_skipx.bench.cell import Cell
+    from nnunet_skipx.bench.train_cell import TrainingOrder, train_cell
+    from nnunet_skipx.nnunet.folders import results_folder
+    from nnunet_skipx.universal.add_domain import adaptation, add_domain
+
+    plan = adaptation(args.number, args.dataset, args.fold, args.configuration, args.plans, args.trainer)
+    cell = Cell(results_folder(), plan.dataset, args.configuration, args.fold, plan.trainer, args.plans)
+    device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    threads = (os.cpu_count() or 1) if device == "cpu" else 1  # as nnUNetv2_train sets them
+    if status := train_cell(TrainingOrder(cell, device, threads)):
+        return status
+    path = add_domain(plan.run, cell.folder / "checkpoint_final.pth")
+    print(f"wrote {path}, with {plan.dataset} among the domains")
+    return 0

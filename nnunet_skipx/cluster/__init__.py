@@ -1,1 +1,0 @@
-"""Cells of a comparison, trained here or on a Slurm cluster."""

@@ -1,0 +1,16 @@
+"""nnU-Net's folders."""
+import os
+from pathlib import Path
+
+from nnunetv2.paths import nnUNet_results
+
+
+def results_folder() -> Path:
+    """nnU-Net's folder of results.
+
+    Raises:
+        FileNotFoundError: the environment variable is not set.
+    """
+    if not nnUNet_results.is_set():
+        raise FileNotFoundError("nnUNet_results is not set: export nnUNet_results=/path/to/results")
+    return Path(os.fspath(nnUNet_results))

@@ -1,0 +1,42 @@
+"""Plans files that name one of our networks, for use with the stock nnUNetTrainer."""
+import json
+from pathlib import Path
+
+from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+
+from nnunet_skipx import architectures
+from nnunet_skipx.nnunet.names import STOCK_NETWORKS
+from nnunet_skipx.nnunet.planned import plans_file
+from nnunet_skipx.system.files import write_json
+
+
+def write_plans(dataset: str, architecture: str, plans: str = "nnUNetPlans") -> Path:
+    """Write `nnUNet<architecture>Plans.json` next to existing plans; preprocessed data is shared with them.
+
+    Raises:
+        ValueError: no such network, or plans of another kind of network.
+        FileNotFoundError: folders, data set or plans are missing.
+    """
+    networks = [name for name in architectures.__all__ if name != "SkipUNet"]
+    if architecture not in networks:
+        raise ValueError(f"there is no network {architecture!r}; there are: {', '.join(networks)}")
+    source = plans_file(dataset, plans)
+    content = json.loads(source.read_text())
+    manager = PlansManager(content)
+    content["plans_name"] = f"nnUNet{architecture}{plans.removeprefix('nnUNet')}"
+    for name, configuration in content["configurations"].items():
+        if "architecture" not in configuration:
+            continue  # it inherits its network from another configuration
+        planned = configuration["architecture"]["network_class_name"].split(".")[-1]
+        if planned not in STOCK_NETWORKS:
+            raise ValueError(
+                f"configuration {name!r} of {source} describes the network {planned}; start from plans of a "
+                f"{' or '.join(STOCK_NETWORKS)}, for example -p nnUNetPlans"
+            )
+        configuration["architecture"]["network_class_name"] = f"nnunet_skipx.architectures.{architecture}"
+        wanted = getattr(architectures, architecture).plan_arguments
+        resolved = manager.get_configuration(name).configuration  # what it inherits included
+        configuration["architecture"]["arch_kwargs"] |= {key: resolved[key] for key in wanted}
+    target = source.with_name(f"{content['plans_name']}.json")
+    write_json(target, content)
+    return target

@@ -1,0 +1,163 @@
+"""`skipx report`: from nnU-Net's results folders to a report in all formats."""
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from nnunetv2.paths import nnUNet_preprocessed, nnUNet_raw
+
+from nnunet_skipx.inspection.records import read_inspection
+from nnunet_skipx.nnunet.trainer_name import BASELINE
+from nnunet_skipx.report.comparison import Comparison
+from nnunet_skipx.report.exports import write_exports
+from nnunet_skipx.report.page import report_parts, terminal_text, write_report
+from nnunet_skipx.results.dice import CONVENTIONS, Convention
+from nnunet_skipx.results.protocols import require_one_protocol_for_the_same_data
+from nnunet_skipx.results.provenance import provenance, splits_digest
+from nnunet_skipx.results.row_cost import row_cost
+from nnunet_skipx.results.study import Study, read_study
+from nnunet_skipx.results.training_log import TrainingLog, read_training_log
+from nnunet_skipx.statistics.means import ROPE
+
+STOCK = BASELINE
+
+
+@dataclass(frozen=True)
+class ReportOptions:
+    """How a report is made.
+
+    baseline: the name of a row; None for nnU-Net's own trainer where it is one, else the first.
+    allow_missing: compare on the folds that all rows have. rope: half the region of practical equivalence, in Dice.
+    nsd_mm: tolerances of NSD, one for all data sets or one for each; empty without metrics of boundaries.
+    lesions: with lesion F1. convention: how Dice counts where a class is absent.
+    references: folder of the true label maps; None for nnU-Net's own. images: of imagesTr; None likewise.
+    profiles: contents of `skipx profile --json`, for the memory. command: the command line, to be shown.
+    """
+
+    baseline: str | None = None
+    allow_missing: bool = False
+    rope: float = ROPE
+    nsd_mm: Sequence[float] = ()
+    lesions: bool = False
+    convention: Convention = "nnunet"
+    references: Path | None = None
+    images: Path | None = None
+    profiles: Sequence[dict[str, Any]] = ()
+    command: str = ""
+
+    def __post_init__(self) -> None:
+        if self.rope <= 0:
+            raise ValueError(f"--rope {self.rope:g} is no region: give a difference in Dice, for example {ROPE}")
+
+    def tolerance(self, position: int, datasets: int) -> float | None:
+        """NSD's in mm for the data set at that position; None without NSD."""
+        if len(self.nsd_mm) not in (0, 1, datasets):
+            raise ValueError(f"--nsd-mm has {len(self.nsd_mm)} values: give one for all data sets, or {datasets}")
+        if not self.nsd_mm:
+            return None
+        return self.nsd_mm[position if len(self.nsd_mm) > 1 else 0]
+
+
+def report(
+    datasets: Sequence[Sequence[Path]], folds: Sequence[int] | None, out: Path, options: ReportOptions
+) -> str:
+    """Write the report into `out`; returns the table for the terminal and where the files are.
+
+    datasets: the model folders of each data set. folds: see `read_study`.
+    """
+    if options.references is not None and len(datasets) > 1:
+        raise ValueError("--references is the folder of one data set: make a report for each, or leave it out")
+    comparisons = []
+    for position, folders in enumerate(datasets):
+        comparisons.append(compare(folders, folds, out, options, options.tolerance(position, len(datasets))))
+    require_one_protocol_for_the_same_data({c.dataset: c.data_protocol for c in comparisons})
+    names = ", ".join(comparison.dataset for comparison in comparisons)
+    incomplete = " (incomplete)" if any(comparison.incomplete for comparison in comparisons) else ""
+    written = [write_report(f"Cross-validation on {names}{incomplete}", report_parts(comparisons), out)]
+    written += write_exports(comparisons, out)
+    return "\n".join([terminal_text(comparisons), "", *(f"wrote {path}" for path in written)])
+
+
+def compare(
+    folders: Sequence[Path], folds: Sequence[int] | None, out: Path, options: ReportOptions, nsd_mm: float | None
+) -> Comparison:
+    """Everything about the model folders of one data set."""
+    convention = CONVENTIONS[options.convention]
+    study = read_study(folders, folds, options.allow_missing, convention.rule)
+    names = list(study.models)
+    if options.baseline is not None and options.baseline not in names:
+        raise ValueError(f"--baseline {options.baseline!r} is none of the rows: {', '.join(names)}")
+    references = options.references or nnunet_folder(nnUNet_preprocessed, study.dataset, "gt_segmentations")
+    if nsd_mm is not None or options.lesions or convention.slice_by_slice:
+        study = with_label_map_metrics(study, references, out, nsd_mm, options.lesions, convention.slice_by_slice)
+    stock = next((name for name in names if re.split(r"[_ ]", name)[0] == STOCK), names[0])
+    models = {name: replicates[0] for name, replicates in study.models.items()}
+    logs = {name: training_logs(folder, study.folds) for name, folder in models.items()}
+    costs = {name: row_cost(folder, logs[name], options.profiles) for name, folder in models.items()}
+    found = {name: read_inspection(folder, study.folds) for name, folder in models.items()}
+    return Comparison(
+        dataset=study.dataset,
+        table=study.table,
+        baseline=options.baseline or stock,
+        dataset_json=study.dataset_json,
+        data_protocol=study.protocol,
+        rope=options.rope,
+        incomplete=study.incomplete,
+        convention=convention.words,
+        costs=costs,
+        logs={name: by_fold for name, by_fold in logs.items() if by_fold},
+        provenance={name: provenance(folder, study.folds) for name, folder in models.items()},
+        inspections={name: inspection for name, inspection in found.items() if inspection is not None},
+        model_folders=models,
+        images_folder=options.images or nnunet_folder(nnUNet_raw, study.dataset, "imagesTr"),
+        labels_folder=references,
+        settings={
+            "splits (SHA-256 of case and fold)": splits_digest(study.table),
+            **({"report made with": options.command} if options.command else {}),
+        },
+        notes=(
+            *(study.protocol.notes if study.protocol else ()), *study.remarks,
+            *(cost.remark for cost in costs.values() if cost.remark),
+        ),
+    )
+
+
+def nnunet_folder(root: Any, *names: str) -> Path | None:
+    """A folder inside one of nnU-Net's; None where it is not set or the folder is not there."""
+    folder = Path(os.fspath(root), *names) if root.is_set() else None
+    return folder if folder is not None and folder.is_dir() else None
+
+
+def with_label_map_metrics(
+    study: Study, references: Path | None, out: Path, nsd_mm: float | None, lesions: bool, slice_dice: bool
+) -> Study:
+    """The study with the metrics of `label_map_metrics` in its table; Dice from there takes the place of nnU-Net's.
+
+    Raises:
+        FileNotFoundError: no folder of references; or as `label_map_metrics`.
+    """
+    from nnunet_skipx.results.label_maps import Wanted, label_map_metrics  # MONAI takes seconds to import
+
+    if references is None:
+        raise FileNotFoundError(
+            f"the true label maps of {study.dataset} are needed, but nnUNet_preprocessed is not set, or has no folder "
+            f"{study.dataset}/gt_segmentations: set it, or give --references"
+        )
+    wanted = Wanted(nsd_mm, lesions, slice_dice)
+    cache = out / "label_maps.json"
+    more, problems = label_map_metrics(study.models, study.table, references, study.dataset_json, wanted, cache)
+    kept = study.table[study.table["metric"] != "Dice"] if slice_dice else study.table
+    table = pd.concat([kept, more], ignore_index=True)
+    return replace(study, table=table, remarks=(*study.remarks, *problems))
+
+
+def training_logs(folder: Path, folds: Sequence[int]) -> dict[int, TrainingLog]:
+    """The logs of those folds that have one: a copied results folder may have none."""
+    return {
+        fold: read_training_log(folder / f"fold_{fold}")
+        for fold in folds
+        if any((folder / f"fold_{fold}").glob("training_log_*.txt"))
+    }

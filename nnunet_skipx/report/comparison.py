@@ -1,0 +1,122 @@
+"""One data set's part of a report: what it is made from, and the numbers that follow from it."""
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from nnunet_skipx.datasets.protocol import Protocol
+from nnunet_skipx.inspection.records import Inspection
+from nnunet_skipx.report.wording import sentence
+from nnunet_skipx.results.row_cost import RowCost
+from nnunet_skipx.results.training_log import TrainingLog
+from nnunet_skipx.statistics.contrasts import (
+    Contrast,
+    MetricRow,
+    Row,
+    contrasts,
+    ingredients_left_out,
+    metric_rows,
+    summary_rows,
+)
+from nnunet_skipx.statistics.means import ROPE, case_values
+from nnunet_skipx.statistics.ranking import Ranking, rank_models
+from nnunet_skipx.statistics.significance import Significance, significance
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The rows of one data set. Parts that are left out drop their section.
+
+    table: tidy, of `collect`, and of `atlas.atlas_table` if wanted.
+    baseline: the row that the others are compared with. rope: half the region of practical equivalence, in Dice.
+    data_protocol: that the data set names.
+    incomplete: a sentence that says what is missing; empty if nothing is. The report carries it everywhere.
+    convention: how Dice counts where a class is absent, in words.
+    costs, logs (by fold), provenance (name -> value), inspections: by row.
+    model_folders, images_folder, labels_folder: for the pictures: folders by row, imagesTr, labelsTr.
+    settings: name -> value, printed as they are.
+    notes: sentences that a reader must know, for example what was shortened.
+    """
+
+    dataset: str
+    table: pd.DataFrame
+    baseline: str
+    dataset_json: dict[str, Any]
+    data_protocol: Protocol | None = None
+    rope: float = ROPE
+    incomplete: str = ""
+    convention: str = ""
+    costs: Mapping[str, RowCost] = field(default_factory=dict)
+    logs: Mapping[str, Mapping[int, TrainingLog]] = field(default_factory=dict)
+    provenance: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    inspections: Mapping[str, Inspection] = field(default_factory=dict)
+    model_folders: Mapping[str, Path] = field(default_factory=dict)
+    images_folder: Path | None = None
+    labels_folder: Path | None = None
+    settings: dict[str, str] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+
+    @functools.cached_property
+    def rows(self) -> list[Row]:
+        """Dice per row."""
+        return summary_rows(self.table)
+
+    @functools.cached_property
+    def contrasts(self) -> list[Contrast]:
+        """Each row against the baseline and against its twins, in Dice."""
+        return contrasts(self.table, self.baseline, self.rope)
+
+    @functools.cached_property
+    def metric_rows(self) -> list[MetricRow]:
+        """The numbers of metrics other than Dice."""
+        return metric_rows(self.table, self.baseline)
+
+    @functools.cached_property
+    def case_means(self) -> pd.DataFrame:
+        """Mean Dice over classes, a line per case (fold, case), a column per row."""
+        return pd.DataFrame({row.name: case_values(self.table, row.name) for row in self.rows})
+
+    @functools.cached_property
+    def ranking(self) -> Ranking:
+        """Mean ranks of the rows over the cases."""
+        return rank_models(self.case_means)
+
+    @functools.cached_property
+    def significance(self) -> Significance:
+        """Which rows differ, each from each."""
+        return significance(self.case_means)
+
+    @functools.cached_property
+    def sentences(self) -> list[str]:
+        """What the numbers allow to say, one per contrast."""
+        return [
+            sentence(c, self.rope, self.removed(c.against), self.cost(c.row).claimed)
+            for c in self.contrasts
+        ]
+
+    @property
+    def protocol(self) -> str:
+        """Data set with the name of its protocol, cases and folds in one line."""
+        networks = self.table[self.table["plans"] != "-"]
+        models = ", ".join(sorted(set(networks["plans"] + " " + networks["configuration"])))
+        folds = sorted(self.table["fold"].unique())
+        return (
+            f"{self.dataset}{f', {self.data_protocol.name}' if self.data_protocol else ''}: "
+            f"{self.table['case'].nunique()} cases, validated once each in "
+            f"{len(folds)} fold{'s' if len(folds) > 1 else ''} ({', '.join(map(str, folds))}); {models}"
+        )
+
+    def cost(self, name: str) -> RowCost:
+        """That of a row; all unknown where none was given."""
+        return self.costs.get(name, RowCost())
+
+    def removed(self, name: str) -> tuple[str, ...]:
+        """The ingredients that a twin lacks: as its trainer says, else as its name does; empty where neither says."""
+        return self.cost(name).removed or ingredients_left_out(name)
+
+    def contrast_with_baseline(self, name: str) -> Contrast | None:
+        """That of a row; None for the baseline itself."""
+        return next((c for c in self.contrasts if c.row == name and c.kind == "baseline"), None)

@@ -1,0 +1,91 @@
+"""The report's numbers for other programs: tidy tables, the challengeR format, JSON, Markdown and LaTeX."""
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from nnunet_skipx.report.comparison import Comparison
+from nnunet_skipx.report.page import consensus_of, remarks, result_tables
+from nnunet_skipx.system.files import finite, write_bytes, write_text
+
+
+def write_exports(comparisons: Sequence[Comparison], folder: Path) -> list[Path]:
+    """Write all formats into `folder` and return their paths."""
+    table = pd.concat([comparison.table for comparison in comparisons], ignore_index=True)
+    tables = result_tables(comparisons)
+    words = [text for c in comparisons for text in (*remarks(c), *c.sentences)]
+    contents = {
+        "cases.csv": table.to_csv(index=False),
+        "challenger.csv": challenger(table).to_csv(index=False),
+        "report.json": json.dumps(finite(report_json(comparisons)), indent=2, allow_nan=False),
+        "report.md": "\n\n".join(
+            [*(f"{caption}\n\n{markdown(shown)}" for caption, shown in tables.items()),
+             "\n".join(f"- {text}" for text in words), ""]),
+        "report.tex": "\n".join(latex(caption, shown) for caption, shown in tables.items()),
+    }  # fmt: skip
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in contents.items():
+        write_text(folder / name, text)
+    write_bytes(folder / "cases.parquet", table.to_parquet(index=False))
+    return [folder / name for name in (*contents, "cases.parquet")]
+
+
+def challenger(table: pd.DataFrame) -> pd.DataFrame:
+    """task, case, algorithm, value as challengeR reads them: a task per data set, class and metric.
+
+    Replicates, which it does not know, are averaged.
+    """
+    task = table["dataset"] + " " + table["label"] + " " + table["metric"]
+    tidy = pd.DataFrame({"task": task, "case": table["case"], "algorithm": table["row"], "value": table["value"]})
+    return tidy.groupby(["task", "case", "algorithm"], sort=False, as_index=False)["value"].mean()
+
+
+def report_json(comparisons: Sequence[Comparison]) -> dict[str, Any]:
+    """Every number of the report."""
+    content: dict[str, Any] = {"comparisons": [comparison_json(comparison) for comparison in comparisons]}
+    if len(comparisons) > 1:
+        found = consensus_of(comparisons)
+        content["consensus"] = {"mean_place": found.mean.to_dict(), "missing": found.missing}
+    return content
+
+
+def comparison_json(comparison: Comparison) -> dict[str, Any]:
+    """The numbers of one data set."""
+    ranking = comparison.ranking.table
+    return {
+        "dataset": comparison.dataset,
+        "protocol": comparison.protocol,
+        "baseline": comparison.baseline,
+        "rope": comparison.rope,
+        "incomplete": comparison.incomplete,
+        "convention": comparison.convention,
+        "rows": as_json(comparison.rows),
+        "contrasts": as_json(comparison.contrasts),
+        "other_metrics": as_json(comparison.metric_rows),
+        "ranking": {str(name): line.to_dict() for name, line in ranking.iterrows()},
+        "costs": {row: dataclasses.asdict(cost) for row, cost in comparison.costs.items()},
+        "provenance": {row: dict(facts) for row, facts in comparison.provenance.items()},
+        "sentences": list(comparison.sentences),
+        "notes": list(comparison.notes),
+        "settings": dict(comparison.settings),
+    }
+
+
+def as_json(records: Sequence[Any]) -> list[dict[str, Any]]:
+    """Dataclasses as dictionaries."""
+    return [dataclasses.asdict(record) for record in records]
+
+
+def markdown(shown: pd.DataFrame) -> str:
+    """A table of text in Markdown."""
+    lines = [list(map(str, shown.columns)), ["---"] * shown.shape[1], *shown.to_numpy().tolist()]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def latex(caption: str, shown: pd.DataFrame) -> str:
+    """A table of text in LaTeX, for \\usepackage{booktabs}."""
+    escaped = caption.replace("_", r"\_").replace("%", r"\%").replace("&", r"\&").replace("#", r"\#")
+    return str(shown.to_latex(index=False, escape=True, caption=escaped))

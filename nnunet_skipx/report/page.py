@@ -1,0 +1,99 @@
+"""The cross-validation report: one offline HTML file, and a table for the terminal."""
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import jinja2
+import pandas as pd
+
+from nnunet_skipx import __version__
+from nnunet_skipx.report.comparison import Comparison
+from nnunet_skipx.report.sections import Section, sections
+from nnunet_skipx.report.tables import consensus_table, result_table, terminal_table
+from nnunet_skipx.statistics.ranking import Consensus, consensus
+from nnunet_skipx.system.files import write_text
+
+TEMPLATES = Path(__file__).parent / "templates"
+PACKAGES = ("nnunetv2", "torch", "numpy", "scipy")
+
+
+@dataclass(frozen=True)
+class Part:
+    """One data set of the page, or what holds across them: everything as text and pictures."""
+
+    title: str
+    protocol: str
+    sentences: Sequence[str]
+    notes: Sequence[str]
+    sections: Sequence[Section]
+
+
+def write_report(title: str, parts: Sequence[Part], folder: Path) -> Path:
+    """Write `folder/report.html` and return its path."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    html = environment.get_template("report.html.j2").render(title=title, parts=parts, versions=versions())
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "report.html"
+    write_text(path, html)
+    return path
+
+
+def report_parts(comparisons: Sequence[Comparison]) -> list[Part]:
+    """A part per data set, and one across them where there are several."""
+    parts = [
+        Part(c.dataset, c.protocol, c.sentences, remarks(c), sections(c))
+        for c in comparisons
+    ]  # fmt: skip
+    return [across(comparisons), *parts] if len(comparisons) > 1 else parts
+
+
+def remarks(comparison: Comparison) -> list[str]:
+    """What a reader must know, what is missing first."""
+    return [text for text in (comparison.incomplete, *comparison.notes) if text]
+
+
+def across(comparisons: Sequence[Comparison]) -> Part:
+    """The rows' places over all data sets."""
+    found = consensus_of(comparisons)
+    reading = (
+        "Place of each row among those that every data set has, by mean rank over cases, and the mean of its places: "
+        "the order with the smallest sum of squared distances to the data sets' own (Euclidean consensus). Data sets "
+        "count alike, however many cases they have; differences are tested within data sets only."
+    )
+    lacking = [f"{row} is not ranked: it has no results on {', '.join(names)}." for row, names in found.missing.items()]
+    return Part("Across data sets", ", ".join(c.dataset for c in comparisons), [], lacking,
+                [Section("Consensus", reading, consensus_table(found))])  # fmt: skip
+
+
+def consensus_of(comparisons: Sequence[Comparison]) -> Consensus:
+    """The consensus of the data sets' rankings."""
+    return consensus({c.dataset: c.ranking.table["mean_rank"].to_dict() for c in comparisons})
+
+
+def terminal_text(comparisons: Sequence[Comparison]) -> str:
+    """The result of each data set as plain text, followed by the sentences and remarks."""
+    blocks = []
+    for c in comparisons:
+        blocks += [c.protocol, "", terminal_table(c).to_string(index=False), "", *c.sentences, *remarks(c), ""]
+    if len(comparisons) > 1:
+        blocks += ["Across data sets", "", consensus_table(consensus_of(comparisons)).to_string(index=False)]
+    return "\n".join(blocks).rstrip()
+
+
+def versions() -> dict[str, str]:
+    """Of what made the report."""
+    return {
+        "nnunet-skipx": __version__,
+        "Python": platform.python_version(),
+        **{package: version(package) for package in PACKAGES},
+    }
+
+
+def result_tables(comparisons: Sequence[Comparison]) -> dict[str, pd.DataFrame]:
+    """Caption -> table of the result, for other formats."""
+    return {f"{c.protocol}{'. ' + c.incomplete if c.incomplete else ''}": result_table(c) for c in comparisons}

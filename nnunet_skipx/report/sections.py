@@ -1,0 +1,255 @@
+"""The sections of a report in their order: a heading, how to read it, a table, pictures."""
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from nnunet_skipx.report import tables
+from nnunet_skipx.report.comparison import Comparison
+from nnunet_skipx.report.figures.cost import cost_panels
+from nnunet_skipx.report.figures.dice import dice_panels
+from nnunet_skipx.report.figures.inspection import inspection_panels
+from nnunet_skipx.report.figures.pairs import difference_panels, slope_panels
+from nnunet_skipx.report.figures.panel import Panel
+from nnunet_skipx.report.figures.ranks import places_panel, significance_panel
+from nnunet_skipx.report.figures.slices import slice_panels
+from nnunet_skipx.report.figures.training import balance_panels, curve_panels, usage_panels
+from nnunet_skipx.statistics.bootstrap import RESAMPLES
+
+MOST_ROWS_DRAWN = 10  # a page of more pictures nobody reads, or can mail
+
+
+@dataclass(frozen=True)
+class Section:
+    """One part of the page; a section without lines in its table and without pictures is not shown."""
+
+    heading: str
+    reading: str
+    table: pd.DataFrame | None = None
+    panels: Sequence[Panel] = ()
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether there is anything to see."""
+        return bool(self.panels) or (self.table is not None and not self.table.empty)
+
+
+def sections(comparison: Comparison) -> list[Section]:
+    """Every section that has something to show; where rows are missing, each heading says so."""
+    drawn = with_drawn_rows_only(comparison)
+    pictures = [build(drawn) for build in PICTURES]
+    if drawn is not comparison:
+        told = f"Drawn are the baseline and the {MOST_ROWS_DRAWN - 1} rows of the best places. "
+        pictures = [replace(section, reading=told + section.reading) for section in pictures]
+    made = [*(build(comparison) for build in TABLES), *pictures, *(build(comparison) for build in LAST)]
+    shown = [section for section in made if section.is_shown]
+    if comparison.incomplete:
+        return [replace(section, heading=f"{section.heading} (incomplete)") for section in shown]
+    return shown
+
+
+def with_drawn_rows_only(comparison: Comparison) -> Comparison:
+    """The baseline and the rows with the best places, as many as are drawn."""
+    if len(comparison.rows) <= MOST_ROWS_DRAWN:
+        return comparison
+    best = comparison.ranking.table["mean_rank"].sort_values(kind="stable").index
+    kept = [comparison.baseline, *(name for name in best if name != comparison.baseline)][:MOST_ROWS_DRAWN]
+    rows = [row.name for row in comparison.rows if row.name in kept]
+    return replace(
+        comparison,
+        table=comparison.table[comparison.table["row"].isin(rows)],
+        logs={row: logs for row, logs in comparison.logs.items() if row in rows},
+        inspections={row: found for row, found in comparison.inspections.items() if row in rows},
+        model_folders={row: folder for row, folder in comparison.model_folders.items() if row in rows},
+    )
+
+
+def result_section(comparison: Comparison) -> Section:
+    """Dice, and where a class was absent."""
+    return Section(
+        "Result",
+        f"Dice with its 95 % confidence interval: BCa bootstrap over the cases of each fold, {RESAMPLES:,} resamples, "
+        "fixed seed. Mean: over the classes of a case, then over cases; SD: over cases. Differences are paired by "
+        "case; p is that of the two-sided Wilcoxon signed-rank test, adjusted for all comparisons of this data set "
+        "(Holm). Intervals cover the choice of cases, not the randomness of training, and the cases of one fold "
+        "share a network. "
+        + left_out(comparison),
+        tables.result_table(comparison),
+    )
+
+
+def left_out(comparison: Comparison) -> str:
+    """How a class that is absent was counted, and how often it was."""
+    counts = [
+        f"{row.name}, {label}: {interval.dropped}"
+        for row in comparison.rows
+        for label, interval in row.per_class.items()
+        if interval.dropped
+    ]
+    told = f" Left out for that reason (cases): {'; '.join(counts)}." if counts else ""
+    return comparison.convention + told
+
+
+def contrast_section(comparison: Comparison) -> Section:
+    """Each row against the baseline and its twins."""
+    return Section(
+        "Comparisons",
+        "Of the mean Dice over classes, case by case. A twin has as many parameters (a flopstwin: as many operations) "
+        "as its row, but not what is named beside it: the comparison with it tells that from the capacity. Cost of the "
+        "twin: divided by its row's. Random signs: the p of the mean difference if every case's sign were a coin's, "
+        f"not adjusted. Equivalence: two one-sided t-tests within {comparison.rope:g}. Cliff's delta: -1 to 1, over "
+        "all pairs of cases. Detectable: the difference that a test at 5 % finds with 80 % power, given this many "
+        "cases and this scatter.",
+        tables.contrast_table(comparison),
+    )
+
+
+def metric_section(comparison: Comparison) -> Section:
+    """Metrics other than Dice."""
+    return Section(
+        "Other metrics",
+        "NSD: share of both surfaces within the tolerance of the other. HD95: mm; undefined, and left out, where a "
+        "class is missed altogether or invented, so read it beside Dice. Volume error: (predicted - reference) / "
+        "reference. Lesion F1: of connected components that touch. Mean over classes and cases; p as above, adjusted "
+        "within the metric.",
+        tables.metric_table(comparison),
+    )
+
+
+def ranking_section(comparison: Comparison) -> Section:
+    """Places and which rows differ."""
+    found = comparison.ranking
+    if len(comparison.rows) < 3 or found.n < 2:
+        return Section("Ranking", "")
+    return Section(
+        "Ranking",
+        f"Rows are ranked in each of {found.n} cases ({found.dropped} without a value of every row are left out), then "
+        "the ranks are averaged (1 is best). The interval, and the share of resamples that give the same place, are of "
+        "the same bootstrap as above. The matrix holds every pair's Wilcoxon test, Holm-adjusted over all pairs; empty "
+        "is undecided, not equal.",
+        tables.ranking_table(comparison),
+        [places_panel(found.places.loc[found.table.sort_values("mean_rank").index]),
+         significance_panel(comparison.significance.decided.T)],
+    )  # fmt: skip
+
+
+def cost_section(comparison: Comparison) -> Section:
+    """What the rows cost."""
+    return Section(
+        "Cost",
+        "GFLOPs: one forward pass of one patch of the plan; a multiply-add counts two; convolutions, matrix products "
+        "and attention only. Seconds per epoch: median over epochs and folds; hours per fold: all its epochs; seconds "
+        "per case: predicting the validation cases; all on the machines that trained, from nnU-Net's logs. Memory: "
+        "peak of a step on the machine of skipx profile, where its JSON was given with --profile.",
+        tables.cost_table(comparison) if comparison.costs else None,
+        cost_panels(comparison.rows, comparison.costs),
+    )
+
+
+def fold_section(comparison: Comparison) -> Section:
+    """Means of folds and replicates."""
+    return Section(
+        "Folds and replicates",
+        "Mean Dice. Folds share training cases, so their means are points, never samples of a test. Replicates are the "
+        "same cells trained again: their SD is the randomness of training. Everywhere else a case counts with its mean "
+        "over replicates.",
+        tables.fold_table(comparison),
+    )
+
+
+def dice_section(comparison: Comparison) -> Section:
+    """Box plots."""
+    reading = (
+        "A point is a case, the box holds the middle half of the cases, the line in it is the median, a diamond is the "
+        "mean of a fold."
+    )
+    return Section("Dice per case", reading, panels=dice_panels(comparison.table))
+
+
+def pairs_section(comparison: Comparison) -> Section:
+    """Slopes and differences."""
+    reading = (
+        "Mean Dice over classes of every case in both rows: first a line per case, blue where the row is at least as "
+        "good; then its difference over its mean (dashed: limits of agreement, mean ± 1.96 SD)."
+    )
+    panels = [
+        *slope_panels(comparison.case_means, comparison.contrasts),
+        *difference_panels(comparison.case_means, comparison.contrasts),
+    ]
+    return Section("Case by case", reading, panels=panels)
+
+
+def slices_section(comparison: Comparison) -> Section:
+    """Median and worst cases."""
+    if comparison.images_folder is None or comparison.labels_folder is None:
+        return Section("Slices", "")
+    panels, remarks = slice_panels(
+        comparison.table, comparison.model_folders, comparison.images_folder, comparison.labels_folder,
+        comparison.dataset_json,
+    )  # fmt: skip
+    reading = " ".join(["The slice with the most labelled voxels.", *remarks])
+    return Section("Slices", reading, panels=panels)
+
+
+def health_section(comparison: Comparison) -> Section:
+    """Whether the trainings went well."""
+    return Section(
+        "Training health",
+        "Over all folds. Skipped steps: those that the gradient scaler of half precision left out; – where the trainer "
+        "logs none, as nnU-Net's own.",
+        tables.health_table(comparison),
+    )
+
+
+def training_section(comparison: Comparison) -> Section:
+    """Curves."""
+    reading = "One colour per fold. The pseudo Dice is measured on random patches; the tables above are not."
+    return Section("Training", reading, panels=curve_panels(comparison.logs))
+
+
+def expert_section(comparison: Comparison) -> Section:
+    """Usage and balance of experts."""
+    return Section(
+        "Expert usage",
+        "How the gates shared their input among the experts. Each fold has experts of its own.",
+        panels=[*usage_panels(comparison.logs), *balance_panels(comparison.logs)],
+    )
+
+
+def inspection_section(comparison: Comparison) -> Section:
+    """What `skipx inspect` found."""
+    return Section(
+        "What the skips did",
+        "Mean Dice that the trained network loses when one skip is set to zero or replaced by another validation "
+        "case's, with its 95 % CI over cases, at the plan's spacing and without retraining: what this network relies "
+        "on, not what a network needs. Another case's skip looks like any other but shows the wrong image. Routing: "
+        "weight of each expert per case. Attention: how a stage's tokens share theirs among the stages.",
+        panels=inspection_panels(comparison.inspections),
+    )
+
+
+def provenance_section(comparison: Comparison) -> Section:
+    """Settings and versions per row."""
+    return Section(
+        "Provenance",
+        "As nnU-Net noted it in debug.json of the first fold. nnU-Net seeds neither weights nor batches, so its "
+        "trainings cannot be repeated exactly. Plans: beginning of the SHA-256 of plans.json.",
+        tables.provenance_table(comparison),
+    )
+
+
+def settings_section(comparison: Comparison) -> Section:
+    """What holds for all rows."""
+    commands = {f"command of {row}": facts["command"] for row, facts in comparison.provenance.items()}
+    lines = [{"Setting": name, "Value": value} for name, value in (comparison.settings | commands).items()]
+    return Section("Settings and commands", "", pd.DataFrame(lines))
+
+
+TABLES: tuple[Callable[[Comparison], Section], ...] = (
+    result_section, contrast_section, metric_section, ranking_section, cost_section, fold_section,
+    health_section,
+)  # fmt: skip
+PICTURES: tuple[Callable[[Comparison], Section], ...] = (
+    dice_section, pairs_section, slices_section, training_section, expert_section, inspection_section,
+)  # fmt: skip
+LAST: tuple[Callable[[Comparison], Section], ...] = (provenance_section, settings_section)

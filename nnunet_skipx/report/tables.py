@@ -1,0 +1,230 @@
+"""The tables of a report as people read them: text, one line per row, its name in the first column."""
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+import pandas as pd
+
+from nnunet_skipx.report.comparison import Comparison
+from nnunet_skipx.report.wording import without
+from nnunet_skipx.results.row_cost import RowCost
+from nnunet_skipx.results.training_log import TrainingLog
+from nnunet_skipx.statistics.contrasts import Contrast, Row
+from nnunet_skipx.statistics.means import Interval
+from nnunet_skipx.statistics.ranking import Consensus
+from nnunet_skipx.statistics.text import NONE, format_interval, number
+
+COST_COLUMNS: dict[str, tuple[str, Callable[[float], str]]] = {
+    "parameters": ("Parameters", "{:,}".format),
+    "gflops": ("GFLOPs", "{:.2f}".format),
+    "training_mb": ("MB, training step", "{:,.0f}".format),
+    "inference_mb": ("MB, prediction", "{:,.0f}".format),
+    "seconds_per_epoch": ("Seconds per epoch", "{:.1f}".format),
+    "hours_per_fold": ("Hours per fold", "{:.2f}".format),
+    "seconds_per_case": ("Seconds per case", "{:.2f}".format),
+}
+
+
+def result_table(comparison: Comparison) -> pd.DataFrame:
+    """Dice per class and in the mean, SD over cases, and the difference to the baseline."""
+    lines = [
+        {
+            "Row": row.name,
+            **{label: format_interval(interval) for label, interval in row.per_class.items()},
+            "Mean": format_interval(row.mean),
+            "SD": number(row.mean.sd, ".3f"),
+            f"Difference to {comparison.baseline}": format_contrast(comparison.contrast_with_baseline(row.name)),
+        }
+        for row in comparison.rows
+    ]
+    return pd.DataFrame(lines)
+
+
+def terminal_table(comparison: Comparison) -> pd.DataFrame:
+    """The result and its cost, narrow enough for a terminal."""
+    return pd.DataFrame([_terminal_line(row, comparison) for row in comparison.rows])
+
+
+def _terminal_line(row: Row, comparison: Comparison) -> dict[str, str]:
+    cost = comparison.cost(row.name)
+    return {
+        "row": row.name,
+        **{label: number(interval.value, ".3f") for label, interval in row.per_class.items()},
+        "mean Dice [95 % CI]": format_interval(row.mean),
+        "difference [95 % CI], p": format_contrast(comparison.contrast_with_baseline(row.name)),
+        "parameters": f"{cost.parameters / 1e6:.2f} M" if cost.parameters is not None else NONE,
+        "GFLOPs": f"{cost.gflops:.2f}" if cost.gflops is not None else NONE,
+        "s/epoch": f"{cost.seconds_per_epoch:.1f}" if cost.seconds_per_epoch is not None else NONE,
+    }
+
+
+def contrast_table(comparison: Comparison) -> pd.DataFrame:
+    """Effect sizes, tests and power of every contrast, and where there are twins what they cost."""
+    made = pd.DataFrame([_contrast_line(contrast, comparison) for contrast in comparison.contrasts])
+    if any(contrast.kind == "twin" for contrast in comparison.contrasts):
+        made["Cost of the twin"] = [_cost_of_twin(contrast, comparison) for contrast in comparison.contrasts]
+    return made
+
+
+def _contrast_line(contrast: Contrast, comparison: Comparison) -> dict[str, str]:
+    found = contrast.difference
+    return {
+        "Row": contrast.row,
+        "Against": contrast.against + _what_twin(contrast, comparison),
+        "Difference": format_signed(found.interval),
+        "p, Wilcoxon (Holm)": number(contrast.p, ".4f"),
+        "p, random signs": number(found.sign_flip, ".4f"),
+        "p, equivalence": number(found.equivalence, ".4f"),
+        "Wins / ties / losses": f"{found.wins} / {found.ties} / {found.losses}",
+        "Cliff's delta": number(found.cliffs_delta, "+.2f"),
+        "Detectable": number(found.detectable, ".4f"),
+    }
+
+
+def _what_twin(contrast: Contrast, comparison: Comparison) -> str:
+    """' (twin without attention)', ' (its twin)' where that is unknown; empty for the baseline."""
+    if contrast.kind != "twin":
+        return ""
+    words = without(comparison.removed(contrast.against))
+    return f" (twin{words})" if words else " (its twin)"
+
+
+def _cost_of_twin(contrast: Contrast, comparison: Comparison) -> str:
+    """'1.00 of the parameters, 0.98 of the operations' of its row, as far as both are known."""
+    if contrast.kind != "twin":
+        return NONE
+    row, twin = comparison.cost(contrast.row), comparison.cost(contrast.against)
+    pairs = {"parameters": (twin.parameters, row.parameters), "operations": (twin.gflops, row.gflops)}
+    ratios = [f"{part / whole:.2f} of the {name}" for name, (part, whole) in pairs.items() if part and whole]
+    return ", ".join(ratios) or NONE
+
+
+def metric_table(comparison: Comparison) -> pd.DataFrame:
+    """Metrics other than Dice."""
+    return pd.DataFrame(
+        [
+            {
+                "Row": line.row,
+                "Metric": line.metric,
+                "Mean": format_interval(line.mean),
+                "SD": number(line.mean.sd, ".3f"),
+                "Left out": str(line.mean.dropped),
+                f"Difference to {comparison.baseline}": format_contrast(line.contrast),
+            }
+            for line in comparison.metric_rows
+        ]
+    )
+
+
+def ranking_table(comparison: Comparison) -> pd.DataFrame:
+    """Places by mean rank, and how stable they are."""
+    ranked = comparison.ranking.table.sort_values("mean_rank", kind="stable")
+    return pd.DataFrame(
+        [
+            {
+                "Row": str(name),
+                "Place": f"{line['place']:.0f}",
+                "Mean rank": f"{line['mean_rank']:.2f} [{line['low']:.2f}, {line['high']:.2f}]",
+                "Same place in": f"{100 * line['kept']:.0f} % of resamples",
+            }
+            for name, line in ranked.iterrows()
+        ]
+    )
+
+
+def cost_table(comparison: Comparison) -> pd.DataFrame:
+    """What is known of the rows' cost; columns that nothing is known of are left out."""
+    costs = comparison.costs.values()
+    known = [name for name in COST_COLUMNS if any(getattr(cost, name) is not None for cost in costs)]
+    return pd.DataFrame(
+        [
+            {"Row": row.name, **_cost_cells(comparison.cost(row.name), known)}
+            for row in comparison.rows
+        ]
+    )
+
+
+def _cost_cells(cost: RowCost, known: Sequence[str]) -> dict[str, str]:
+    return {
+        COST_COLUMNS[name][0]: COST_COLUMNS[name][1](value) if (value := getattr(cost, name)) is not None else NONE
+        for name in known
+    }
+
+
+def fold_table(comparison: Comparison) -> pd.DataFrame:
+    """Mean Dice per fold, and per replicate where there are several."""
+    folds = sorted({fold for row in comparison.rows for fold in row.fold_means})
+    several = max(len(row.replicate_means) for row in comparison.rows) > 1
+    lines = []
+    for row in comparison.rows:
+        line = {"Row": row.name, **{f"Fold {fold}": number(row.fold_means[fold], ".3f") for fold in folds}}
+        if several:
+            means = pd.Series(row.replicate_means)
+            line["Replicates"] = ", ".join(f"{mean:.3f}" for mean in means)
+            line["SD of replicates"] = number(means.std(ddof=1), ".4f")
+        lines.append(line)
+    return pd.DataFrame(lines)
+
+
+def health_table(comparison: Comparison) -> pd.DataFrame:
+    """Whether the trainings went well."""
+    return pd.DataFrame([{"Row": row, **_health(folds)} for row, folds in comparison.logs.items()])
+
+
+def _health(folds: Mapping[int, TrainingLog]) -> dict[str, str]:
+    epochs = pd.concat([log.epochs for log in folds.values()])
+    skipped = epochs["skipped_steps"]
+    lengths = sorted({len(log.epochs) for log in folds.values()})
+    return {
+        "Folds": str(len(folds)),
+        "Epochs": " to ".join(map(str, dict.fromkeys([lengths[0], lengths[-1]]))),
+        "Epochs with a loss of NaN": str(int(epochs[["train_loss", "val_loss"]].isna().any(axis=1).sum())),
+        "Skipped steps": NONE if skipped.isna().all() else f"{skipped.sum():.0f}",
+        "Balance loss at the end": _last(folds, "balance_loss"),
+    }
+
+
+def _last(folds: Mapping[int, TrainingLog], column: str) -> str:
+    ends = [log.epochs[column].iloc[-1] for log in folds.values() if len(log.epochs)]
+    return number(pd.Series(ends, dtype=float).mean(), ".3f")
+
+
+def provenance_table(comparison: Comparison) -> pd.DataFrame:
+    """Settings, machine and versions of each row; commands, which are long, stand elsewhere."""
+    columns = dict.fromkeys(name for facts in comparison.provenance.values() for name in facts if name != "command")
+    return pd.DataFrame(
+        [
+            {"Row": row, **{name.capitalize(): facts.get(name, NONE) for name in columns}}
+            for row, facts in comparison.provenance.items()
+        ]
+    )
+
+
+def consensus_table(consensus: Consensus) -> pd.DataFrame:
+    """Place in each data set and mean place, best first."""
+    return pd.DataFrame(
+        [
+            {
+                "Row": str(name),
+                "Mean place": f"{mean:.2f}",
+                **{str(dataset): f"{place:g}" for dataset, place in consensus.places.loc[name].items()},
+            }
+            for name, mean in consensus.mean.items()
+        ]
+    )
+
+
+def format_contrast(contrast: Contrast | None) -> str:
+    """+0.012 [+0.004, +0.020], p = 0.003; 'baseline' for None."""
+    if contrast is None:
+        return "baseline"
+    numbers = format_signed(contrast.difference.interval)
+    if math.isnan(contrast.difference.interval.low):
+        return numbers
+    return f"{numbers}, " + ("p < 0.001" if contrast.p < 0.001 else f"p = {contrast.p:.3f}")
+
+
+def format_signed(interval: Interval) -> str:
+    """+0.012 [+0.004, +0.020]; without the bracket where there are too few cases for an interval."""
+    if math.isnan(interval.low):
+        return f"{number(interval.value, '+.3f')} (n = {interval.n})"
+    return f"{interval.value:+.3f} [{interval.low:+.3f}, {interval.high:+.3f}]"

@@ -1,0 +1,51 @@
+"""The model folders that a report is about, among all results."""
+from collections.abc import Sequence
+from pathlib import Path
+
+from nnunet_skipx.nnunet.names import ModelName, dataset_number
+from nnunet_skipx.nnunet.planned import domains_in
+from nnunet_skipx.nnunet.trainer_name import BASELINE, TrainerName
+
+
+def find_models(
+    results: Path,
+    dataset: str,
+    configurations: Sequence[str],
+    trainers: Sequence[str] | None,
+    plans: Sequence[str] | None,
+) -> list[Path]:
+    """Model folders of a data set, by id or name, in the order of `trainers`, or else the stock ones first.
+
+    Raises:
+        FileNotFoundError: no such data set or no such model among the results; says what there is.
+        ValueError: the data set is a universal run.
+    """
+    number = f"Dataset{int(dataset):03d}_" if dataset.isdigit() else dataset
+    there = sorted(path for path in results.glob("Dataset*") if path.name == dataset or path.name.startswith(number))
+    if len(there) != 1:
+        known = ", ".join(sorted(path.name for path in results.glob("Dataset*"))) or "none"
+        raise FileNotFoundError(f"data set {dataset!r} has no results in {results}; there are: {known}")
+    models = sorted(there[0].glob("*__*__*"), key=_stock_first)
+    chosen = []
+    for path in models:
+        _, its_plans, configuration = ModelName.of(path)
+        if configuration in configurations and (plans is None or its_plans in plans):
+            chosen.append(path)
+    if trainers is not None:
+        chosen = [path for name in trainers for path in chosen if ModelName.of(path).trainer == name]
+    found = {ModelName.of(path).trainer for path in chosen}
+    if not chosen or (trainers is not None and found != set(trainers)):
+        known = "\n".join(f"  {path.name}" for path in models) or "  none"
+        lacking = ", ".join(sorted(set(trainers or ()) - found)) or "any model"
+        raise FileNotFoundError(f"{there[0]} has no results of {lacking} with these options; there are:\n{known}")
+    if domains := [name for path in chosen for name in domains_in(path)]:
+        ids = " ".join(str(dataset_number(name)) for name in dict.fromkeys(domains))
+        run = there[0].name
+        raise ValueError(f"{run} is a universal run, whose validations are its domains': report on those, -d {ids}, "
+                         f"with the trainers nnUNetTrainerU2Net..._from{dataset_number(run)}")  # fmt: skip
+    return chosen
+
+
+def _stock_first(folder: Path) -> tuple[bool, tuple[str, str, str]]:
+    trainer, plans, configuration = ModelName.of(folder)
+    return TrainerName.of(trainer).base != BASELINE, (trainer, plans, configuration)

@@ -1,0 +1,111 @@
+"""What a row of a report cost: counted from its plans, read from its logs, measured by `skipx profile`."""
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nnunet_skipx.nnunet.names import ModelName
+from nnunet_skipx.nnunet.search import find_trainer
+from nnunet_skipx.profiling.cost import Cost, network_cost
+from nnunet_skipx.results.training_log import TrainingLog
+
+SECONDS_PER_HOUR = 3600
+
+
+@dataclass(frozen=True)
+class RowCost:
+    """Each None where it is not known.
+
+    parameters, gflops: see `cost.Cost`. seconds_per_epoch: median over epochs and folds, on the machine that trained.
+    hours_per_fold: all epochs of a fold, mean over folds. seconds_per_case: to predict a validation case.
+    training_mb, inference_mb: peak memory of a step, of `skipx profile`. remark: why something could not be counted.
+    claimed: the ingredients that the trainer's network claims. removed: those that this variant of it, a twin, takes
+    away. Both empty where the trainer does not say.
+    """
+
+    parameters: int | None = None
+    gflops: float | None = None
+    seconds_per_epoch: float | None = None
+    hours_per_fold: float | None = None
+    seconds_per_case: float | None = None
+    training_mb: float | None = None
+    inference_mb: float | None = None
+    remark: str = ""
+    claimed: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+
+
+def row_cost(
+    folder: Path, logs: Mapping[int, TrainingLog], profiles: Sequence[Mapping[str, Any]] = ()
+) -> RowCost:
+    """The cost of a model folder.
+
+    logs: by fold. profiles: contents of `skipx profile --json`; the first that has this data set, plans, configuration
+    and trainer counts.
+    """
+    memory = profiled(folder, profiles)
+    claimed, removed = ingredients(ModelName.of(folder).trainer)
+    cost = counted(folder)
+    known = cost if isinstance(cost, Cost) else None
+    trained = [log.epochs["seconds"] for log in logs.values() if not log.epochs.empty]
+    predicted = [log.seconds_per_case for log in logs.values() if log.seconds_per_case is not None]
+    return RowCost(
+        parameters=known.parameters if known else None,
+        gflops=known.gflops if known else None,
+        seconds_per_epoch=float(np.median(np.concatenate(trained))) if trained else None,
+        hours_per_fold=float(np.mean([seconds.sum() for seconds in trained])) / SECONDS_PER_HOUR if trained else None,
+        seconds_per_case=float(np.median(predicted)) if predicted else None,
+        training_mb=memory.get("training_memory_mb"),
+        inference_mb=memory.get("inference_memory_mb"),
+        remark=cost if isinstance(cost, str) else "",
+        claimed=claimed,
+        removed=removed,
+    )
+
+
+def counted(folder: Path) -> Cost | str:
+    """Parameters and operations of a model's network, or a sentence that says why they cannot be counted here."""
+    trainer, _, configuration = ModelName.of(folder)
+    plans = folder / "plans.json"
+    if not plans.is_file():
+        return f"The network of {folder.name} is not counted: it has no plans.json."
+    dataset_json = json.loads((folder / "dataset.json").read_text())
+    try:
+        return network_cost(trainer, json.loads(plans.read_text()), configuration, dataset_json)
+    except (ValueError, ImportError, RuntimeError) as error:  # mostly of another environment
+        return f"The network of {folder.name} is not counted: {error}"
+
+
+def ingredients(trainer: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What the trainer's network claims and what this variant takes away of it, as the trainer's class says."""
+    try:
+        found = find_trainer(trainer)
+    except (ValueError, ImportError, RuntimeError):  # of another environment; `counted` remarks on it
+        return (), ()
+    nouns = {name: getattr(ingredient, "noun", name) for name, ingredient in getattr(found, "ingredients", {}).items()}
+    return tuple(nouns.values()), tuple(nouns[name] for name in getattr(found, "removed", ()))
+
+
+def profiled(folder: Path, profiles: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The row of the profiles that is about this model; empty without one."""
+    trainer, plans, configuration = ModelName.of(folder)
+    wanted = {"dataset": folder.parent.name, "plans": plans, "configuration": configuration}
+    for profile in profiles:
+        if wanted.items() <= profile["header"].items():
+            for row in profile["trainers"]:
+                if row["trainer"] == trainer:
+                    return row
+    return {}
+
+
+def read_profile(path: Path) -> dict[str, Any]:
+    """What `skipx profile --json` printed into a file; ValueError for anything else."""
+    try:
+        content = json.loads(path.read_text())
+        _ = content["header"]["dataset"], [row["trainer"] for row in content["trainers"]]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is no profile: write one with skipx profile … --json > {path.name}") from error
+    return content

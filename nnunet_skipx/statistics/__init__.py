@@ -1,0 +1,1 @@
+"""Statistics of tables: numpy, scipy and pandas, nothing of ours."""

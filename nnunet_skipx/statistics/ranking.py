@@ -1,0 +1,92 @@
+"""Ranks of many models over cases, how firm they are, and a consensus of data sets.
+
+Values have one row per case (fold, case) and one column per model; higher is better.
+"""
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+from scipy.stats import rankdata
+
+from nnunet_skipx.statistics.bootstrap import COVERAGE, RESAMPLES, deviations, resampling_counts, usable_strata
+from nnunet_skipx.statistics.paired import ROUNDING
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Models ranked in each case, then the ranks averaged; NaN where fewer than two cases leave nothing to resample.
+
+    table: model x mean_rank (1 = best in every case), low and high (its 95 % CI), place (1 = smallest mean rank, ties
+    share the smaller number), kept (share of resamples in which it has this place).
+    places: model x place, share of resamples. n: ranked cases; dropped: cases without a value of every model.
+    """
+
+    table: pd.DataFrame
+    places: pd.DataFrame
+    n: int
+    dropped: int
+
+
+@dataclass(frozen=True)
+class Consensus:
+    """Models by their mean place over the data sets, best first; places: model x data set, among the models of all.
+
+    missing: the models left out, with the data sets that have no place of theirs.
+    """
+
+    mean: pd.Series
+    places: pd.DataFrame
+    missing: dict[str, list[str]]
+
+
+def rank_models(values: pd.DataFrame) -> Ranking:
+    """Rank then aggregate (Wiesenfarth et al. 2021): mean ranks, and how firm they are when cases are drawn again.
+
+    Percentile intervals of the bootstrap over the cases of each fold; folds are given up where one has a single case.
+    """
+    known, models = values.dropna(), values.columns
+    # Values that agree on paper tie; a tie shares the mean of its ranks.
+    ranks = rankdata(-np.round(known.to_numpy(dtype=float) / ROUNDING), axis=1)
+    mean = pd.DataFrame(ranks, columns=models).mean()
+    place = mean.rank(method="min")
+    strata = usable_strata(tuple(known.index.get_level_values("fold")))
+    low, high = _mean_rank_ends(ranks, strata)
+    again = rankdata(_resampled_means(ranks, strata), method="min", axis=1)
+    kept = _share(again, place.to_numpy())
+    table = pd.DataFrame({"mean_rank": mean, "low": low, "high": high, "place": place, "kept": kept})
+    places = {number: _share(again, number) for number in range(1, len(models) + 1)}
+    return Ranking(table, pd.DataFrame(places, models), len(known), len(values) - len(known))
+
+
+def consensus(places: Mapping[str, Mapping[str, float]]) -> Consensus:
+    """Data set -> model -> place or mean rank, as the order by mean place of the models that every data set has.
+
+    It has the smallest sum of squared distances to the data sets' rankings, as the Euclidean consensus of challengeR
+    (Wiesenfarth et al. 2021). Models are ranked anew among those of all data sets; ties share the mean of their places.
+    """
+    table = pd.DataFrame({name: pd.Series(dict(column), dtype=float) for name, column in places.items()})
+    missing = {model: list(table.columns[row.isna()]) for model, row in table.iterrows() if row.isna().any()}
+    common = table.dropna().rank()
+    mean = common.mean(axis=1).sort_values(kind="stable")
+    return Consensus(mean, common.loc[mean.index], missing)
+
+
+def _mean_rank_ends(ranks: np.ndarray, strata: tuple[Hashable, ...]) -> np.ndarray:
+    """Percentile ends `(2, models)`; deviations in folds of k are scaled by sqrt(k / (k - 1)) as in `bca_intervals`."""
+    _, scaled = deviations(ranks, strata)
+    ends = np.quantile(_resampled_means(scaled, strata), [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2], axis=0)
+    return np.clip(ranks.sum(0) / max(len(ranks), 1) + ends, 1, ranks.shape[1])
+
+
+def _resampled_means(values: np.ndarray, strata: tuple[Hashable, ...]) -> np.ndarray:
+    """Means `(RESAMPLES, models)`, NaN for fewer than two cases; sums of ranks are exact, so equal ones tie."""
+    if len(values) < 2:
+        return np.full((RESAMPLES, values.shape[1]), np.nan)
+    return resampling_counts(strata) @ values / len(values)
+
+
+def _share(places: np.ndarray, place: ArrayLike) -> np.ndarray:
+    """Share of the resamples in which each model has this place, `(models,)`; NaN where nothing was resampled."""
+    return np.where(np.isnan(places), np.nan, places == place).mean(0)

@@ -1,0 +1,241 @@
+"""report: one file that opens anywhere and shows what it was given."""
+import dataclasses
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from nnunet_skipx.report import sections as sections_module
+from nnunet_skipx.report.comparison import Comparison
+from nnunet_skipx.report.figures.panel import Panel
+from nnunet_skipx.report.page import report_parts, terminal_text, write_report
+from nnunet_skipx.report.sections import MOST_ROWS_DRAWN, sections
+from nnunet_skipx.results.atlas import ATLAS, atlas_table
+from nnunet_skipx.results.collect import collect
+from nnunet_skipx.results.row_cost import RowCost
+from nnunet_skipx.results.training_log import read_training_log
+from tests.made_up_study import DATASET, DATASET_JSON, FOLDS, TRAINERS, Study
+
+SECTIONS = [
+    "Result", "Comparisons", "Ranking", "Cost", "Folds and replicates", "Training health", "Dice per case",
+    "Case by case", "Slices", "Training", "Expert usage", "Provenance", "Settings and commands",
+]  # fmt: skip
+OPTIONAL = ("Cost", "Training health", "Slices", "Training", "Expert usage", "Provenance", "Settings and commands")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+needs_chromium = pytest.mark.skipif(
+    CHROMIUM is None, reason="needs Chromium to lay out the page (Debian: apt-get install chromium)"
+)
+
+
+class Page(HTMLParser):
+    """Headings, text, and every address that a page refers to."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.addresses: list[str] = []
+        self.tags: list[str] = []
+        self.text = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.addresses += [value for name, value in attrs if name in ("src", "href", "srcset", "data") and value]
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+@pytest.fixture(scope="module")
+def comparison(study: Study) -> Comparison:
+    table = collect(list(study.model_folders.values()), FOLDS)
+    atlas = atlas_table(study.labels, study.splits, FOLDS, DATASET_JSON, DATASET)
+    logs = {trainer: {fold: read_training_log(folder / f"fold_{fold}") for fold in FOLDS}
+            for trainer, folder in study.model_folders.items()}  # fmt: skip
+    return Comparison(
+        dataset=DATASET, table=pd.concat([table, atlas], ignore_index=True), baseline=TRAINERS[0],
+        dataset_json=DATASET_JSON, costs={TRAINERS[0]: RowCost(parameters=1_234_567, gflops=12.345)}, logs=logs,
+        provenance={TRAINERS[0]: {"torch": "2.0", "command": "nnUNetv2_train"}}, model_folders=study.model_folders,
+        images_folder=study.images, labels_folder=study.labels, settings={"Epochs": "3"},
+        notes=["Shortened: 3 epochs."],
+    )  # fmt: skip
+
+
+def write(comparison: Comparison, folder: Path) -> str:
+    """The page as text."""
+    return write_report("Made-up study", report_parts([comparison]), folder).read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def html(comparison: Comparison, tmp_path_factory: pytest.TempPathFactory) -> str:
+    return write(comparison, tmp_path_factory.mktemp("report"))
+
+
+def headings(html: str) -> list[str]:
+    return re.findall(r"<h2>(.*?)</h2>", html)
+
+
+def many_rows(comparison: Comparison, count: int) -> Comparison:
+    """The first model under many names, a little worse each time."""
+    first = comparison.table[comparison.table["row"] == TRAINERS[0]]
+    rows = [first.assign(row=f"row_{number}", value=first["value"] - number / 1000) for number in range(count)]
+    table = pd.concat(rows, ignore_index=True)
+    return dataclasses.replace(comparison, table=table, baseline=f"row_{count - 1}", model_folders={})
+
+
+def test_the_file_is_named_report_html_and_nothing_else_is_left(comparison: Comparison, tmp_path: Path) -> None:
+    write(comparison, tmp_path / "new" / "folder")
+    (path,) = (tmp_path / "new" / "folder").iterdir()
+    assert path.name == "report.html"
+    assert path.stat().st_size <= 5_000_000
+
+
+def test_the_page_needs_no_network_and_no_script(html: str) -> None:
+    page = Page(html)
+    assert page.addresses and all(address.startswith("data:image/") for address in page.addresses)
+    assert not {"script", "link", "iframe", "object"} & set(page.tags)
+    assert not re.search(r"url\(|@import|https?:", html)
+
+
+def test_every_section_is_there(html: str) -> None:
+    assert headings(html) == SECTIONS
+
+
+def test_parts_that_are_missing_drop_their_section(comparison: Comparison, tmp_path: Path) -> None:
+    stock_only = {TRAINERS[0]: comparison.logs[TRAINERS[0]]}
+    without_experts = dataclasses.replace(comparison, logs=stock_only, images_folder=None)
+    assert headings(write(without_experts, tmp_path)) == [
+        name for name in SECTIONS if name not in ("Slices", "Expert usage")]  # fmt: skip
+    bare = Comparison(DATASET, comparison.table, comparison.baseline, DATASET_JSON)
+    assert headings(write(bare, tmp_path)) == [name for name in SECTIONS if name not in OPTIONAL]
+
+
+def test_what_is_incomplete_says_so_everywhere(comparison: Comparison, tmp_path: Path) -> None:
+    cut = dataclasses.replace(comparison, incomplete="Fold 1 is missing.")
+    html = write(cut, tmp_path)
+    assert headings(html) == [f"{name} (incomplete)" for name in SECTIONS]
+    assert "Fold 1 is missing." in html and "Fold 1 is missing." in terminal_text([cut])
+
+
+def test_the_numbers_are_those_of_the_table(html: str, comparison: Comparison) -> None:
+    text = Page(html).text
+    for trainer in (*TRAINERS, ATLAS):
+        table = comparison.table
+        values = table[(table["row"] == trainer) & (table["label"] == "Anterior")]["value"]
+        assert f"{values.mean():.3f} [" in text
+    assert "1,234,567" in text and "12.35" in text
+    assert "Shortened: 3 epochs." in text and "nnunetv2" in text and "12 cases" in text
+    assert f"{TRAINERS[0]}, Posterior: 1" in text
+
+
+def test_everything_from_outside_is_escaped(comparison: Comparison, tmp_path: Path) -> None:
+    evil = "<script>alert(1)</script>\"'"
+    table = comparison.table.replace({"row": {TRAINERS[1]: evil}, "label": {"Anterior": evil}})
+    poisoned = dataclasses.replace(
+        comparison, dataset=evil, table=table, logs={evil: comparison.logs[TRAINERS[1]]}, notes=[evil], incomplete=evil,
+        settings={evil: evil}, provenance={evil: {evil: evil, "command": evil}}, convention=evil,
+        model_folders={evil: comparison.model_folders[TRAINERS[1]]},
+    )  # fmt: skip
+    html = write_report(evil, report_parts([poisoned]), tmp_path).read_text()
+    assert "<script" not in html
+    assert "script" not in Page(html).tags
+    assert Page(html).text.count("alert(1)") >= 10
+
+
+def test_the_page_follows_the_readers_colours_and_fits_a_phone(html: str) -> None:
+    assert "prefers-color-scheme: dark" in html
+    assert "width=device-width" in html
+    assert "@media print" in html
+
+
+def test_a_failed_report_leaves_an_older_one_alone(comparison: Comparison, tmp_path: Path) -> None:
+    write(comparison, tmp_path)
+    before = (tmp_path / "report.html").read_bytes()
+    with pytest.raises(ValueError, match="nnUNetTrainerNobody"):
+        write(dataclasses.replace(comparison, baseline="nnUNetTrainerNobody"), tmp_path)
+    assert (tmp_path / "report.html").read_bytes() == before
+
+
+def test_the_terminal_shows_a_line_per_row_and_the_same_sentences(comparison: Comparison, html: str) -> None:
+    text = terminal_text([comparison])
+    for trainer in (*TRAINERS, ATLAS):
+        assert len(re.findall(rf"^ *{re.escape(trainer)} +\d\.\d{{3}}", text, re.MULTILINE)) == 1
+    sentences = [line for line in text.splitlines() if " Dice " in line and line.endswith(".")]
+    assert len(sentences) == 2 and all(sentence in Page(html).text for sentence in sentences)
+    assert "Shortened: 3 epochs." in text
+
+
+def test_several_data_sets_share_a_page_that_begins_with_their_consensus(
+    comparison: Comparison, tmp_path: Path
+) -> None:
+    other = dataclasses.replace(comparison, dataset="Dataset005_Other",
+                                table=comparison.table[comparison.table["row"] != ATLAS])  # fmt: skip
+    html = write_report("Two", report_parts([comparison, other]), tmp_path).read_text()
+    assert re.findall(r'<h2 class="part" id="part-\d">(.*?)</h2>', html) == [
+        "Across data sets", DATASET, "Dataset005_Other",
+    ]  # fmt: skip
+    assert re.findall(r"<h3>(.*?)</h3>", html)[:2] == ["Consensus", "Result"]
+    assert f"{ATLAS} is not ranked: it has no results on Dataset005_Other." in html
+    assert [address for address in Page(html).addresses if address.startswith("#")] == ["#part-1", "#part-2", "#part-3"]
+
+
+def test_of_many_rows_all_are_in_the_tables_and_the_best_are_drawn(comparison: Comparison) -> None:
+    made = {section.heading: section for section in sections(many_rows(comparison, 14))}
+    assert all(len(made[name].table) == 14 for name in ("Result", "Ranking"))  # type: ignore[arg-type]
+    drawn = [panel.title for panel in made["Case by case"].panels]
+    assert len(drawn) == 2 * (MOST_ROWS_DRAWN - 1)
+    assert {title.split(" ")[0] for title in drawn} == {f"row_{number}" for number in range(MOST_ROWS_DRAWN - 1)}
+    assert "Drawn are the baseline and the 9 rows of the best places." in made["Dice per case"].reading
+
+
+def test_the_matrix_has_a_plus_in_the_line_of_the_better_row(
+    comparison: Comparison, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[pd.DataFrame] = []
+    monkeypatch.setattr(sections_module, "significance_panel", lambda signs: seen.append(signs) or Panel("", "", ""))
+    sections(many_rows(comparison, 3))
+    assert seen[0].loc["row_0", "row_2"] == 1 and seen[0].loc["row_2", "row_0"] == -1
+
+
+def browse(path: Path, *options: str) -> str:
+    """The page's document after headless Chromium has laid it out, and what it complained about."""
+    command = [str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
+               "--hide-scrollbars", "--allow-file-access-from-files", f"--user-data-dir={path.parent / 'profile'}",
+               *options, "--dump-dom", path.as_uri()]  # fmt: skip
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    return run.stdout + "".join(line for line in run.stderr.splitlines() if "CONSOLE" in line)
+
+
+@needs_chromium
+def test_nothing_is_wider_than_a_phone(comparison: Comparison, tmp_path: Path) -> None:
+    long = "nnUNetTrainerUTANet_250epochs_bf16_stage2_twin_and_more"
+    table = comparison.table.replace({"row": {TRAINERS[1]: long}})
+    write(dataclasses.replace(comparison, table=table, notes=[long], logs={long: comparison.logs[TRAINERS[1]]},
+                              model_folders={long: comparison.model_folders[TRAINERS[1]]}), tmp_path)  # fmt: skip
+    measure = ("<iframe id=f src=report.html style='width:360px;height:800px;border:0'></iframe><script>onload=()=>{"
+               "const page=f.contentDocument.documentElement;document.title=page.scrollWidth+' of '+page.clientWidth}"
+               "</script>")  # fmt: skip
+    (tmp_path / "phone.html").write_text(measure)
+    assert "<title>360 of 360</title>" in browse(tmp_path / "phone.html")
+
+
+@needs_chromium
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_chromium_shows_every_picture_without_a_complaint_in_both_themes(
+    comparison: Comparison, tmp_path: Path, theme: str
+) -> None:
+    write(comparison, tmp_path)
+    check = ("<iframe id=f src=report.html></iframe><script>onload=()=>{const page=f.contentDocument;"
+             "const broken=[...page.images].filter(image=>!image.naturalWidth).length;const style="
+             "f.contentWindow.getComputedStyle(page.body);const light=c=>c.match(/\\d+/g).reduce((a,b)=>a+ +b,0);"
+             "const contrast=light(style.color)-light(style.backgroundColor);"
+             "document.title=[page.images.length,broken,contrast>0?'dark':'light'].join(' ')}</script>")  # fmt: skip
+    (tmp_path / "check.html").write_text(check)
+    scheme = f"--blink-settings=preferredColorScheme={0 if theme == 'dark' else 1}"
+    dom = browse(tmp_path / "check.html", "--enable-logging=stderr", scheme)
+    pictures = sum(len(section.panels) for section in sections(comparison))
+    assert f"<title>{pictures} 0 {theme}</title>" in dom
+    assert "CONSOLE" not in dom
