@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from submitit import SlurmExecutor
+from submitit.core.utils import FailedJobError, FailedSubmissionError
 from submitit.helpers import DelayedSubmission
 
 from nnunet_skipx.bench.cell import WORK_FOLDER, Cell
@@ -109,10 +110,16 @@ def submit(cells: Sequence[Cell], options: SlurmOptions, npz: bool) -> str:
         additional_parameters={"requeue": True, **options.extra},
         **asked_for(options),
     )
-    with executor.batch():
-        jobs = [
-            executor.submit(TrainCell(TrainingOrder(cell, slot.device, slot.threads, npz), slot)) for cell in cells
-        ]
+    try:
+        with executor.batch():
+            jobs = [
+                executor.submit(TrainCell(TrainingOrder(cell, slot.device, slot.threads, npz), slot)) for cell in cells
+            ]
+    except (FailedJobError, FailedSubmissionError) as error:
+        raise RuntimeError(
+            f"sbatch refused the cells: {' '.join(str(error).split())}. Where `sinfo` lists no partition either, no "
+            "cluster is configured here: run this on its login node, or without --slurm"
+        ) from error
     return jobs[0].job_id.split("_")[0]
 
 

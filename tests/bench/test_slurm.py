@@ -1,5 +1,6 @@
 """What is asked of Slurm, without a Slurm (with one: tests/end_to_end/test_slurm.py)."""
-import shutil
+import os
+from pathlib import Path
 
 import pytest
 
@@ -31,7 +32,23 @@ def test_words_without_sense_are_refused(words: list[str], message: str) -> None
         slurm_options(words)
 
 
-@pytest.mark.skipif(shutil.which("srun") is not None, reason="Slurm is installed here")
-def test_without_slurm_the_cure_is_named(two_cells: list[Cell]) -> None:
+def test_without_slurm_the_cure_is_named(
+    two_cells: list[Cell], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(FileNotFoundError, match="no srun here: run this on a login node"):
+        submit(two_cells, SlurmOptions(60), npz=False)
+
+
+def test_slurms_client_without_a_cluster_names_the_cure_too(
+    two_cells: list[Cell], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name in ("srun", "sbatch"):
+        program = programs / name
+        program.write_text("#!/bin/sh\necho 'sbatch: fatal: Could not establish a configuration source' >&2\nexit 1\n")
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
+    with pytest.raises(RuntimeError, match=r"Could not establish a configuration source.*without --slurm"):
         submit(two_cells, SlurmOptions(60), npz=False)

@@ -100,7 +100,8 @@ def test_expert_usage_survives_numpys_own_notation(shares: list[float]) -> None:
     array = np.array(shares, dtype=np.float32)
     with np.printoptions(linewidth=10_000, precision=9):
         lines = ["Epoch 0", f"Expert usage gate 3: {array}", "Epoch time: 1.0 s"]
-    np.testing.assert_allclose(parse_training_log(lines).expert_usage[3].loc[0], shares, rtol=1e-6, atol=1e-12)
+    read = parse_training_log(lines).expert_usage[3].loc[0]
+    np.testing.assert_allclose(read, shares, rtol=1e-6, atol=1e-9)  # nine digits behind the point are printed
 
 
 def test_a_stock_training_has_no_experts_and_no_balance_loss(study: Study) -> None:
