@@ -62,7 +62,7 @@ class Sampler:
 
     def around(self, volume: torch.Tensor, first: torch.Tensor) -> torch.Tensor:
         """(2^d, N): the labels of the voxels around, of which the lowest have these indices."""
-        return volume.index_select(0, (first + self.steps).flatten()).view(-1, len(first))
+        return volume.index_select(0, (first + self.steps).flatten()).view(len(self.steps), -1)
 
 
 def winners(labels: torch.Tensor, fractions: torch.Tensor) -> torch.Tensor:

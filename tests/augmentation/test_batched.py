@@ -10,9 +10,10 @@ from batchgeneratorsv2.transforms.noise.gaussian_blur import GaussianBlurTransfo
 from batchgeneratorsv2.transforms.spatial.low_resolution import SimulateLowResolutionTransform
 from batchgeneratorsv2.transforms.spatial.mirroring import MirrorTransform
 
+from benchmarks.augmentation_speed import Work
 from nnunet_skipx.augmentation.batch import Batch, Draws
 from nnunet_skipx.augmentation.labels import Prepared, Sampler
-from nnunet_skipx.augmentation.pipeline import STEPS
+from nnunet_skipx.augmentation.pipeline import STEPS, DeviceAugmentation
 from tests.augmentation import test_parity
 from tests.augmentation.test_parity import CPU, blobs
 
@@ -92,3 +93,17 @@ def test_channels_of_labels_are_resampled_like_single_ones(shape: tuple[int, ...
     for channel in range(3):
         alone = sampler.at(sampler.prepared(labels[:, channel : channel + 1]), grid.clone())
         assert torch.equal(together[:, channel], alone[:, 0])
+
+
+@pytest.mark.parametrize("label", [-1, 0, 2])
+@pytest.mark.parametrize("patch", [(24, 32), (16, 20, 12)])
+def test_where_labels_meet_nowhere_there_is_nothing_to_vote_on(patch: tuple[int, ...], label: int) -> None:
+    work = Work(patch, 2, 2)
+    image, target = work.cropped()
+    for seed in range(5):
+        augmentation = DeviceAugmentation(work.transforms(), seed, CPU)
+        augmentation.transforms = [(transform, 1.0) for transform, _ in augmentation.transforms]
+        augmented, targets = augmentation(image.clone(), torch.full_like(target, label))
+        assert augmented.isfinite().all()
+        outside = {0} if label == -1 else {0, label}  # a patch may reach over the border of the image
+        assert all(set(part.unique().tolist()) <= outside for part in targets)
