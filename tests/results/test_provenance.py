@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nnunet_skipx.results.provenance import file_digest, provenance, splits_digest
+from nnunet_skipx.results.provenance import file_digest, provenance, splits_digest, step_mode
 from tests.training import conftest as training_conftest
 from tests.training.small_trainer import make
 
@@ -52,6 +52,7 @@ def test_what_nnunet_noted_is_told(tmp_path: Path) -> None:
         "epochs x iterations": "1000 x 250",
         "optimiser": "SGD, 0.01",
         "augmentation": "in worker processes",
+        "steps": "nnU-Net's own",
         "device": "NVIDIA A100-SXM4-40GB",
         "precision": "float16 autocast",
         "compiled": "yes",
@@ -78,6 +79,7 @@ def test_nnunets_own_debug_json_is_understood(folders: Path) -> None:
         "epochs x iterations": "7 x 250",
         "optimiser": f"{name}, 0.01",
         "augmentation": "in worker processes",
+        "steps": "nnU-Net's own",
         "device": "cpu",
         "precision": "float32",
         "compiled": "no",
@@ -140,7 +142,7 @@ def test_a_broken_file_is_named_and_the_rest_remains(tmp_path: Path) -> None:
     path = folder / "fold_0" / "debug.json"
     path.write_text(path.read_text()[:50])
     found = provenance(folder, [0])
-    assert set(found) == {"augmentation", "plans", "command", "remark"}
+    assert set(found) == {"augmentation", "steps", "plans", "command", "remark"}
     assert found["remark"].startswith("fold_0/debug.json is broken")
 
 
@@ -153,7 +155,7 @@ def test_the_name_of_the_gpu_is_preferred_over_the_device(tmp_path: Path) -> Non
 @pytest.mark.parametrize("noted", [None, {}])
 def test_where_nothing_is_noted_plans_and_command_remain(tmp_path: Path, noted: dict | None) -> None:
     folder = model_folder(tmp_path, noted)
-    assert set(provenance(folder, [0])) == {"augmentation", "plans", "command"}
+    assert set(provenance(folder, [0])) == {"augmentation", "steps", "plans", "command"}
     (folder / "plans.json").unlink()
     assert set(provenance(folder, [0])) == {"augmentation", "command"}
 
@@ -235,3 +237,8 @@ def test_a_case_that_is_missing_or_has_another_name_changes_the_digest_of_the_sp
     found = splits_digest(table([*splits.items()]))
     assert splits_digest(table([*rest.items()])) != found
     assert splits_digest(table([*(rest | {case + "_": splits[case]}).items()])) != found or case + "_" in rest
+
+
+def test_a_name_tells_how_steps_are_carried_out() -> None:
+    assert step_mode("nnUNetTrainerUTANet_gpuaug_fast") == "fused, channels last, not awaited (_fast)"
+    assert step_mode("nnUNetTrainerFast") == "nnU-Net's own"
