@@ -157,7 +157,7 @@ def test_where_nothing_is_noted_plans_and_command_remain(tmp_path: Path, noted: 
     folder = model_folder(tmp_path, noted)
     assert set(provenance(folder, [0])) == {"augmentation", "steps", "plans", "command"}
     (folder / "plans.json").unlink()
-    assert set(provenance(folder, [0])) == {"augmentation", "command"}
+    assert set(provenance(folder, [0])) == {"augmentation", "steps", "command"}
 
 
 @pytest.mark.parametrize(
