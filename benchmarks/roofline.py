@@ -40,10 +40,10 @@ def ratios(step: Recorder, size: str) -> tuple[float, float]:
 def row(name: str, size: str, measured: Mapping[str, tuple[float, float]]) -> str:
     """A row of the table."""
     step = recorded_step(name, size)
-    shape, batch = SIZES[size]
+    shape = SIZES[size]
     seconds = times(step)
     cells = [
-        f"{size.upper()} {'x'.join(map(str, shape.patch))}, batch {batch}", name, f"{step.bytes.total() / GIGA:.1f}",
+        f"{size.upper()} {'x'.join(map(str, shape.patch))}, batch {shape.batch}", name, f"{step.bytes.total() / GIGA:.1f}",
         f"{step.operations.total() / TERA:.2f}", f"{step.launches.total()}",
         *(f"{1000 * value:.1f}" for value in (*seconds, sum(seconds))), f"{ratios(step, size)[1]:.2f}",
         *measured_ratios(name, size, measured),
