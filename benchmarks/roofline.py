@@ -42,8 +42,9 @@ def row(name: str, size: str, measured: Mapping[str, tuple[float, float]]) -> st
     step = recorded_step(name, size)
     shape = SIZES[size]
     seconds = times(step)
+    plan = f"{size.upper()} {'x'.join(map(str, shape.patch))}, batch {shape.batch}"
     cells = [
-        f"{size.upper()} {'x'.join(map(str, shape.patch))}, batch {shape.batch}", name, f"{step.bytes.total() / GIGA:.1f}",
+        plan, name, f"{step.bytes.total() / GIGA:.1f}",
         f"{step.operations.total() / TERA:.2f}", f"{step.launches.total()}",
         *(f"{1000 * value:.1f}" for value in (*seconds, sum(seconds))), f"{ratios(step, size)[1]:.2f}",
         *measured_ratios(name, size, measured),
