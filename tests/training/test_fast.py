@@ -161,7 +161,7 @@ class Orders(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         y = func(*args, **(kwargs or {}))
-        if func is torch.ops.aten.convolution.default:
+        if func.overloadpacket.__name__ in ("convolution", "depthwise"):
             ordered = all(x.is_contiguous(memory_format=FORMATS[x.ndim]) for x in (args[0], args[1], y))
             self.last += ordered
             self.others += not ordered
