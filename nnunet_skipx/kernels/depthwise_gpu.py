@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from torch.library import custom_op
 
 from nnunet_skipx.kernels.channels_last import channels_last, empty_channels_last
 
@@ -26,7 +27,7 @@ def kernels() -> Any:
     return importlib.import_module("nnunet_skipx.kernels.depthwise_triton")
 
 
-@torch.library.custom_op("nnunet_skipx::depthwise", mutates_args=())
+@custom_op("nnunet_skipx::depthwise", mutates_args=())
 def depthwise_op(x: torch.Tensor, weight: torch.Tensor, stride: Sequence[int]) -> torch.Tensor:
     """The convolution of `(B, C, *spatial)` with `(C, 1, *kernel)`, channels last."""
     y = empty_channels_last(x, output_size(x.shape, stride))
@@ -45,7 +46,7 @@ def _(x: torch.Tensor, weight: torch.Tensor, stride: Sequence[int]) -> torch.Ten
     return empty_channels_last(x, output_size(x.shape, stride))
 
 
-@torch.library.custom_op("nnunet_skipx::depthwise_input_gradient", mutates_args=())
+@custom_op("nnunet_skipx::depthwise_input_gradient", mutates_args=())
 def input_gradient_op(
     grad: torch.Tensor, weight: torch.Tensor, stride: Sequence[int], size: Sequence[int]
 ) -> torch.Tensor:
@@ -66,7 +67,7 @@ def _(grad: torch.Tensor, weight: torch.Tensor, stride: Sequence[int], size: Seq
     return empty_channels_last(grad, size)
 
 
-@torch.library.custom_op("nnunet_skipx::depthwise_kernel_gradient", mutates_args=())
+@custom_op("nnunet_skipx::depthwise_kernel_gradient", mutates_args=())
 def kernel_gradient_op(
     grad: torch.Tensor, x: torch.Tensor, kernel: Sequence[int], stride: Sequence[int]
 ) -> torch.Tensor:
