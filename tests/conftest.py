@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from nnunet_skipx.discovery import EXT_VARIABLE, ext_path
+from tests.forking.fixture import ForkServer, fork_server
 
 torch.set_num_threads(1)
 hypothesis.settings.register_profile("any machine", deadline=None)  # a busy one is not a slow function
@@ -15,6 +16,13 @@ hypothesis.settings.load_profile("any machine")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long files first: a worker takes a file at a time, and one that starts last would keep the others waiting."""
     items.sort(key=lambda item: "end_to_end" not in item.path.parts)
+
+
+@pytest.fixture(scope="session")
+def forks() -> Iterator[ForkServer]:
+    """Where programs are forked from a process that has imported them; started by the first test that asks."""
+    with fork_server() as server:
+        yield server
 
 
 @pytest.fixture(autouse=True)

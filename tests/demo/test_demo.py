@@ -9,22 +9,23 @@ from pathlib import Path
 import pytest
 
 from nnunet_skipx.demo.run import exceptions, run_demo
-
-COMMAND = [sys.executable, "-m", "nnunet_skipx.cli", "demo"]
+from tests.forking.fixture import ForkServer
 
 
 @pytest.mark.slow
-def test_a_killed_demo_goes_on_where_it_was_and_ends_in_a_report(tmp_path: Path) -> None:
+def test_a_killed_demo_goes_on_where_it_was_and_ends_in_a_report(tmp_path: Path, forks: ForkServer) -> None:
     folder = tmp_path / "demo"
-    arguments = [*COMMAND, str(folder), "--folds", "0"]
-    first = subprocess.Popen(arguments, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    arguments = ["demo", str(folder), "--folds", "0"]
+    variables = {**os.environ, **forks.variables}
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    first = subprocess.Popen([forks.python, "skipx", *arguments], env=variables, start_new_session=True, **quiet)
     deadline = time.monotonic() + 400
     while not list(folder.glob("nnUNet_results/*/*/fold_0/checkpoint_latest.pth")):
         assert first.poll() is None and time.monotonic() < deadline
         time.sleep(0.2)
     os.killpg(first.pid, signal.SIGKILL)
     first.wait()
-    second = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    second = subprocess.run([forks.python, "skipx", *arguments], env=variables, capture_output=True, text=True, check=False)
     assert second.returncode == 0, second.stderr[-3000:]
     assert "Planning" not in second.stdout, "planning was done and is not repeated"
     assert "nnUNetTrainerUTANet_demo" in second.stdout
@@ -33,7 +34,7 @@ def test_a_killed_demo_goes_on_where_it_was_and_ends_in_a_report(tmp_path: Path)
         assert words in page
     written = times_of_summaries(folder)
     assert len(written) == 2
-    third = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    third = subprocess.run([sys.executable, "-m", "nnunet_skipx.cli", *arguments], capture_output=True, text=True, check=False)
     assert third.returncode == 0
     assert times_of_summaries(folder) == written, "done cells are not run again"
 
@@ -59,10 +60,13 @@ def test_a_trainer_of_several_data_sets_is_refused_before_anything_is_written(tm
     assert not (tmp_path / "demo").exists()
 
 
-def test_two_demos_in_one_folder_are_refused(tmp_path: Path) -> None:
+def test_two_demos_in_one_folder_are_refused(tmp_path: Path, forks: ForkServer) -> None:
     from filelock import FileLock
 
     with FileLock(tmp_path / ".lock"):
-        result = subprocess.run([*COMMAND, str(tmp_path)], capture_output=True, text=True, check=False)
+        result = subprocess.run(
+            [forks.python, "skipx", "demo", str(tmp_path)], env={**os.environ, **forks.variables},
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
     assert result.returncode == 2
     assert "another skipx demo" in result.stderr

@@ -13,6 +13,7 @@ from nnunet_skipx.datasets.phantom import write_phantom
 from nnunet_skipx.demo.prepare import PLANS, small_plans
 from nnunet_skipx.discovery import EXT_VARIABLE, ext_path
 from nnunet_skipx.system.files import write_json
+from tests.forking.fixture import ForkServer
 
 Command = Callable[..., subprocess.CompletedProcess]
 FOLDERS = ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results")
@@ -43,20 +44,42 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def command(workplace: Path) -> Command:
-    """Run a console script of this Python environment in the workplace; it must succeed."""
+def forked(workplace: Path, forks: ForkServer) -> dict[str, str]:
+    """The workplace's variables, and where the fork server is."""
+    return {**environment(workplace), **forks.variables}
+
+
+@pytest.fixture(scope="module")
+def command(forks: ForkServer, forked: dict[str, str]) -> Command:
+    """Run a console script in the workplace, forked from a process that has imported it; it must succeed."""
 
     def run(name: str, *arguments: object, check: bool = True) -> subprocess.CompletedProcess:
-        program = shutil.which(name, path=str(Path(sys.executable).parent))
-        assert program, f"{name} is not installed in this environment"
-        result = subprocess.run(
-            [program, *map(str, arguments)], capture_output=True, text=True, env=environment(workplace), check=False
-        )
-        if check:
-            assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-4000:]
-        return result
+        return run_program([forks.python, name, *arguments], forked, check)
 
     return run
+
+
+@pytest.fixture(scope="module")
+def console(workplace: Path) -> Command:
+    """As `command`, but the script that is installed in this Python environment, in a process of its own."""
+
+    def run(name: str, *arguments: object, check: bool = True) -> subprocess.CompletedProcess:
+        return run_program([console_script(name), *arguments], environment(workplace), check)
+
+    return run
+
+
+def console_script(name: str) -> str:
+    program = shutil.which(name, path=str(Path(sys.executable).parent))
+    assert program, f"{name} is not installed in this environment"
+    return program
+
+
+def run_program(words: list, variables: dict[str, str], check: bool) -> subprocess.CompletedProcess:
+    result = subprocess.run(list(map(str, words)), capture_output=True, text=True, env=variables, check=False)
+    if check:
+        assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-4000:]
+    return result
 
 
 @pytest.fixture(scope="module")

@@ -3,15 +3,16 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from nnunet_skipx.results.collect import collect
-from tests.end_to_end.conftest import DATASET, PLANS, Command, environment
+from tests.end_to_end.conftest import DATASET, PLANS, Command
+from tests.forking.fixture import ForkServer
 
 pytestmark = pytest.mark.slow
 MODELS = [f"{trainer}_demo_3epochs__{PLANS}__3d_fullres" for trainer in ("nnUNetTrainer", "nnUNetTrainerUTANet")]
@@ -19,15 +20,17 @@ MATRIX = ["-d", "99", "-c", "3d_fullres", "-p", PLANS, "-f", "0", "1", "-device"
           "nnUNetTrainer_demo_3epochs", "nnUNetTrainerUTANet_demo_3epochs"]  # fmt: skip
 
 
-def bench(workplace: Path, results: str, *options: str) -> subprocess.Popen:
-    (workplace / results).mkdir(exist_ok=True)
-    return subprocess.Popen(
-        [sys.executable, "-m", "nnunet_skipx.cli", "bench", *MATRIX, *options],
-        env={**environment(workplace), "nnUNet_results": str(workplace / results)},
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-        # A shell's background jobs, of which these tests may be one, ignore Ctrl-C, and so would their children.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )  # fmt: skip
+@pytest.fixture
+def bench(forks: ForkServer, forked: dict[str, str], workplace: Path) -> Callable[..., subprocess.Popen]:
+    def start(results: str, *options: str) -> subprocess.Popen:
+        (workplace / results).mkdir(exist_ok=True)
+        return subprocess.Popen(
+            [forks.python, "skipx", "bench", *MATRIX, *options],
+            env={**forked, "nnUNet_results": str(workplace / results)},
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        )  # fmt: skip
+
+    return start
 
 
 def table(workplace: Path, results: str) -> pd.DataFrame:
@@ -41,29 +44,31 @@ def wait_for(process: subprocess.Popen, workplace: Path, pattern: str) -> None:
         time.sleep(0.1)
 
 
-def test_interrupted_twice_it_gives_the_same_table(workplace: Path, planned: Path) -> None:
-    process = bench(workplace, "stops")
+def test_interrupted_twice_it_gives_the_same_table(
+    workplace: Path, planned: Path, bench: Callable[..., subprocess.Popen]
+) -> None:
+    process = bench("stops")
     wait_for(process, workplace, f"stops/{DATASET}/*/fold_0/checkpoint_latest.pth")
     os.killpg(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "run the same command again" in errors
 
-    process = bench(workplace, "stops")
+    process = bench("stops")
     wait_for(process, workplace, f"stops/{DATASET}/*/fold_1/checkpoint_latest.pth")
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
 
-    dry = bench(workplace, "stops", "--dry-run").communicate(timeout=300)[0]
+    dry = bench("stops", "--dry-run").communicate(timeout=300)[0]
     assert " of 4 cells are done; the others take about" in dry
     assert " of 3 epochs" in dry
 
-    output, errors = bench(workplace, "stops").communicate(timeout=600)
+    output, errors = bench("stops").communicate(timeout=600)
     assert output.strip().endswith("4 of 4 cells are done."), output + errors
     resumed = [path for path in (workplace / "stops" / DATASET).glob("*/fold_*") if len(logs(path)) > 1]
     assert resumed, "no training was interrupted: the test has tested nothing"
 
-    output, errors = bench(workplace, "one_go").communicate(timeout=600)
+    output, errors = bench("one_go").communicate(timeout=600)
     assert output.strip().endswith("4 of 4 cells are done."), output + errors
     pd.testing.assert_frame_equal(table(workplace, "stops"), table(workplace, "one_go"), check_exact=True)
 

@@ -2,13 +2,12 @@
 import json
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.conftest import DATASET, PLANS, environment
+from tests.end_to_end.conftest import DATASET, PLANS, run_program
+from tests.forking.fixture import ForkServer
 
 pytestmark = pytest.mark.slow
 PAGE = Path(__file__).parents[2] / "docs" / "compare.md"
@@ -24,7 +23,7 @@ class {NAME}_twin({NAME}):
 
 
 @pytest.fixture(scope="module")
-def own_environment(workplace: Path, planned: Path) -> dict[str, str]:
+def own_environment(workplace: Path, planned: Path, forked: dict[str, str]) -> dict[str, str]:
     """The page's trainer with a schedule of seconds, and a twin, where nnU-Net looks for trainers."""
     (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
     assert code.count("        self.num_epochs = 100\n") == 1
@@ -33,25 +32,21 @@ def own_environment(workplace: Path, planned: Path) -> dict[str, str]:
     short = code.replace("        self.num_epochs = 100\n", SHORT)
     (folder / f"{NAME}.py").write_text(short)
     (folder / f"{NAME}_twin.py").write_text(short + TWIN)
-    return {**environment(workplace), "nnUNet_extTrainer": str(folder)}
+    return {**forked, "nnUNet_extTrainer": str(folder)}
 
 
-def skipx(env: dict[str, str], *arguments: object) -> str:
-    command = [sys.executable, "-m", "nnunet_skipx.cli", *map(str, arguments)]
-    result = subprocess.run(command, capture_output=True, text=True, env=env, check=False)
-    assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-4000:]
-    return result.stdout
+def test_from_a_file_to_a_report(own_environment: dict[str, str], workplace: Path, forks: ForkServer) -> None:
+    def skipx(*arguments: object) -> str:
+        return run_program([forks.python, "skipx", *arguments], own_environment, check=True).stdout
 
-
-def test_from_a_file_to_a_report(own_environment: dict[str, str], workplace: Path) -> None:
     cells = ["-d", 99, "-c", "2d", "-p", PLANS, "-f", 0, 1]
     rows = ["-tr", "nnUNetTrainer_demo_1epochs", NAME, f"{NAME}_twin"]
-    assert "6 of 6 cells are done" in skipx(own_environment, "bench", *cells, *rows, "-device", "cpu")
+    assert "6 of 6 cells are done" in skipx("bench", *cells, *rows, "-device", "cpu")
     model = workplace / "nnUNet_results" / DATASET / f"{NAME}__{PLANS}__2d"
-    assert "Dice" in skipx(own_environment, "inspect", model, "-device", "cpu")
+    assert "Dice" in skipx("inspect", model, "-device", "cpu")
 
     out = workplace / "report"
-    skipx(own_environment, "report", *cells, *rows, "--nsd-mm", 1, "--lesions", "-o", out)
+    skipx("report", *cells, *rows, "--nsd-mm", 1, "--lesions", "-o", out)
     (content,) = json.loads((out / "report.json").read_text())["comparisons"]
     assert [row["name"] for row in content["rows"]] == rows[1:]
     assert [(c["row"], c["kind"]) for c in content["contrasts"]] == [

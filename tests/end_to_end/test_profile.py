@@ -35,12 +35,12 @@ def test_the_table_follows_the_list(planned: Path, command: Command) -> None:
 
 
 def test_loading_is_measured_in_both_modes_and_leaves_nothing_behind(
-    workplace: Path, planned: Path, command: Command
+    workplace: Path, planned: Path, console: Command
 ) -> None:
     (planned / "splits_final.json").unlink()  # nnU-Net would write it
     before = {path: path.stat().st_mtime_ns for path in workplace.rglob("*")}
     running = processes_of(workplace)
-    result = command("skipx", "profile", "-d", 99, "-c", "3d_fullres", "-p", PLANS, "--dataloading", "-device", "cpu",
+    result = console("skipx", "profile", "-d", 99, "-c", "3d_fullres", "-p", PLANS, "--dataloading", "-device", "cpu",
                      "--iterations", 2, "--json")  # fmt: skip
     assert {path: path.stat().st_mtime_ns for path in workplace.rglob("*")} == before
     assert processes_of(workplace) <= running, "every worker has ended"

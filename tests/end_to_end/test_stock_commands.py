@@ -1,17 +1,19 @@
-"""nnU-Net's own commands with `-tr nnUNetTrainerUTANet...`, from planning to an installed model."""
+"""nnU-Net's own commands with `-tr nnUNetTrainerUTANet...`, from planning to an installed model.
+
+Each command once as its installed script (`console`), the others forked (`command`).
+"""
 import json
 import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 import SimpleITK as sitk
 
-from tests.end_to_end.conftest import DATASET, Command, environment
+from tests.end_to_end.conftest import DATASET, Command, console_script, environment
 
 pytestmark = pytest.mark.slow
 TRAINER = "nnUNetTrainerUTANet_demo_1epochs"
@@ -33,12 +35,12 @@ def trained(workplace: Path, planned: Path, command: Command) -> Path:
 
 
 @pytest.fixture(scope="module")
-def predicted(trained: Path, command: Command) -> dict[str, Path]:
+def predicted(trained: Path, console: Command, command: Command) -> dict[str, Path]:
     """Predictions of both folds' ensemble on the test images, with probabilities."""
     images = trained / "nnUNet_raw" / DATASET / "imagesTs"
     folders = {configuration: trained / f"predicted_{configuration}" for configuration in CONFIGURATIONS}
-    for configuration, folder in folders.items():
-        predict(command, images, folder, configuration, "--save_probabilities")
+    for (configuration, folder), run in zip(folders.items(), (command, console), strict=True):
+        predict(run, images, folder, configuration, "--save_probabilities")
     return folders
 
 
@@ -49,6 +51,15 @@ def predict(command: Command, images: Path, output: Path, configuration: str, *m
 
 def labels(path: Path) -> list:
     return sitk.GetArrayFromImage(sitk.ReadImage(str(path))).tolist()
+
+
+def test_the_installed_script_plans_and_preprocesses_as_its_fork_did(workplace: Path, planned: Path, console: Command) -> None:
+    def written() -> dict[str, bytes]:
+        return {str(path): path.read_bytes() for path in sorted(planned.rglob("*")) if path.is_file()}
+
+    before = written()
+    console("nnUNetv2_plan_and_preprocess", "-d", 99, "-c", "2d", "3d_fullres", "-np", 1, "-npfp", 1, "--clean")
+    assert written() == before
 
 
 def test_training_validates_every_case_of_its_fold(trained: Path) -> None:
@@ -75,13 +86,12 @@ def test_validation_alone_reproduces_the_predictions(trained: Path, command: Com
     assert {p.name: labels(p) for p in validation.glob("*.nii.gz")} == before
 
 
-def test_a_killed_training_continues_where_it_was(workplace: Path, planned: Path, command: Command) -> None:
+def test_a_killed_training_continues_where_it_was(workplace: Path, planned: Path, console: Command) -> None:
     trainer = "nnUNetTrainerUTANet_demo_3epochs"
     arguments = ["99", "2d", "0", "-tr", trainer, "-p", PLANS, "-device", "cpu"]
-    program = str(Path(sys.executable).parent / "nnUNetv2_train")
     folder = model(workplace, "2d", trainer) / "fold_0"
     process = subprocess.Popen(
-        [program, *arguments], env=environment(workplace), stdout=subprocess.DEVNULL, start_new_session=True
+        [console_script("nnUNetv2_train"), *arguments], env=environment(workplace), stdout=subprocess.DEVNULL, start_new_session=True
     )
     deadline = time.monotonic() + 300
     while not (folder / "checkpoint_latest.pth").is_file() or "Epoch 1" not in all_logs(folder):
@@ -91,7 +101,7 @@ def test_a_killed_training_continues_where_it_was(workplace: Path, planned: Path
     process.wait()
     assert not (folder / "checkpoint_final.pth").exists()
     killed_logs = set(folder.glob("training_log_*"))
-    command("nnUNetv2_train", *arguments, "--c")
+    console("nnUNetv2_train", *arguments, "--c")
     resumed = "".join(p.read_text() for p in set(folder.glob("training_log_*")) - killed_logs)
     assert ": Epoch 0" not in resumed
     assert ": Epoch 2" in resumed
@@ -103,32 +113,32 @@ def all_logs(folder: Path) -> str:
 
 
 def test_find_best_configuration_ensemble_and_postprocessing(
-    trained: Path, predicted: dict[str, Path], command: Command
+    trained: Path, predicted: dict[str, Path], console: Command
 ) -> None:
-    command("nnUNetv2_find_best_configuration", 99, "-tr", TRAINER, "-p", PLANS, "-c", *CONFIGURATIONS, "-f", 0, 1,
+    console("nnUNetv2_find_best_configuration", 99, "-tr", TRAINER, "-p", PLANS, "-c", *CONFIGURATIONS, "-f", 0, 1,
             "-np", 1)  # fmt: skip
     information = json.loads((trained / "nnUNet_results" / DATASET / "inference_information.json").read_text())
     best = information["best_model_or_ensemble"]
     assert TRAINER in json.dumps(best["selected_model_or_models"])
     ensemble = trained / "ensemble"
-    command("nnUNetv2_ensemble", "-i", *predicted.values(), "-o", ensemble, "-np", 1)
+    console("nnUNetv2_ensemble", "-i", *predicted.values(), "-o", ensemble, "-np", 1)
     assert len(list(ensemble.glob("*.nii.gz"))) == 2
-    command("nnUNetv2_apply_postprocessing", "-i", predicted["3d_fullres"], "-o", trained / "postprocessed",
+    console("nnUNetv2_apply_postprocessing", "-i", predicted["3d_fullres"], "-o", trained / "postprocessed",
             "-pp_pkl_file", best["postprocessing_file"], "-plans_json", best["some_plans_file"], "-np", 1)  # fmt: skip
     assert len(list((trained / "postprocessed").glob("*.nii.gz"))) == 2
 
 
 def test_an_exported_model_predicts_the_same_after_installing_it_elsewhere(
-    trained: Path, predicted: dict[str, Path], command: Command
+    trained: Path, predicted: dict[str, Path], console: Command, command: Command
 ) -> None:
     archive = trained / "model.zip"
-    command("nnUNetv2_export_model_to_zip", "-d", 99, "-o", archive, "-c", "3d_fullres", "-tr", TRAINER, "-p", PLANS,
+    console("nnUNetv2_export_model_to_zip", "-d", 99, "-o", archive, "-c", "3d_fullres", "-tr", TRAINER, "-p", PLANS,
             "-f", 0, 1)  # fmt: skip
     results, aside = trained / "nnUNet_results", trained / "original_results"
     results.rename(aside)
     try:
         results.mkdir()
-        command("nnUNetv2_install_pretrained_model_from_zip", archive)
+        console("nnUNetv2_install_pretrained_model_from_zip", archive)
         folder = trained / "predicted_installed"
         images = trained / "nnUNet_raw" / DATASET / "imagesTs"
         predict(command, images, folder, "3d_fullres")

@@ -4,7 +4,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -14,7 +13,8 @@ from nnunetv2.dataset_conversion.convert_MSD_dataset import convert_msd_dataset
 from benchmarks.thick_slices import write_thick_slices
 from nnunet_skipx.demo.prepare import PLANS, small_plans
 from nnunet_skipx.system.files import write_json
-from tests.end_to_end.conftest import DATASET, FOLDERS, Command, environment
+from tests.end_to_end.conftest import DATASET, FOLDERS, Command
+from tests.forking.fixture import ForkServer
 
 pytestmark = pytest.mark.slow
 OTHERS = ("Dataset006_Thick", "Dataset007_Thicker")
@@ -44,29 +44,31 @@ def domains(workplace: Path, planned: Path, command: Command) -> Path:
     return workplace / "nnUNet_results"
 
 
-def kill_after_an_epoch(workplace: Path, checkpoint: Path) -> None:
+def kill_after_an_epoch(python: Path, variables: dict[str, str], checkpoint: Path) -> None:
     """Start the training and kill it, workers included, once it has saved its first epoch."""
-    program = [str(Path(sys.executable).parent / "nnUNetv2_train"), "500", "3d_fullres", "0", "-tr", UNIVERSAL]
     process = subprocess.Popen(
-        [*program, "-p", PLANS, "-device", "cpu"], env=environment(workplace), start_new_session=True,
+        [python, "nnUNetv2_train", "500", "3d_fullres", "0", "-tr", UNIVERSAL, "-p", PLANS, "-device", "cpu"],
+        env=variables, start_new_session=True,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    for _ in range(600):
+    for _ in range(3000):
         if checkpoint.is_file() or process.poll() is not None:
             break
-        time.sleep(0.5)
+        time.sleep(0.1)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
 
-def test_a_universal_run_from_create_to_adapt(workplace: Path, domains: Path, command: Command) -> None:
+def test_a_universal_run_from_create_to_adapt(
+    workplace: Path, domains: Path, command: Command, forks: ForkServer, forked: dict[str, str]
+) -> None:
     command("skipx", "universal", "create", "-d", 99, 6, "--id", 500, "-p", PLANS)
     again = command("skipx", "universal", "create", "-d", 99, 6, "--id", 500, "-p", PLANS, check=False)
     assert again.returncode == 2
     assert "the id 500 is taken" in again.stderr
 
     fold = domains / "Dataset500_Universal" / f"{UNIVERSAL}__{PLANS}__3d_fullres" / "fold_0"
-    kill_after_an_epoch(workplace, fold / "checkpoint_latest.pth")
+    kill_after_an_epoch(forks.python, forked, fold / "checkpoint_latest.pth")
     common = ("-tr", UNIVERSAL, "-p", PLANS, "-device", "cpu")
     resumed = command("nnUNetv2_train", 500, "3d_fullres", 0, *common, "--c").stdout
     assert "Epoch 1" in resumed

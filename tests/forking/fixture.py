@@ -1,0 +1,55 @@
+"""Starts the server when a test first needs it; it ends with the tests."""
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.forking import client, server
+
+ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+# nnU-Net reads these while it is imported.
+WORKERS = {"nnUNet_def_n_proc": "1", "nnUNet_n_proc_DA": "1"}
+
+
+@dataclass(frozen=True)
+class ForkServer:
+    """`python` stands in for the interpreter, `variables` say where the server is."""
+
+    python: Path
+    variables: dict[str, str]
+
+
+@contextmanager
+def fork_server() -> Iterator[ForkServer]:
+    """A server for the time of a test session."""
+    with tempfile.TemporaryDirectory(prefix="skipx_forks_") as folder:
+        python = Path(folder, "python")
+        # -S and -I: without site-packages it starts in milliseconds
+        python.write_text(f"#!{sys.executable} -IS\n" + Path(client.__file__).read_text())
+        python.chmod(0o755)
+        address = Path(folder, "socket")
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(address))
+            listener.listen(64)
+            with _running_server(listener):
+                yield ForkServer(python, {client.ADDRESS: str(address), server.CLIENT: str(python)})
+
+
+@contextmanager
+def _running_server(listener: socket.socket) -> Iterator[None]:
+    ours, theirs = os.pipe()
+    command = [sys.executable, "-m", "tests.forking.server", str(listener.fileno()), str(ours)]
+    environment = {**os.environ, **ONE_THREAD, **WORKERS, "CUDA_VISIBLE_DEVICES": "", "MPLBACKEND": "agg"}
+    root = Path(__file__).parents[2]
+    process = subprocess.Popen(command, pass_fds=[listener.fileno(), ours], env=environment, cwd=root)
+    os.close(ours)
+    try:
+        yield
+    finally:
+        os.close(theirs)
+        process.wait()

@@ -1,0 +1,119 @@
+"""Imports torch, nnU-Net and us once, and forks for every program that a client asks for.
+
+`python -m tests.forking.server SOCKET LIFE`: two inherited file descriptors, a listening socket and a pipe at whose end
+the tests are; when those are gone, so is the server.
+"""
+import gc
+import importlib
+import json
+import multiprocessing
+import multiprocessing.context
+import os
+import pkgutil
+import random
+import runpy
+import select
+import signal
+import socket
+import sys
+from importlib.metadata import entry_points
+from typing import Any
+
+import numpy as np
+import torch
+
+import nnunet_skipx
+from tests.forking.client import ADDRESS
+
+NEVER = {"nnunet_skipx.cli.__main__"}  # which runs when imported
+CLIENT = "SKIPX_TEST_FORK_CLIENT"
+PROGRAMS = {script.name: script for script in entry_points(group="console_scripts")}
+
+
+def import_everything() -> None:
+    """What any of the programs imports, and settings that suit tests: one thread, forks instead of fresh processes."""
+    for script in PROGRAMS.values():
+        if script.module.startswith("nnunetv2."):
+            script.load()
+    for module in pkgutil.walk_packages(nnunet_skipx.__path__, "nnunet_skipx."):
+        if module.name not in NEVER:
+            importlib.import_module(module.name)
+    torch.set_num_threads(1)
+    multiprocessing.cpu_count = lambda: 1  # type: ignore[method-assign]  # nnU-Net would take that many threads
+    contexts = multiprocessing.context._concrete_contexts  # type: ignore[attr-defined]
+    contexts["spawn"] = contexts["fork"]
+    gc.collect()
+    gc.freeze()
+
+
+def serve(listener: socket.socket, life: int) -> dict[str, Any]:
+    """Fork a keeper for every client; returns only in the program's own process, with what it is to run."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    while True:
+        ready, _, _ = select.select([listener, life], [], [])
+        if life in ready:
+            sys.exit()
+        connection, _ = listener.accept()
+        if os.fork() == 0:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            listener.close()
+            os.close(life)
+            return keep(connection)
+        connection.close()
+
+
+def keep(connection: socket.socket) -> dict[str, Any]:
+    """Start the program, end it with its client, tell its exit status; returns in the program's process only."""
+    length, streams, _, _ = socket.recv_fds(connection, 8, 3)
+    data = b""
+    while len(data) < int.from_bytes(length, "big"):
+        data += connection.recv(1 << 20)
+    program = os.fork()
+    if program == 0:
+        os.setsid()
+        connection.close()
+        for number, stream in enumerate(streams):
+            os.dup2(stream, number)
+            os.close(stream)
+        return json.loads(data)
+    for stream in streams:
+        os.close(stream)
+    connection.sendall(program.to_bytes(8, "big"))
+    ended = os.pidfd_open(program)
+    ready, _, _ = select.select([connection, ended], [], [])
+    if ended not in ready:  # the client was killed
+        os.killpg(program, signal.SIGKILL)
+    status = os.waitstatus_to_exitcode(os.waitpid(program, 0)[1])
+    if ended in ready:
+        connection.sendall(status.to_bytes(8, "big", signed=True))
+    os._exit(0)
+
+
+def run(request: dict[str, Any]) -> None:
+    """Be the program: its arguments, variables, folder; ends as a program does."""
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    os.chdir(request["folder"])
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
+    random.seed()
+    np.random.seed()
+    torch.seed()
+    sys.executable = os.environ[CLIENT]  # what it starts with Python is forked, too
+    _, name, *arguments = request["argv"]
+    if name in PROGRAMS:
+        sys.argv = [name, *arguments]
+        sys.exit(PROGRAMS[name].load()())
+    what, *arguments = arguments
+    sys.argv = [name, *arguments]
+    if name == "-m":
+        sys.path.insert(0, os.getcwd())
+        runpy.run_module(what, run_name="__main__", alter_sys=True)
+    elif name == "-c":
+        exec(what, {"__name__": "__main__"})
+    else:
+        raise ValueError(f"{name!r} is neither a console script nor -m nor -c")
+
+
+if __name__ == "__main__":
+    import_everything()
+    run(serve(socket.socket(fileno=int(sys.argv[1])), int(sys.argv[2])))
