@@ -1,4 +1,5 @@
 """Packaging of nnunet_skipx: the top-level folder `trainers/` ships as the package `nnunet_skipx.trainers`."""
+
 from pathlib import Path
 
 from setuptools import find_packages, setup

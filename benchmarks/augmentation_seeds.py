@@ -4,6 +4,7 @@
 each seed in both modes, and writes the pseudo Dice of the last epoch, over 50 validation batches instead of the demo's
 2, into docs/augmentation.md. What is in FOLDER/augmentation_seeds.json is not trained again.
 """
+
 import argparse
 import functools
 import os

@@ -3,6 +3,7 @@
 `python -m benchmarks.augmentation_speed [--device cuda] [--batches N]` writes the table into docs/augmentation.md. On
 the CPU both run in one thread, in turn, on the same batches; on a GPU only `_gpuaug` does.
 """
+
 import argparse
 import statistics
 from dataclasses import dataclass
@@ -79,8 +80,10 @@ def main() -> None:
         lines.append(f"| {name} | {theirs} | {1000 * seconds['ours']:.1f} | {memory_share(work, args.device):.2f} |")
         print(lines[-1], flush=True)
     threads = "" if args.device == "cuda" else ", one thread"
-    told = (f"Means over {args.batches} batches; `python -m benchmarks.augmentation_speed --device {args.device}`, "
-            f"{describe_machine(args.device == 'cuda')}{threads}.")  # fmt: skip
+    told = (
+        f"Means over {args.batches} batches; `python -m benchmarks.augmentation_speed --device {args.device}`, "
+        f"{describe_machine(args.device == 'cuda')}{threads}."
+    )
     replace_block(PAGE, f"speed on {args.device}", "\n".join([*lines, "", told]))
 
 

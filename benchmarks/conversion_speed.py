@@ -3,6 +3,7 @@
 Makes up 260 small volumes like MSD Task04's and 30 CTs of BTCV's size (512 x 512 x 150, 0.9 GB packed) in FOLDER,
 converts them through the command, nnU-Net's integrity check included, and writes the block `speed` of docs/datasets.md.
 """
+
 import argparse
 import functools
 import json
@@ -109,8 +110,10 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2)
     args = parser.parse_args()
     args.folder.mkdir(parents=True)
-    sources = {"msd": (write_small(args.folder), "260 volumes of 36 x 50 x 36"),
-               "btcv": (write_large(args.folder, args.processes), "30 CTs of 512 x 512 x 150")}  # fmt: skip
+    sources = {
+        "msd": (write_small(args.folder), "260 volumes of 36 x 50 x 36"),
+        "btcv": (write_large(args.folder, args.processes), "30 CTs of 512 x 512 x 150"),
+    }
     rows = ["| data | command | seconds | memory |", "|---|---|---|---|"]
     for number, (name, (source, title)) in enumerate(sources.items(), 1):
         command = ["convert", name, str(source), "-d", str(number), "-np", str(args.processes)]

@@ -3,6 +3,7 @@
 `python -m benchmarks.cost` prints a table per network (`python -m benchmarks.cost XUNet` that of one); `--write` puts
 them into docs/architectures/ as well; `--profile` prints instead where the time of a network's step goes.
 """
+
 import argparse
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -7,6 +7,7 @@ The C library's allocator gives large maps back to the system at every step and 
 which can cost more than the mechanism. Training happens on GPUs, where torch keeps the memory. So preload an allocator
 that keeps it, too: `LD_PRELOAD=libjemalloc.so.2 MALLOC_CONF=dirty_decay_ms:-1,muzzy_decay_ms:-1`.
 """
+
 import argparse
 import os
 from pathlib import Path
@@ -20,8 +21,12 @@ from nnunet_skipx.system.machine import describe_machine
 PAGE = Path(__file__).parents[1] / "docs" / "gpu.md"
 STOCK = "PlainConvUNet"
 GOALS = {  # of the ratio, in the order of PLANS
-    "UTANet": (1.25, 1.15), "XUNet": (1.4, 1.4), "UDTransNet": (1.6, 1.3), "MSAUNet": (1.1, 1.15), "U2Net": (1.0, 0.7),
-}  # fmt: skip
+    "UTANet": (1.25, 1.15),
+    "XUNet": (1.4, 1.4),
+    "UDTransNet": (1.6, 1.3),
+    "MSAUNet": (1.1, 1.15),
+    "U2Net": (1.0, 0.7),
+}
 
 
 def measured(plan: str, name: str, runs: int) -> tuple[float, float, float]:

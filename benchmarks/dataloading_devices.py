@@ -5,6 +5,7 @@
 FOLDER keeps the preprocessed data for the next call. The 128x128x128 data are phantoms made there; on the CPU, where a
 training step on them takes minutes, only the speed of their loading is measured.
 """
+
 import argparse
 import os
 from collections.abc import Sequence
@@ -73,8 +74,10 @@ def measured_rows(setting: LoadingSetting) -> list[dict[str, str]]:
     """The table's rows of one data set."""
     configuration = setting.plans["configurations"]["3d_fullres"]
     patch = configuration["patch_size"]
-    title = f"{setting.plans['dataset_name'].partition('_')[2]}, {'x'.join(map(str, patch))}, batch " \
-            f"{configuration['batch_size']}"  # fmt: skip
+    title = (
+        f"{setting.plans['dataset_name'].partition('_')[2]}, {'x'.join(map(str, patch))}, batch "
+        f"{configuration['batch_size']}"
+    )
     if setting.device == "cpu" and max(patch) > 100:
         return [loading_row(title, name, setting) for name in both_modes(TRAINERS[0])]
     return [full_row(title, row) for row in dataloading(TRAINERS, setting)["rows"]]

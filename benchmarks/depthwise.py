@@ -3,6 +3,7 @@
 Every way is checked against torch's grouped convolution first. Seconds are per forward and backward of the maps of a
 U-Net with patch 64x64x64 and batch 2; "ours" is what `nnunet_skipx.kernels.depthwise` does.
 """
+
 import argparse
 from collections.abc import Callable
 

@@ -4,6 +4,7 @@
 `--write` puts them into docs/architectures/ as well. What is identical is measured: the trainer's network against the
 source's wiring written out, as `tests/wiring/` has it. What differs is read from our code where that knows it.
 """
+
 import argparse
 import io
 import os
@@ -125,17 +126,29 @@ def plain_parts(encoder: str, decoder: str) -> list[Row]:
     return [
         Row("encoder", encoder, "nnU-Net's stages, plain or residual as the plans say, started as there", BASELINE),
         Row("decoder", decoder, "nnU-Net's stages; transposed convolutions alone, to the skip's channels", BASELINE),
-        Row("pooling", "max pooling ahead of the second stage, strided convolutions further down",
-            "strided convolutions", BY_STRIDE),
-        Row("head", "1x1 convolution to 16 channels, norm, activation, 1x1 convolution; at full resolution",
-            "1x1 convolution on every decoder stage", DEEP),
+        Row(
+            "pooling",
+            "max pooling ahead of the second stage, strided convolutions further down",
+            "strided convolutions",
+            BY_STRIDE,
+        ),
+        Row(
+            "head",
+            "1x1 convolution to 16 channels, norm, activation, 1x1 convolution; at full resolution",
+            "1x1 convolution on every decoder stage",
+            DEEP,
+        ),
         ORDER,
         BATCH_NORM,
-    ]  # fmt: skip
+    ]
 
 
-ORDER = Row("order of the decoder's concatenation", "skip first", "enlarged map first",
-            "the baseline's; the same network with the kernel's input channels in another order")  # fmt: skip
+ORDER = Row(
+    "order of the decoder's concatenation",
+    "skip first",
+    "enlarged map first",
+    "the baseline's; the same network with the kernel's input channels in another order",
+)
 BATCH_NORM = Row("norm and activation", "batch norm, ReLU", norm_and_activation, BASELINE)
 LOGITS = "the whole network: logits of every decoder stage"
 
@@ -150,23 +163,36 @@ UTANET = Page(
         "logits": LOGITS,
     },
     [
-        *plain_parts("3x3 convolution, then the stages of a ResNet-34 with ImageNet weights",
-                     "transposed convolution to half the channels with norm and activation, then one convolution"),
+        *plain_parts(
+            "3x3 convolution, then the stages of a ResNet-34 with ImageNet weights",
+            "transposed convolution to half the channels with norm and activation, then one convolution",
+        ),
         Row("skips, gates and dockers", "4", "one per skip of the plan", ANY_PLAN),
-        Row("what gates see with instance norm", "the mean of the fused map; it has batch norm",
-            lambda b: "the mean behind batch norm with running statistics over images, deviations from the mean over "
-            f"images times {b.network.skips.level.amplified.gain:g} (`ImageLevel`); with batch norm as in the source",
-            "instance norm leaves nearly the same means in every image"),
-        Row("in training, an expert that no image of the batch chose",
+        Row(
+            "what gates see with instance norm",
+            "the mean of the fused map; it has batch norm",
+            lambda b: (
+                "the mean behind batch norm with running statistics over images, deviations from the mean over "
+                f"images times {b.network.skips.level.amplified.gain:g} (`ImageLevel`); with batch norm as the source"
+            ),
+            "instance norm leaves nearly the same means in every image",
+        ),
+        Row(
+            "in training, an expert that no image of the batch chose",
             "runs on a random image and is added to what that one chose",
             "left out with instance norm; with batch norm as in the source",
-            "it gives every expert a gradient, which all have where experts run once per image"),
-        Row("training", "two stages: the U-Net, then TA-MoSC", "joint; `_stage2` is the source's second stage",
-            "one training, as the baseline's"),
+            "it gives every expert a gradient, which all have where experts run once per image",
+        ),
+        Row(
+            "training",
+            "two stages: the U-Net, then TA-MoSC",
+            "joint; `_stage2` is the source's second stage",
+            "one training, as the baseline's",
+        ),
         Row("weight of the balance loss", UNPUBLISHED, lambda b: f"{b.trainer.balance_weight:g}", "our choice"),
         *training(UNPUBLISHED, f"{UNPUBLISHED}, plus the balance loss"),
     ],
-)  # fmt: skip
+)
 
 XUNET = Page(
     test_xunet.SUBJECT,
@@ -176,18 +202,26 @@ XUNET = Page(
         "logits": LOGITS,
     },
     [
-        Row("encoder and decoder blocks", "two convolutions; widths 32, 32, 64, 128, 256, and 32 at the end",
-            "nnU-Net's stages, as many and as wide as the plans say, started as there", BASELINE),
+        Row(
+            "encoder and decoder blocks",
+            "two convolutions; widths 32, 32, 64, 128, 256, and 32 at the end",
+            "nnU-Net's stages, as many and as wide as the plans say, started as there",
+            BASELINE,
+        ),
         Row("pooling", "max pooling", "strided convolutions", BY_STRIDE),
-        Row("transposed convolutions", "from f to f // 2 channels, at full resolution from f to f",
-            "to the channels of the stage's own skip", BASELINE),
+        Row(
+            "transposed convolutions",
+            "from f to f // 2 channels, at full resolution from f to f",
+            "to the channels of the stage's own skip",
+            BASELINE,
+        ),
         Row("norm", "instance norm", norm, "the same, unless the plans have another"),
         Row("slope of the activation", "0.1", slope, BASELINE),
         Row("head", "at full resolution", "on every decoder stage", DEEP),
         Row("channel attention", "2D, for 16 channels or more", "2D and 3D, for any number of channels", ANY_PLAN),
         *training(UNPUBLISHED, UNPUBLISHED),
     ],
-)  # fmt: skip
+)
 
 UDTRANSNET = Page(
     test_udtransnet.SUBJECT,
@@ -201,23 +235,44 @@ UDTRANSNET = Page(
         "logits": LOGITS,
     },
     [
-        *plain_parts("two 3x3 convolutions, then the stages of a ResNet-34",
-                     "transposed convolution to half the channels with norm and activation, then two convolutions"),
-        Row("merge of the heads", "forgotten for all scales but the first",
-            lambda b: f"{DATOptions().merge}; `_published` has the source's", "a mistake of the source"),
-        Row("grid of tokens", "14 x 14, hard-coded in the decoder: images of 224 x 224",
+        *plain_parts(
+            "two 3x3 convolutions, then the stages of a ResNet-34",
+            "transposed convolution to half the channels with norm and activation, then two convolutions",
+        ),
+        Row(
+            "merge of the heads",
+            "forgotten for all scales but the first",
+            lambda b: f"{DATOptions().merge}; `_published` has the source's",
+            "a mistake of the source",
+        ),
+        Row(
+            "grid of tokens",
+            "14 x 14, hard-coded in the decoder: images of 224 x 224",
             f"that of the plan's coarsest stage which is reduced by {COARSEST_STRIDE} at most, 2D and 3D; positions "
-            "are interpolated for images of another size", ANY_PLAN),
-        Row("skips that take part", "4, at strides 1, 2, 4, 8",
-            "all that are finer than the grid; the others are concatenated as in nnU-Net", ANY_PLAN),
-        Row("dropout", "0.1",
+            "are interpolated for images of another size",
+            ANY_PLAN,
+        ),
+        Row(
+            "skips that take part",
+            "4, at strides 1, 2, 4, 8",
+            "all that are finer than the grid; the others are concatenated as in nnU-Net",
+            ANY_PLAN,
+        ),
+        Row(
+            "dropout",
+            "0.1",
             lambda b: f"{DATOptions().dropout:g}, on the CPU rounded to a multiple of 1/65536 in the spatial attention",
-            "speed"),
-        Row("running variance of the batch norm behind DRA's tokens", "its unbiased estimate counts voxels",
-            "counts tokens", "the enlarged map does not exist"),
+            "speed",
+        ),
+        Row(
+            "running variance of the batch norm behind DRA's tokens",
+            "its unbiased estimate counts voxels",
+            "counts tokens",
+            "the enlarged map does not exist",
+        ),
         *training("Adam, learning rate 0.001; cosine decay with restarts", "Dice + cross-entropy"),
     ],
-)  # fmt: skip
+)
 
 MSAUNET = Page(
     test_msaunet.SUBJECT,
@@ -227,27 +282,47 @@ MSAUNET = Page(
         "logits": f"{LOGITS}, each from one convolution over its map and all coarser ones",
     },
     [
-        Row("encoder and decoder blocks", "two convolutions; the very first is 5x5, the bottleneck has a depthwise one",
-            "nnU-Net's stages as the plans say, started as there: no 5x5, no depthwise convolution", BASELINE),
-        Row("pooling", "max pooling; the pooled maps are re-injected",
-            "strided convolutions; what is re-injected is the stage's output, not pooled", BY_STRIDE),
+        Row(
+            "encoder and decoder blocks",
+            "two convolutions; the very first is 5x5, the bottleneck has a depthwise one",
+            "nnU-Net's stages as the plans say, started as there: no 5x5, no depthwise convolution",
+            BASELINE,
+        ),
+        Row(
+            "pooling",
+            "max pooling; the pooled maps are re-injected",
+            "strided convolutions; what is re-injected is the stage's output, not pooled",
+            BY_STRIDE,
+        ),
         Row("residual encoders", "none", "the residual path sees the stage's own map only", ANY_PLAN),
         ORDER,
         BATCH_NORM,
-        Row("antialiasing of what is re-injected", "none when it was published; later versions of its library have it",
+        Row(
+            "antialiasing of what is re-injected",
+            "none when it was published; later versions of its library have it",
             lambda b: "antialiased" if b.network.skips.reinjection.antialias else "none; `_antialias` has it",
-            "what the authors ran"),
-        Row("attentions", "4 built, 1 used", lambda b: f"{len(b.network.skips.attentions)} built and used",
-            "the others would never get a gradient"),
-        Row("pooled maps of the attention with instance norm", "as they are; they have batch norm",
-            lambda b: "deviations from their mean over images times "
-            f"{b.network.skips.attentions[0].amplified.gain:g}; with batch norm as in the source",
-            "instance norm leaves nearly the same in every image"),
+            "what the authors ran",
+        ),
+        Row(
+            "attentions",
+            "4 built, 1 used",
+            lambda b: f"{len(b.network.skips.attentions)} built and used",
+            "the others would never get a gradient",
+        ),
+        Row(
+            "pooled maps of the attention with instance norm",
+            "as they are; they have batch norm",
+            lambda b: (
+                "deviations from their mean over images times "
+                f"{b.network.skips.attentions[0].amplified.gain:g}; with batch norm as in the source"
+            ),
+            "instance norm leaves nearly the same in every image",
+        ),
         Row("spatial term", "2D: the product of two means", "in 3D that of three", "the source is 2D"),
         Row("head", "at full resolution; 4 levels hard-coded", "on every decoder stage; any number of levels", DEEP),
         *training(UNPUBLISHED, UNPUBLISHED),
     ],
-)  # fmt: skip
+)
 
 U2NET = Page(
     test_u2net.SUBJECT,
@@ -260,20 +335,35 @@ U2NET = Page(
         "logits": LOGITS,
     },
     [
-        Row("strided convolutions", "full, padded behind the axis only",
+        Row(
+            "strided convolutions",
+            "full, padded behind the axis only",
             lambda b: f"{type(b.network.encoder.downs[0]).__name__.lower()} units; `_source` has the source's",
-            "the full ones hold 4.7 of the source's 5.9 million shared parameters"),
-        Row("side outputs", "normed, activated, enlarged and added to the logits, at two decoder stages",
-            "logits on every decoder stage", DEEP),
-        Row("encoder and decoder blocks", "one residual block per stage; kernels 3x3x3; widths 16, 32, ...; 5 poolings",
-            "the source's, with number, kernels and widths of the plans", ANY_PLAN),
+            "the full ones hold 4.7 of the source's 5.9 million shared parameters",
+        ),
+        Row(
+            "side outputs",
+            "normed, activated, enlarged and added to the logits, at two decoder stages",
+            "logits on every decoder stage",
+            DEEP,
+        ),
+        Row(
+            "encoder and decoder blocks",
+            "one residual block per stage; kernels 3x3x3; widths 16, 32, ...; 5 poolings",
+            "the source's, with number, kernels and widths of the plans",
+            ANY_PLAN,
+        ),
         Row("pooling", "strided convolutions of stride 2", "strided convolutions with the plans' strides", ANY_PLAN),
-        Row("norm and activation", "instance norm, leaky ReLU with slope 0.01", norm_and_activation,
-            "the same, unless the plans have others"),
+        Row(
+            "norm and activation",
+            "instance norm, leaky ReLU with slope 0.01",
+            norm_and_activation,
+            "the same, unless the plans have others",
+        ),
         Row("data sets", "several at once, in turns", "one; several in a [universal run](../universal.md)", BASELINE),
         *training("Adam, learning rate 0.0003, weight decay 0.0005", "Lovász + focal"),
     ],
-)  # fmt: skip
+)
 
 NETWORKS = {"UTANet": UTANET, "XUNet": XUNET, "UDTransNet": UDTRANSNET, "MSAUNet": MSAUNET, "U2Net": U2NET}
 
@@ -304,10 +394,17 @@ def tables(name: str) -> str:
         f"| {row.what} | {row.source} | {row.here if isinstance(row.here, str) else row.here(built)} | {row.why} |"
         for row in page.rows
     ]
-    return "\n".join([
-        "| identical | how it was checked: largest difference from the source's wiring |", "|---|---|", *identical, "",
-        "| different | source | here | why |", "|---|---|---|---|", *different,
-    ])  # fmt: skip
+    return "\n".join(
+        [
+            "| identical | how it was checked: largest difference from the source's wiring |",
+            "|---|---|",
+            *identical,
+            "",
+            "| different | source | here | why |",
+            "|---|---|---|---|",
+            *different,
+        ]
+    )
 
 
 def main() -> None:

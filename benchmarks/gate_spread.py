@@ -5,6 +5,7 @@ images, in training, at the start. Printed is the standard deviation between ima
 their numbers, three starts): with batch norm; with instance norm and pooled behind it; and as it is built. `--write`
 puts the table into docs/norms_and_gates.md; the constants GATE_GAIN and POOLING_GAIN are chosen from it.
 """
+
 import argparse
 from collections.abc import Iterator, Mapping
 from pathlib import Path

@@ -4,6 +4,7 @@ Prints a line per fold of nnUNetTrainerUTANet_demo for docs/norms_and_gates.md: 
 the spread of the gates' probabilities over all cases, and the pairs of experts that each gate chose for all cases (in
 brackets for the fold's validation cases alone).
 """
+
 import argparse
 import json
 import re

@@ -5,6 +5,7 @@
 Prints a table in MB (2^20 bytes) with the error of the prediction; measured in a fresh process each, as `skipx profile`
 measures. Takes about a quarter of an hour.
 """
+
 import sys
 from dataclasses import dataclass
 from typing import Any
@@ -112,10 +113,15 @@ def main(shapes: list[str]) -> None:
             predicted = training_memory(find_trainer(trainer), order).peak / 2**20
             measured = in_fresh_process(measure, trainer, order, torch.get_num_threads())
             error = predicted / measured - 1
-            rows.append({
-                "plan": shape, "trainer": trainer, "predicted MB": f"{predicted:.0f}", "measured MB": f"{measured:.0f}",
-                "error": f"{error:+.1%}{'' if abs(error) <= AIM else '  outside 15 %'}",
-            })  # fmt: skip
+            rows.append(
+                {
+                    "plan": shape,
+                    "trainer": trainer,
+                    "predicted MB": f"{predicted:.0f}",
+                    "measured MB": f"{measured:.0f}",
+                    "error": f"{error:+.1%}{'' if abs(error) <= AIM else '  outside 15 %'}",
+                }
+            )
             print(*rows[-1].values(), file=sys.stderr)
     print(text_table(rows))
     print(f"{describe_machine()}, {torch.get_num_threads()} threads")

@@ -4,6 +4,7 @@
 narrow plans), trains one fold each and writes the curves and a table into
 docs/architectures/udtransnet.md. About ten minutes on two cores; finished trainings are not repeated.
 """
+
 import argparse
 import json
 import multiprocessing
@@ -90,8 +91,11 @@ def table(runs: list[Run]) -> str:
         curves = json.loads(run.curves.read_text())
         rise = max(0.0, float(np.diff(curves["train_losses"]).max()))
         lines.append(f"| `{run.name}` | {curves['train_losses'][-1]:.3f} | {rise:.3f} | {curves['dice']:.3f} |")
-    lines += ["", f"One fold of MSD Task04, {EPOCHS} epochs of {ITERATIONS} iterations, networks a quarter as wide as "
-              f"planned, one seed, on {describe_machine()}."]  # fmt: skip
+    lines += [
+        "",
+        f"One fold of MSD Task04, {EPOCHS} epochs of {ITERATIONS} iterations, networks a quarter as wide as "
+        f"planned, one seed, on {describe_machine()}.",
+    ]
     return "\n".join(lines)
 
 

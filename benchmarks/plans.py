@@ -1,4 +1,5 @@
 """The two plans on which costs are measured, as nnU-Net makes them for these patches, and inputs for mechanisms."""
+
 from typing import Any
 
 import torch

@@ -1,4 +1,5 @@
 """Write the result of a finished `skipx demo` into README.md: `python -m benchmarks.readme_result DEMO_FOLDER`."""
+
 import argparse
 import re
 from pathlib import Path

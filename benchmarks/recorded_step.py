@@ -1,4 +1,5 @@
 """Forward and backward of every network on fake CUDA tensors, which need neither GPU nor memory."""
+
 import functools
 from math import prod
 from typing import Any

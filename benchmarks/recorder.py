@@ -1,4 +1,5 @@
 """What a computation on fake CUDA tensors would launch, move and calculate on a GPU, operation by operation."""
+
 import sys
 from collections import Counter
 from pathlib import Path

@@ -3,6 +3,7 @@
 `python -m benchmarks.report_speed` writes the table into docs/report.md. Results lie in nnU-Net's layout in a temporary
 folder; label maps hold two halves of an ellipsoid as large as a hippocampus.
 """
+
 import json
 import resource
 import tempfile

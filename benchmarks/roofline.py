@@ -3,6 +3,7 @@
 `python -m benchmarks.roofline` prints the table of docs/gpu_roofline.md, which `--write` puts there as well;
 `python -m benchmarks.roofline --profile UTANet` prints which operations and functions move most. Needs no GPU.
 """
+
 import argparse
 from collections.abc import Mapping
 from pathlib import Path
@@ -44,11 +45,15 @@ def row(name: str, size: str, measured: Mapping[str, tuple[float, float]]) -> st
     seconds = times(step)
     plan = f"{size.upper()} {'x'.join(map(str, shape.patch))}, batch {shape.batch}"
     cells = [
-        plan, name, f"{step.bytes.total() / GIGA:.1f}",
-        f"{step.operations.total() / TERA:.2f}", f"{step.launches.total()}",
-        *(f"{1000 * value:.1f}" for value in (*seconds, sum(seconds))), f"{ratios(step, size)[1]:.2f}",
+        plan,
+        name,
+        f"{step.bytes.total() / GIGA:.1f}",
+        f"{step.operations.total() / TERA:.2f}",
+        f"{step.launches.total()}",
+        *(f"{1000 * value:.1f}" for value in (*seconds, sum(seconds))),
+        f"{ratios(step, size)[1]:.2f}",
         *measured_ratios(name, size, measured),
-    ]  # fmt: skip
+    ]
     return f"| {' | '.join(cells)} |"
 
 
@@ -71,9 +76,11 @@ def profile(name: str) -> str:
     for size in SIZES:
         step = recorded_step(name, size)
         for title, counter, unit in (
-            ("GB by operation", step.bytes, GIGA), ("GB by function", step.places, GIGA),
-            ("launches by operation", step.launches, 1), ("float32 maps by function", +step.wide, 1),
-        ):  # fmt: skip
+            ("GB by operation", step.bytes, GIGA),
+            ("GB by function", step.places, GIGA),
+            ("launches by operation", step.launches, 1),
+            ("float32 maps by function", +step.wide, 1),
+        ):
             entries = ", ".join(f"{key} {count / unit:.4g}" for key, count in counter.most_common(8))
             lines.append(f"{name} {size}, {title}: {entries}")
     return "\n".join(lines)

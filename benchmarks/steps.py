@@ -1,4 +1,5 @@
 """What `benchmarks.cost` measures: training steps of whole networks, forward and backward of mechanisms alone."""
+
 from typing import Any
 
 import torch

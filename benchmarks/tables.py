@@ -1,4 +1,5 @@
 """Generated blocks in Markdown pages, between `<!-- NAME:begin -->` and `<!-- NAME:end -->`."""
+
 import re
 from pathlib import Path
 

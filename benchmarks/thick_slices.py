@@ -3,6 +3,7 @@
 `write_thick_slices(Task04_Hippocampus, parent)` writes `parent/Task06_Thick`: resampled to 3 mm along the last axis,
 intensities inverted within the image's range, labels 1 and 2 swapped.
 """
+
 import json
 import shutil
 from pathlib import Path
@@ -53,6 +54,13 @@ def thick(image: SimpleITK.Image, interpolation: int) -> SimpleITK.Image:
     spacing = [*image.GetSpacing()[:2], SLICE_MM]
     depth = max(1, round(image.GetSize()[2] * image.GetSpacing()[2] / SLICE_MM))
     return SimpleITK.Resample(
-        image, [*image.GetSize()[:2], depth], SimpleITK.Transform(), interpolation, image.GetOrigin(), spacing,
-        image.GetDirection(), 0.0, image.GetPixelID(),
-    )  # fmt: skip
+        image,
+        [*image.GetSize()[:2], depth],
+        SimpleITK.Transform(),
+        interpolation,
+        image.GetOrigin(),
+        spacing,
+        image.GetDirection(),
+        0.0,
+        image.GetPixelID(),
+    )

@@ -1,4 +1,5 @@
 """Bytes that an operation's kernels read from a GPU's memory and write to it, and how much they calculate."""
+
 from collections.abc import Iterator
 from math import prod
 from typing import Any

@@ -6,6 +6,7 @@ the third without the second, to which that run is then adapted; extracts, predi
 docs/universal.md. Every training has the demo's schedule, 200 iterations for each of its domains. What is done is not
 done again. `--widths 4 --option source --only-adapt` repeats the adaptation with other networks (in another folder).
 """
+
 import argparse
 import json
 import os
@@ -50,8 +51,19 @@ class Check:
         """nnUNetv2_train on fold 0; mean Dice of its validation."""
         summary = self.summary(dataset, trainer)
         if not summary.is_file():
-            run("nnUNetv2_train", number(dataset), "3d_fullres", 0, "-tr", trainer, "-p", self.plans, "-device", "cpu",
-                "--c")  # fmt: skip
+            run(
+                "nnUNetv2_train",
+                number(dataset),
+                "3d_fullres",
+                0,
+                "-tr",
+                trainer,
+                "-p",
+                self.plans,
+                "-device",
+                "cpu",
+                "--c",
+            )
         return self.dice(dataset, trainer)
 
     def dice(self, dataset: str, trainer: str) -> float:
@@ -142,8 +154,23 @@ def check_all(check: Check, datasets: list[str]) -> str:
     extracted = f"{check.trainer}_from{ALL}"
     together = [check.dice(dataset, extracted) for dataset in datasets]
     predict(check, datasets[0], extracted)
-    run("skipx", "report", "-d", *ids, "-p", check.plans, "-f", 0, "--baseline", check.trainer,
-        "-tr", check.trainer, extracted, "-o", check.workspace.report)  # fmt: skip
+    run(
+        "skipx",
+        "report",
+        "-d",
+        *ids,
+        "-p",
+        check.plans,
+        "-f",
+        0,
+        "--baseline",
+        check.trainer,
+        "-tr",
+        check.trainer,
+        extracted,
+        "-o",
+        check.workspace.report,
+    )
     rows = ["| domain | alone | universal |", "|---|---|---|"]
     for dataset, one, all_three in zip(datasets, alone, together, strict=True):
         rows.append(f"| {dataset} | {one:.3f} | {all_three:.3f} |")
@@ -158,8 +185,20 @@ def check_adaptation(check: Check, datasets: list[str]) -> str:
     check.train(f"Dataset{WITHOUT}_Universal", check.universal)
     adapted = f"{check.trainer}_adapt{WITHOUT}"
     if not check.summary(held_back, adapted).is_file():
-        run("skipx", "universal", "adapt", WITHOUT, "-d", number(held_back), "-f", 0, "-p", check.plans,
-            "-device", "cpu")  # fmt: skip
+        run(
+            "skipx",
+            "universal",
+            "adapt",
+            WITHOUT,
+            "-d",
+            number(held_back),
+            "-f",
+            0,
+            "-p",
+            check.plans,
+            "-device",
+            "cpu",
+        )
     dice = check.dice(held_back, adapted)
     return (
         f"{held_back}, adapted to a run over the other two: {dice:.3f}, alone {alone:.3f}: {dice / alone:.2f} times. "
@@ -181,8 +220,29 @@ def predict(check: Check, dataset: str, trainer: str) -> None:
     output = check.workspace.folder / f"predicted_{trainer}"
     shutil.rmtree(output, ignore_errors=True)
     images = check.workspace.raw / dataset / "imagesTs"
-    run("nnUNetv2_predict", "-d", number(dataset), "-i", images, "-o", output, "-f", 0, "-c", "3d_fullres",
-        "-tr", trainer, "-p", check.plans, "-device", "cpu", "-npp", 1, "-nps", 1)  # fmt: skip
+    run(
+        "nnUNetv2_predict",
+        "-d",
+        number(dataset),
+        "-i",
+        images,
+        "-o",
+        output,
+        "-f",
+        0,
+        "-c",
+        "3d_fullres",
+        "-tr",
+        trainer,
+        "-p",
+        check.plans,
+        "-device",
+        "cpu",
+        "-npp",
+        1,
+        "-nps",
+        1,
+    )
     found, wanted = (len(list(folder.glob("*.nii.gz"))) for folder in (output, images))
     if found != wanted:
         raise RuntimeError(f"{found} of {wanted} images were predicted")

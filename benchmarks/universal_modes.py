@@ -4,6 +4,7 @@
 convolutions and a run in each other mode, demo schedule, fold 0, and writes the table into docs/universal.md.
 `python -m benchmarks.universal_modes --parameters` writes the table of parameters for five domains; nothing is trained.
 """
+
 import argparse
 from pathlib import Path
 
@@ -92,11 +93,21 @@ def network(features: list[int], options: dict[str, str]) -> U2Net:
     stages = len(features)
     with torch.device("meta"):
         return U2Net(
-            1, 3, n_stages=stages, features_per_stage=features, conv_op=nn.Conv3d, kernel_sizes=[[3] * 3] * stages,
-            strides=[[1] * 3] + [[2] * 3] * (stages - 1), n_conv_per_stage=2, n_conv_per_stage_decoder=2,
-            conv_bias=True, norm_op=nn.InstanceNorm3d, norm_op_kwargs={"affine": True}, nonlin=nn.LeakyReLU,
+            1,
+            3,
+            n_stages=stages,
+            features_per_stage=features,
+            conv_op=nn.Conv3d,
+            kernel_sizes=[[3] * 3] * stages,
+            strides=[[1] * 3] + [[2] * 3] * (stages - 1),
+            n_conv_per_stage=2,
+            n_conv_per_stage_decoder=2,
+            conv_bias=True,
+            norm_op=nn.InstanceNorm3d,
+            norm_op_kwargs={"affine": True},
+            nonlin=nn.LeakyReLU,
             **options,
-        )  # fmt: skip
+        )
 
 
 def count(one: nn.Module) -> int:

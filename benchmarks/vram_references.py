@@ -8,6 +8,7 @@ PlainConvUNet. For another architecture this script finds the number of elements
 training step on a GPU is that of the PlainConvUNet at nnU-Net's value. Memory is taken to be weights, the optimiser's
 state and the context, plus so many bytes per element; of several shapes of plans the smallest value counts.
 """
+
 from dataclasses import replace
 
 import torch

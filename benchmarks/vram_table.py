@@ -5,6 +5,7 @@
 Plans a made-up data set in a temporary folder: no images, only a fingerprint as nnU-Net makes it, by default that of 30
 abdominal CT scans (148x512x512 voxels of 3x0.76x0.76 mm, 13 organs). Needs no GPU; takes about half an hour.
 """
+
 import io
 import json
 import os
@@ -31,8 +32,15 @@ class MadeUp:
     def write(self, folder: Path, name: str = "Dataset998_MadeUp") -> None:
         """The files in nnUNet_raw and nnUNet_preprocessed, both in `folder`, that nnU-Net plans with."""
         names = [f"case_{number:03}" for number in range(self.cases)]
-        intensities = {"max": 3000.0, "mean": 80.0, "median": 80.0, "min": -1000.0, "percentile_00_5": -900.0,
-                       "percentile_99_5": 300.0, "std": 130.0}  # fmt: skip
+        intensities = {
+            "max": 3000.0,
+            "mean": 80.0,
+            "median": 80.0,
+            "min": -1000.0,
+            "percentile_00_5": -900.0,
+            "percentile_99_5": 300.0,
+            "std": 130.0,
+        }
         fingerprint = {
             "foreground_intensity_properties_per_channel": {"0": intensities},
             "median_relative_size_after_cropping": 1.0,
@@ -76,10 +84,16 @@ def main(sizes: list[float]) -> None:
             for configuration, one in memory.items():
                 if configuration in ("2d", "3d_fullres", "3d_lowres"):
                     patch = "x".join(map(str, one.patch_size))
-                    rows.append({
-                        "network": architecture, "--vram": f"{gigabytes:g}", "configuration": configuration,
-                        "patch": patch, "batch": f"{one.batch_size}", "predicted GB": f"{one.peak / GIGABYTE:.2f}",
-                    })  # fmt: skip
+                    rows.append(
+                        {
+                            "network": architecture,
+                            "--vram": f"{gigabytes:g}",
+                            "configuration": configuration,
+                            "patch": patch,
+                            "batch": f"{one.batch_size}",
+                            "predicted GB": f"{one.peak / GIGABYTE:.2f}",
+                        }
+                    )
                     print(*rows[-1].values(), file=sys.stderr)
     print(text_table(rows))
 

@@ -1,4 +1,5 @@
 """Draw docs/images/msaunet.svg: `python docs/draw_msaunet.py`."""
+
 from drawing import DECODER, ENCODER, GATE, GREY, MIXTURE, arrow, box, save
 from matplotlib.axes import Axes
 

@@ -1,4 +1,5 @@
 """Draw docs/images/u2net.svg: `python docs/draw_u2net.py`."""
+
 from drawing import DECODER, ENCODER, GATE, GREY, MIXTURE, arrow, box, save
 from matplotlib.axes import Axes
 

@@ -1,4 +1,5 @@
 """Draw docs/images/universal.svg: `python docs/draw_universal.py`."""
+
 from drawing import GATE, GREY, MIXTURE, arrow, box, save
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle

@@ -1,4 +1,5 @@
 """Draw docs/images/xunet.svg: `python docs/draw_xunet.py`."""
+
 from drawing import DECODER, ENCODER, GATE, GREY, MIXTURE, arrow, box, save
 from matplotlib.axes import Axes
 

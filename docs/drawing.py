@@ -1,4 +1,5 @@
 """What the scripts that draw the pictures of the docs share: colours, boxes, arrows, and saving without a date."""
+
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,9 +25,7 @@ def arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float], colo
     axes.annotate("", end, start, arrowprops={"arrowstyle": "->", "color": colour, "lw": 1.1})
 
 
-def save(
-    name: str, draw: Callable[[Axes], None], width: float, height: float, bottom: float, top: float = 4.0
-) -> None:
+def save(name: str, draw: Callable[[Axes], None], width: float, height: float, bottom: float, top: float = 4.0) -> None:
     """Write images/`name`.svg, `width` x `height` inches, x from 0 to `width`, y from `bottom` to `top`."""
     matplotlib.rcParams["svg.fonttype"] = "none"
     matplotlib.rcParams["svg.hashsalt"] = name

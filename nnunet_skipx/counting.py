@@ -1,4 +1,5 @@
 """Parameters and operations of a network on the meta device: counted, nothing is computed."""
+
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import prod
@@ -30,13 +31,17 @@ def forward_flops(network: nn.Module, input_shape: tuple[int, ...]) -> int:
         network(torch.empty(input_shape, device="meta"))
     counted = counter.get_total_flops()
     if uncounted := products.seen - {str(operation) for operation in flop_registry}:
-        raise RuntimeError(f"The FLOP counter of torch {torch.__version__} has no formula for "
-                           f"{', '.join(sorted(uncounted))}, which {type(network).__name__} uses: its GFLOPs would be "
-                           "too low. Write that product as a matrix product or a convolution.")
+        raise RuntimeError(
+            f"The FLOP counter of torch {torch.__version__} has no formula for "
+            f"{', '.join(sorted(uncounted))}, which {type(network).__name__} uses: its GFLOPs would be "
+            "too low. Write that product as a matrix product or a convolution."
+        )
     if counted == 0 or counted < sum(convolutions):
-        raise RuntimeError(f"The FLOP counter of torch {torch.__version__} saw {counted} operations, but the "
-                           f"convolutions of {type(network).__name__} alone need {sum(convolutions)}. "
-                           "Install the torch version of constraints.txt.")
+        raise RuntimeError(
+            f"The FLOP counter of torch {torch.__version__} saw {counted} operations, but the "
+            f"convolutions of {type(network).__name__} alone need {sum(convolutions)}. "
+            "Install the torch version of constraints.txt."
+        )
     return counted
 
 

@@ -1,4 +1,5 @@
 """One thread per worker, no deadline, a fresh compiler and the package's folder in nnU-Net's search path for all."""
+
 from collections.abc import Iterator
 
 import hypothesis

@@ -1,8 +1,9 @@
 """The tests that every network and every trainer of the package must pass; adding an architecture adds one class each.
 
-    class TestUTANet(NetworkContract):
-        network = UTANet
+class TestUTANet(NetworkContract):
+    network = UTANet
 """
+
 import functools
 import pickle
 import time
@@ -309,4 +310,3 @@ class TrainerContract:
         manager = PlansManager(other)
         with pytest.raises(ValueError, match="Primus"):
             self.trainer_type.build_network_architecture(manager, manager.get_configuration("test"), 1, 3, False)
-

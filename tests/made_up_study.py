@@ -1,4 +1,5 @@
 """A results folder in nnU-Net's own layout, with summaries written by nnU-Net's own code, for a made-up data set."""
+
 from dataclasses import dataclass
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
@@ -16,8 +17,12 @@ DATASET = "Dataset004_Hippocampus"
 TRAINERS = ("nnUNetTrainer", "nnUNetTrainerUTANet")
 FOLDS = (0, 1, 2)
 CASES = [f"case_{number:02d}" for number in range(12)]
-DATASET_JSON = {"channel_names": {"0": "MRI"}, "labels": {"background": 0, "Anterior": 1, "Posterior": 2},
-                "numTraining": len(CASES), "file_ending": ".nii.gz"}
+DATASET_JSON = {
+    "channel_names": {"0": "MRI"},
+    "labels": {"background": 0, "Anterior": 1, "Posterior": 2},
+    "numTraining": len(CASES),
+    "file_ending": ".nii.gz",
+}
 SHAPE = (8, 20, 16)
 
 
@@ -49,28 +54,47 @@ def write_summary(label_folder: Path, validation: Path, labels: list, ignore_lab
         threads = SimpleNamespace(Pool=ThreadPool)
         patch.setattr(evaluate_predictions.multiprocessing, "get_context", lambda kind: threads)
         evaluate_predictions.compute_metrics_on_folder(
-            str(label_folder), str(validation), str(validation / "summary.json"), SimpleITKIO(), ".nii.gz", labels,
-            ignore_label, num_processes=1)
+            str(label_folder),
+            str(validation),
+            str(validation / "summary.json"),
+            SimpleITKIO(),
+            ".nii.gz",
+            labels,
+            ignore_label,
+            num_processes=1,
+        )
 
 
 def label_map(number: int, shift: int) -> np.ndarray:
     """Two touching blocks; case 3 has no second class, so that its Dice is NaN."""
     array = np.zeros(SHAPE, np.uint8)
-    array[2:6, 4 + shift:10 + shift, 4:12] = 1
-    array[2:6, 10 + shift:14 + shift, 4:12] = 0 if number == 3 else 2
+    array[2:6, 4 + shift : 10 + shift, 4:12] = 1
+    array[2:6, 10 + shift : 14 + shift, 4:12] = 0 if number == 3 else 2
     return array
 
 
-EXPERT_LINES = ("Balance loss: 0.125", "Expert usage gate 1: [0.25 0.25 0.4 0.1]",
-                "Expert usage gate 2: [0.1, 0.2, 0.3, 0.4]")
+EXPERT_LINES = (
+    "Balance loss: 0.125",
+    "Expert usage gate 1: [0.25 0.25 0.4 0.1]",
+    "Expert usage gate 2: [0.1, 0.2, 0.3, 0.4]",
+)
 
 
-def log_text(epoch: int, loss: float = 0.5, dice: float = 0.5, seconds: float = 1.0,
-             extra: tuple[str, ...] = ()) -> str:
+def log_text(
+    epoch: int, loss: float = 0.5, dice: float = 0.5, seconds: float = 1.0, extra: tuple[str, ...] = ()
+) -> str:
     """What nnU-Net logs in one epoch, with `extra` lines before the time, as our trainer writes them."""
-    lines = ("", f"Epoch {epoch}", "Current learning rate: 0.01", f"train_loss {loss}", f"val_loss {loss}",
-             f"Pseudo dice [np.float32({dice}), np.float32({dice})]", *extra, f"Epoch time: {seconds} s",
-             "Yayy! New best EMA pseudo Dice: 0.5")
+    lines = (
+        "",
+        f"Epoch {epoch}",
+        "Current learning rate: 0.01",
+        f"train_loss {loss}",
+        f"val_loss {loss}",
+        f"Pseudo dice [np.float32({dice}), np.float32({dice})]",
+        *extra,
+        f"Epoch time: {seconds} s",
+        "Yayy! New best EMA pseudo Dice: 0.5",
+    )
     return "".join(f"2025-11-21 02:19:00.000001: {line} \n" for line in lines)
 
 

@@ -5,6 +5,7 @@ and prints max |difference| / (1 + |value|) for every `out64/*` (limit 1e-5). In
 stored in float32: for these it prints the largest difference in units of the tolerance that the rounding of the
 reference allows, 10 times its float32-to-float64 difference plus 1e-5 (limit 1).
 """
+
 import importlib
 import json
 import pkgutil

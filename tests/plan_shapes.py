@@ -1,4 +1,5 @@
 """Architecture arguments as nnU-Net's planner makes them, for networks small enough to test on a CPU."""
+
 from dataclasses import dataclass
 from typing import Any
 
@@ -107,4 +108,3 @@ def dataset_json(classes: int = 3, channels: int = 1) -> dict[str, Any]:
     """A dataset.json with `classes` labels (background included) and `channels` MRI channels."""
     labels = {"background": 0} | {f"class{c}": c for c in range(1, classes)}
     return {"labels": labels, "channel_names": {str(c): "MRI" for c in range(channels)}, "file_ending": ".nii.gz"}
-

@@ -1,4 +1,5 @@
 """The command line: what a user types, sees and can get wrong."""
+
 import json
 import os
 import subprocess
@@ -64,9 +65,12 @@ def planned(path: Path) -> None:
     ],
 )
 def test_a_users_mistake_is_one_message(
-    arguments: tuple[str, ...], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
+    words: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+) -> None:
     planned(tmp_path)
     for name, value in folders(tmp_path).items():
         monkeypatch.setenv(name, value)

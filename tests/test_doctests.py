@@ -1,4 +1,5 @@
 """The examples in docstrings are true."""
+
 import doctest
 import importlib
 

@@ -1,4 +1,5 @@
 """Files are whole or as they were, and an error says which."""
+
 import errno
 import json
 from pathlib import Path

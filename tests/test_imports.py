@@ -1,4 +1,5 @@
 """The plan of the house: imports run one way, from what is told last in CONTRIBUTING.md to what is told first."""
+
 import ast
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -27,9 +28,23 @@ MAY_IMPORT: dict[str, set[str]] = {  # besides itself
     "report": {"datasets", "inspection", "nnunet", "results", "statistics", "system"},
     "bench": {"discovery", "nnunet", "profiling", "results", "system"},
     "demo": {"bench", "datasets", "discovery", "nnunet", "report", "results", "statistics", "system", "training"},
-    "cli": {"bench", "datasets", "demo", "discovery", "environment", "inspection", "nnunet", "planning", "profiling",
-            "report", "results", "system", "training", "universal"},
-}  # fmt: skip
+    "cli": {
+        "bench",
+        "datasets",
+        "demo",
+        "discovery",
+        "environment",
+        "inspection",
+        "nnunet",
+        "planning",
+        "profiling",
+        "report",
+        "results",
+        "system",
+        "training",
+        "universal",
+    },
+}
 TRAINERS = {"architectures", "nnunet", "skips", "trainers", "training", "universal"}  # at the top level
 
 

@@ -1,4 +1,5 @@
 """`python -m tests.parity` notices a difference, and takes files of other sizes."""
+
 import json
 from pathlib import Path
 

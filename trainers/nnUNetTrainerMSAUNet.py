@@ -1,4 +1,5 @@
 """MSA-UNet: dense re-injection, spatial-channel attention on the skips, one head over all decoder maps."""
+
 from nnunet_skipx.architectures import MSAUNet
 from nnunet_skipx.training.trainer import SkipTrainer
 from nnunet_skipx.training.twins import Ingredient, Twin

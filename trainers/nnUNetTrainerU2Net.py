@@ -1,4 +1,5 @@
 """3D U2-Net (MICCAI 2019): separable convolutions with per-domain adapters, here for one data set."""
+
 from nnunet_skipx.architectures import U2Net
 from nnunet_skipx.training.trainer import SkipTrainer
 from nnunet_skipx.training.twins import Ingredient, Twin

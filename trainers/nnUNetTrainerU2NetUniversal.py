@@ -1,4 +1,5 @@
 """3D U2-Net (MICCAI 2019) over several data sets at once; `skipx universal create` puts them together."""
+
 from nnunet_skipx.trainers.nnUNetTrainerU2Net import CONVOLUTIONS
 
 from nnunet_skipx.universal.trainer import UniversalTrainer

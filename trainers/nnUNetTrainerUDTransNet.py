@@ -1,4 +1,5 @@
 """UDTransNet (Neural Networks 2024): skips through a dual attention transformer and recalibration in the decoder."""
+
 from nnunet_skipx.architectures import UDTransNet
 from nnunet_skipx.training.trainer import SkipTrainer
 from nnunet_skipx.training.twins import Ingredient, Twin

@@ -1,4 +1,5 @@
 """UTANet (AAAI 2025): task-adaptive mixture of skip connections."""
+
 from nnunet_skipx.architectures import UTANet
 from nnunet_skipx.training.balance import BalancedTrainer
 from nnunet_skipx.training.twins import Ingredient, Twin
@@ -16,11 +17,13 @@ class nnUNetTrainerUTANet(BalancedTrainer):
             "adaptivity", "gates learn one choice of experts for all images", {"routing": "constant"}
         ),
         "mixing": Ingredient(
-            "mixing", "every skip takes one expert of its own, without gates", {"routing": "fixed"},
+            "mixing",
+            "every skip takes one expert of its own, without gates",
+            {"routing": "fixed"},
             takes_along=("adaptivity", "balance"),
         ),
         "balance": Ingredient("balance loss", "no balance loss", trainer={"balance_weight": 0.0}),
-    }  # fmt: skip
+    }
     twin = Twin(("adaptivity", "balance"), {"routing": "uniform"}, matches_operations=True)
     idle = {"without-balance": ("without-mixing",)}  # there are no gates to balance
     demo_kwargs = {"embedding": 16}

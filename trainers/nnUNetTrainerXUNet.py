@@ -1,4 +1,5 @@
 """XUNet: every decoder stage sees every encoder stage."""
+
 from nnunet_skipx.architectures import XUNet
 from nnunet_skipx.training.trainer import SkipTrainer
 from nnunet_skipx.training.twins import Ingredient, Twin

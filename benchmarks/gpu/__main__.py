@@ -7,6 +7,7 @@
 
 Rows are written as they are measured. A further run on the same machine goes on where the last one ended.
 """
+
 import argparse
 import os
 import signal

@@ -1,4 +1,5 @@
 """A training step with the augmentation on the device, on a random batch as nnU-Net's workers crop it."""
+
 from typing import Any
 
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer

@@ -1,4 +1,5 @@
 """What stands in the cells of the tables: a figure, its ratio to another, its goal, or why there is none."""
+
 import statistics
 from collections.abc import Sequence
 from typing import Any

@@ -3,6 +3,7 @@
 It may be forked because the program itself never touches CUDA; that starts in the fork. Its group of processes holds
 all that it starts (compiler, loading workers), which stands still and ends with it.
 """
+
 import ctypes
 import multiprocessing
 import os

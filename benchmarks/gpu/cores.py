@@ -1,4 +1,5 @@
 """A training with nnU-Net's own loading workers, on preprocessed cases made here, with 4, 8 and 16 CPU cores."""
+
 import os
 import tempfile
 from collections.abc import Iterator
@@ -69,8 +70,9 @@ def write_cases(folder: Path, setting: Setting, larger: int) -> None:
     for number in range(CASES):
         image, target = case(shape, labels, number)
         places = {label: np.argwhere(target == label)[::PLACES_EVERY] for label in range(1, labels)}
-        nnUNetDatasetBlosc2.save_case(image, target, {"class_locations": places}, str(cases / f"case_{number}"),
-                                      chunks, blocks)  # fmt: skip
+        nnUNetDatasetBlosc2.save_case(
+            image, target, {"class_locations": places}, str(cases / f"case_{number}"), chunks, blocks
+        )
 
 
 def case(shape: tuple[int, ...], labels: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

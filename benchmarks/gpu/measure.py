@@ -3,6 +3,7 @@
 `TURN` asks: what follows runs while all other rows stand still. `FIRST_STEP` says that the first training step is done,
 whose time the scheduler knows, because it knows for how long the row stood still.
 """
+
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -98,8 +99,15 @@ def prediction(row: Row, sizes: Sizes) -> Messages:
     network, patch = inference_network(trainer_of(row), setting.plans, setting.configuration, setting.dataset_json)
     predictor = nnUNetPredictor(device=torch.device(sizes.device), allow_tqdm=False)
     plans = PlansManager(setting.plans)
-    predictor.manual_initialization(network, plans, plans.get_configuration(setting.configuration), None,
-                                    setting.dataset_json, row.trainer, (0, 1, 2))  # fmt: skip
+    predictor.manual_initialization(
+        network,
+        plans,
+        plans.get_configuration(setting.configuration),
+        None,
+        setting.dataset_json,
+        row.trainer,
+        (0, 1, 2),
+    )
     predict = predictor.predict_sliding_window_return_logits
     predict(torch.randn(patch[1:]))  # cuDNN's search
     volume, runs = torch.randn(1, *sizes.volume), []

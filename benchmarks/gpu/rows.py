@@ -1,4 +1,5 @@
 """What is measured, in order of importance, and the goals that it is compared with."""
+
 from collections.abc import Iterable
 from dataclasses import dataclass
 

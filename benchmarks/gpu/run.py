@@ -1,4 +1,5 @@
 """A run: the rows that are still missing are measured into a file; tables are made of what the file holds."""
+
 import argparse
 import shutil
 import statistics
@@ -51,16 +52,19 @@ def check_machine(before: dict[str, Any], now: dict[str, Any], out: Path) -> Non
     """SystemExit if the file holds rows of another machine, or of a rehearsal and this is none."""
     for key in ("machine", "rehearsal"):
         if key in before and key in now and before[key] != now[key]:
-            raise SystemExit(f"{out} holds rows with {key} = {before[key]}, and this run has {now[key]}: give another "
-                             "file with --out")  # fmt: skip
+            raise SystemExit(
+                f"{out} holds rows with {key} = {before[key]}, and this run has {now[key]}: give another "
+                "file with --out"
+            )
 
 
 def brief(figures: dict[str, Any]) -> str:
     """The figures for the terminal, in a few words."""
     if "runs" in figures:
         return f"{1000 * statistics.median(figures['runs']):.1f} ms"
-    return ", ".join(f"{key} {value:.3g}" if isinstance(value, float) else f"{key} {value}"[:100]
-                     for key, value in figures.items())  # fmt: skip
+    return ", ".join(
+        f"{key} {value:.3g}" if isinstance(value, float) else f"{key} {value}"[:100] for key, value in figures.items()
+    )
 
 
 def rows_of(path: Path) -> store.Rows:
@@ -80,8 +84,9 @@ def fill_page(path: Path) -> None:
     """Write the tables of a file of rows into docs/gpu.md and keep the rows beside it; SystemExit for a rehearsal's."""
     rows = rows_of(path)
     if rows.get(store.MACHINE, {}).get("rehearsal", True):
-        raise SystemExit(f"the rows of {path} are no measurement (of a rehearsal, or without their machine): {PAGE} "
-                         "stays as it is")  # fmt: skip
+        raise SystemExit(
+            f"the rows of {path} are no measurement (of a rehearsal, or without their machine): {PAGE} stays as it is"
+        )
     for name, content in blocks(rows).items():
         replace_block(PAGE, name, content)
     kept = PAGE.with_name(KEPT)

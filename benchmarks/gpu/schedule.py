@@ -1,4 +1,5 @@
 """Measures rows side by side within a time: compiling needs cores, timing needs the machine for itself."""
+
 import os
 import time
 from collections.abc import Callable, Iterable

@@ -1,4 +1,5 @@
 """On what is measured: plans as nnU-Net makes them for these patches, batches to augment, a volume to predict."""
+
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 

@@ -1,4 +1,5 @@
 """The file of measured rows: one JSON object a line, written as soon as it is known, so that nothing gets lost."""
+
 import json
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,10 @@ def read(path: Path) -> Rows:
             figures = json.loads(line)
             rows.setdefault(figures.pop("row"), {}).update(figures)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"{path}, line {number} is no measured row ({line[:60]}): delete the line, or "
-                             "give another file with --out") from error  # fmt: skip
+            raise ValueError(
+                f"{path}, line {number} is no measured row ({line[:60]}): delete the line, or "
+                "give another file with --out"
+            ) from error
     return rows
 
 

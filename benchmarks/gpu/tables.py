@@ -1,4 +1,5 @@
 """The tables of docs/gpu.md: what was measured beside its goal, and why a row is missing where it is."""
+
 import statistics
 from collections.abc import Callable
 from typing import Any
@@ -23,8 +24,18 @@ from benchmarks.gpu.store import MACHINE, Rows
 
 def steps_table(figures: Figures) -> str:
     """Every network on every plan, against nnUNetTrainer in the same mode."""
-    head = ["plan", "trainer", "uncompiled ms", "compiled ms", "goal compiled", "GB uncompiled", "GB compiled",
-            "goal GB", "first step s", "goal first"]  # fmt: skip
+    head = [
+        "plan",
+        "trainer",
+        "uncompiled ms",
+        "compiled ms",
+        "goal compiled",
+        "GB uncompiled",
+        "GB compiled",
+        "goal GB",
+        "first step s",
+        "goal first",
+    ]
     return table(head, [steps_line(figures, plan, name) for plan in SHAPES for name in order.TRAINERS])
 
 
@@ -64,8 +75,10 @@ def operations_table(figures: Figures) -> str:
             row = figures.step(plan, name, True)
             share = ratio(milliseconds(row), baseline)
             if share is not None and share > goal:
-                lines += [[plan, name, operation[:100], f"{ms:.2f}", str(calls)]
-                          for operation, ms, calls in row.get("operations", [])]  # fmt: skip
+                lines += [
+                    [plan, name, operation[:100], f"{ms:.2f}", str(calls)]
+                    for operation, ms, calls in row.get("operations", [])
+                ]
     nothing = ["-", "no network was measured above its goal", "-", "-", "-"]
     return table(["plan", "trainer", "operation", "ms per step", "calls"], lines or [nothing])
 
@@ -82,9 +95,16 @@ def fast_table(figures: Figures) -> str:
     ):
         row, other = (figures.step(LARGE_3D, which, compiled) for which in (name, against))
         share = ratio(milliseconds(row), milliseconds(other))
-        lines.append([name, mode(compiled), cell(row, milliseconds(row)), cell(row, gigabytes(row)),
-                      f"{against}: {NOT_MEASURED if share is None else f'{share:.2f}x'}",
-                      verdict(share, goal)])  # fmt: skip
+        lines.append(
+            [
+                name,
+                mode(compiled),
+                cell(row, milliseconds(row)),
+                cell(row, gigabytes(row)),
+                f"{against}: {NOT_MEASURED if share is None else f'{share:.2f}x'}",
+                verdict(share, goal),
+            ]
+        )
     return table(["trainer", "mode", "ms", "GB", "against", "goal"], lines)
 
 
@@ -106,8 +126,13 @@ def prediction_table(figures: Figures) -> str:
     lines = []
     for name in order.TRAINERS:
         row, other = figures.of("prediction", LARGE_3D, name), baseline if name != BASELINE else {}
-        lines.append([name, cell(row, seconds(row), "{:.2f}", seconds(other)),
-                      cell(row, gigabytes(row), against=gigabytes(other))])  # fmt: skip
+        lines.append(
+            [
+                name,
+                cell(row, seconds(row), "{:.2f}", seconds(other)),
+                cell(row, gigabytes(row), against=gigabytes(other)),
+            ]
+        )
     return table(["trainer", "s", "GB"], lines)
 
 
@@ -118,10 +143,27 @@ def cores_table(figures: Figures) -> str:
         found = figures.of(row.part, row.plan, row.trainer, row.compiled)
         counts = [name for name in found if name.endswith(" cores")]
         for name in counts or ["16, 8, 4 cores"]:
-            lines.append([row.plan, row.trainer, mode(row.compiled), name.removesuffix(" cores"),
-                          *loading_cells(found, found.get(name))])  # fmt: skip
-    head = ["plan", "trainer", "mode", "CPU cores", "workers", "iterations/s", "device busy", "CPU cores used",
-            "step ms", "worker s/batch"]  # fmt: skip
+            lines.append(
+                [
+                    row.plan,
+                    row.trainer,
+                    mode(row.compiled),
+                    name.removesuffix(" cores"),
+                    *loading_cells(found, found.get(name)),
+                ]
+            )
+    head = [
+        "plan",
+        "trainer",
+        "mode",
+        "CPU cores",
+        "workers",
+        "iterations/s",
+        "device busy",
+        "CPU cores used",
+        "step ms",
+        "worker s/batch",
+    ]
     return table(head, lines)
 
 
@@ -129,8 +171,14 @@ def loading_cells(found: dict[str, Any], row: dict[str, Any] | None) -> list[str
     if row is None:
         return [cell(found, None)] * 6
     used = NOT_MEASURED if row["cores_used"] is None else f"{row['cores_used']:.1f}"
-    return [str(row["workers"]), f"{1 / row['iteration_seconds']:.3g}", f"{1 - row['waits']:.0%}", used,
-            f"{1000 * row['step_seconds']:.1f}", f"{row['batch_seconds']:.3g}"]  # fmt: skip
+    return [
+        str(row["workers"]),
+        f"{1 / row['iteration_seconds']:.3g}",
+        f"{1 - row['waits']:.0%}",
+        used,
+        f"{1000 * row['step_seconds']:.1f}",
+        f"{row['batch_seconds']:.3g}",
+    ]
 
 
 BLOCKS: dict[str, Callable[[Figures], str]] = {

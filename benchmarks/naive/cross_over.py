@@ -3,6 +3,7 @@
 Takes the parameters of our `CrossOver` and the weight and bias of the stage's stock convolution. The oracle of the
 equality tests and the yardstick of the cost benchmark.
 """
+
 from collections.abc import Sequence
 
 import torch

@@ -1,4 +1,5 @@
 """Running means over images and amplified deviations as their definitions read; updates the buffers of our modules."""
+
 import torch
 from torch import nn
 

@@ -2,6 +2,7 @@
 
 Takes the parameters of our `TAMoSC`. The oracle of the equality tests and the yardstick of the cost benchmark.
 """
+
 from collections.abc import Sequence
 
 import torch
@@ -73,9 +74,12 @@ def expert_layers(module: TAMoSC, n: int) -> nn.Sequential:
         return SharedConv(share(conv.weight), share(conv.bias))
 
     return nn.Sequential(
-        convolution(ours.expand), convolution(ours.transform), SharedNorm(ours.norm, share), ours.nonlin,
+        convolution(ours.expand),
+        convolution(ours.transform),
+        SharedNorm(ours.norm, share),
+        ours.nonlin,
         convolution(ours.project),
-    )  # fmt: skip
+    )
 
 
 class SharedConv(nn.Module):

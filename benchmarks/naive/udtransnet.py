@@ -2,6 +2,7 @@
 
 Takes the parameters of our `DAT` and `DRA`. The oracle of the equality tests and the yardstick of the cost benchmark.
 """
+
 from collections.abc import Sequence
 
 import torch

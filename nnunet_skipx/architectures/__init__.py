@@ -1,4 +1,5 @@
 """Whole networks: nnU-Net's encoder from the plans, a skip mechanism, nnU-Net's decoder."""
+
 from nnunet_skipx.architectures.msaunet import MSAUNet
 from nnunet_skipx.architectures.u2net import U2Net
 from nnunet_skipx.architectures.udtransnet import UDTransNet

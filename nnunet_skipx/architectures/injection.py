@@ -3,6 +3,7 @@
 A convolution over a concatenation is the sum of one convolution per part. So the stage keeps its own convolution, under
 its stock name and for its stock input, and a mechanism adds what its convolutions make of the other maps.
 """
+
 from typing import Any
 
 import torch

@@ -1,4 +1,5 @@
 """MSA-UNet on nnU-Net's plans: dense re-injection, attention on the skips, one head over all decoder maps."""
+
 import math
 from collections.abc import Sequence
 from typing import Any, Literal

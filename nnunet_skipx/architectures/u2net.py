@@ -1,4 +1,5 @@
 """3D U2-Net (MICCAI 2019) on nnU-Net's plans: separable residual encoder and decoder with per-domain adapters."""
+
 import math
 from collections.abc import Sequence
 from typing import Any, ClassVar, Literal

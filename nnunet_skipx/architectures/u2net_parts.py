@@ -1,4 +1,5 @@
 """Encoder and decoder of 3D U2-Net."""
+
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,5 @@
 """UDTransNet (Neural Networks 2024) on nnU-Net's plans: skips through a dual attention transformer, as tokens."""
+
 from collections.abc import Sequence
 from typing import Any, ClassVar
 

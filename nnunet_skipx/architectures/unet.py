@@ -1,4 +1,5 @@
 """nnU-Net's own encoder and decoder with a skip mechanism between them."""
+
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 

@@ -1,4 +1,5 @@
 """UTANet (AAAI 2025) on nnU-Net's plans: the skips pass through a task-adaptive mixture of experts."""
+
 from collections.abc import Sequence
 from typing import Any
 

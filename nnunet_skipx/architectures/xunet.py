@@ -1,4 +1,5 @@
 """XUNet on nnU-Net's plans: every decoder stage sees every encoder stage."""
+
 from collections.abc import Sequence
 from typing import Any, Literal
 

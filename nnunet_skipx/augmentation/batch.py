@@ -1,4 +1,5 @@
 """What passes through the augmentation: a batch on its device, and the random numbers that belong to it."""
+
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass

@@ -1,4 +1,5 @@
 """Gaussian blur of all chosen channels at once, each with a deviation of its own for each axis."""
+
 from collections.abc import Sequence
 
 import torch
@@ -20,9 +21,10 @@ def blur(transform: BasicTransform, batch: Batch, chosen: Chosen) -> None:
     drawn = {
         (sample, channel): sigmas
         for sample, parameters in chosen
-        for channel, sigmas in zip(torch.where(parameters["apply_to_channel"])[0].tolist(), parameters["sigmas"],
-                                   strict=True)
-    }  # fmt: skip
+        for channel, sigmas in zip(
+            torch.where(parameters["apply_to_channel"])[0].tolist(), parameters["sigmas"], strict=True
+        )
+    }
     if not drawn:
         return
     by_axis = [kernels(sigmas) for sigmas in zip(*drawn.values(), strict=True)]

@@ -1,4 +1,5 @@
 """A cascade's own steps: the previous stage's labels become channels of the image, which are then disturbed."""
+
 from collections.abc import Callable
 
 import torch
@@ -60,11 +61,16 @@ def remove_component(
     Raises NotImplementedError for a setting that nnU-Net does not use.
     """
     if transform.fill_with_other_class_p:
-        raise NotImplementedError("a cascade that gives removed components to another class does not run on the "
-                                  "device: use the trainer without _gpuaug")  # fmt: skip
+        raise NotImplementedError(
+            "a cascade that gives removed components to another class does not run on the "
+            "device: use the trainer without _gpuaug"
+        )
     channels = batch.image.shape[1]
-    drawn = sorted(sample * channels + channel % channels
-                   for sample, parameters in chosen for channel in parameters["apply_to_channels"])  # fmt: skip
+    drawn = sorted(
+        sample * channels + channel % channels
+        for sample, parameters in chosen
+        for channel in parameters["apply_to_channels"]
+    )
     flat = batch.image.flatten(0, 1)
     together = max(1, VOXELS // flat[0].numel())
     for start in range(0, len(drawn), together):

@@ -1,4 +1,5 @@
 """Connected components on any device, without the host waiting for it."""
+
 import torch
 from torch.nn import functional as F
 

@@ -1,4 +1,5 @@
 """The elastic deformation of the 3D U-Net (MICCAI 2016): random vectors on a coarse grid, B-splines through them."""
+
 import functools
 import math
 

@@ -1,4 +1,5 @@
 """Where the points of patches lie in the images that they are resampled from."""
+
 from collections.abc import Sequence
 from functools import reduce
 from typing import Any
@@ -22,9 +23,13 @@ class Grids:
     """
 
     def __init__(
-        self, drawn: Sequence[Parameters], shape: tuple[int, ...], size: tuple[int, ...], device: torch.device,
+        self,
+        drawn: Sequence[Parameters],
+        shape: tuple[int, ...],
+        size: tuple[int, ...],
+        device: torch.device,
         shifts: torch.Tensor | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         thetas = np.stack([theta_of(parameters, shape, size) for parameters in drawn], axis=1)
         self.by_axis = on_device(places_by_axis(thetas, size), device).split(size, dim=2)
         self.shifts = shifts
@@ -36,8 +41,13 @@ class Grids:
         """(d, n, length, *size[1:]), coordinate by coordinate: a part of some samples' grids along the first axis."""
         first, *others = (places[:, samples] for places in self.by_axis)
         axes = [first.narrow(2, start, length), *others]
-        grid = reduce(torch.add, [places.unflatten(2, [-1 if axis == own else 1 for axis in range(len(axes))])
-                                  for own, places in enumerate(axes)])  # fmt: skip
+        grid = reduce(
+            torch.add,
+            [
+                places.unflatten(2, [-1 if axis == own else 1 for axis in range(len(axes))])
+                for own, places in enumerate(axes)
+            ],
+        )
         if self.shifts is not None:
             shifts = self.shifts[samples].narrow(1, start, length).flatten(1, -2).mT
             grid += (self.turns[samples] @ shifts).transpose(0, 1).reshape(grid.shape)

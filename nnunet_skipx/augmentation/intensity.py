@@ -1,4 +1,5 @@
 """Noise, brightness, contrast and gamma, each for all channels that drew it at once."""
+
 import torch
 from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
 from batchgeneratorsv2.transforms.intensity.contrast import ContrastTransform
@@ -45,7 +46,7 @@ def contrast(transform: ContrastTransform, batch: Batch, chosen: Chosen) -> None
 def gamma(transform: BasicTransform, batch: Batch, chosen: Chosen) -> None:
     """A power of each channel, scaled to [0, 1] for it; where that was drawn, mean and deviation are kept, or the
     channel is inverted meanwhile.
-    """  # fmt: skip
+    """
     if not (drawn := drawn_numbers(chosen, "retain_stats", "invert_image", "gamma")):
         return
     with channels(batch, drawn) as (image, (retained, inverted, power)):

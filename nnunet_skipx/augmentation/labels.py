@@ -1,4 +1,5 @@
 """Labels at points between voxels: the one with the largest interpolated indicator, as batchgeneratorsv2 has it."""
+
 import math
 from itertools import product
 

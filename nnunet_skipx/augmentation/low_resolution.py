@@ -1,4 +1,5 @@
 """A lower resolution, simulated for all chosen channels at once, each with a zoom of its own."""
+
 import functools
 
 import torch

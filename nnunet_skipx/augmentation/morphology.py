@@ -1,4 +1,5 @@
 """Dilation, erosion, opening and closing of many masks at once, each with an operator and an element of its own."""
+
 from collections.abc import Callable, Sequence
 
 import torch
@@ -9,9 +10,11 @@ from torch.nn import functional as F
 from nnunet_skipx.augmentation.rows import on_device
 
 ERODES = {  # whether each of an operator's steps dilates the background instead
-    theirs.binary_dilation_torch: (False,), theirs.binary_erosion_torch: (True,),
-    theirs.binary_opening_torch: (True, False), theirs.binary_closing_torch: (False, True),
-}  # fmt: skip
+    theirs.binary_dilation_torch: (False,),
+    theirs.binary_erosion_torch: (True,),
+    theirs.binary_opening_torch: (True, False),
+    theirs.binary_closing_torch: (False, True),
+}
 STEPS = 2  # of an operator, at most
 
 
@@ -33,8 +36,12 @@ def elements_of(radii: Sequence[float], dimensions: int) -> torch.Tensor:
     found = [torch.from_numpy((ball if dimensions == 3 else disk)(radius, dtype=bool)) for radius in radii]
     largest = max(len(element) for element in found)
     befores = [(largest - 1) // 2 - (len(element) - 1) // 2 for element in found]  # "same" padding rounds down
-    return torch.stack([F.pad(element, [before, largest - len(element) - before] * dimensions)
-                        for element, before in zip(found, befores, strict=True)])  # fmt: skip
+    return torch.stack(
+        [
+            F.pad(element, [before, largest - len(element) - before] * dimensions)
+            for element, before in zip(found, befores, strict=True)
+        ]
+    )
 
 
 def dilated(masks: torch.Tensor, elements: torch.Tensor) -> torch.Tensor:

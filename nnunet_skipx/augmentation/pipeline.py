@@ -1,4 +1,5 @@
 """The trainer's own list of transforms, carried out for whole batches on the device."""
+
 from collections.abc import Callable
 from typing import Any
 
@@ -64,8 +65,9 @@ class DeviceAugmentation:
         self.draws = Draws(seed, device)
         for transform, _ in self.transforms:
             if type(transform) not in (*STEPS, *OTHERS):
-                raise NotImplementedError(f"{type(transform).__name__} does not run on the device: use the trainer "
-                                          "without _gpuaug")  # fmt: skip
+                raise NotImplementedError(
+                    f"{type(transform).__name__} does not run on the device: use the trainer without _gpuaug"
+                )
 
     @torch.no_grad()
     def __call__(self, image: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, Any]:

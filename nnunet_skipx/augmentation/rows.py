@@ -1,4 +1,5 @@
 """Parts of a batch that a transform changes, as one tensor: a number of kernels that no batch size multiplies."""
+
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any

@@ -1,4 +1,5 @@
 """Rotation, scaling, elastic deformation: one resampling of what has any of them, a crop of what has none."""
+
 import copy
 import math
 
@@ -35,13 +36,18 @@ def draw(transform: SpatialTransform, batch: Batch) -> list[Parameters]:
     Raises NotImplementedError for settings that nnU-Net does not use.
     """
     unusual = {
-        "p_elastic_deform": transform.p_elastic_deform > 0, "mode_seg": transform.mode_seg != "bilinear",
-        "align_corners": transform.align_corners, "padding_mode_image": transform.padding_mode_image != "zeros",
-        "border_mode_seg": transform.border_mode_seg != "constant", "seg_tiebreak": transform.seg_tiebreak != "nearest",
-    }  # fmt: skip
+        "p_elastic_deform": transform.p_elastic_deform > 0,
+        "mode_seg": transform.mode_seg != "bilinear",
+        "align_corners": transform.align_corners,
+        "padding_mode_image": transform.padding_mode_image != "zeros",
+        "border_mode_seg": transform.border_mode_seg != "constant",
+        "seg_tiebreak": transform.seg_tiebreak != "nearest",
+    }
     if wrong := [name for name, is_unusual in unusual.items() if is_unusual]:
-        raise NotImplementedError(f"SpatialTransform with another {wrong[0]} than nnU-Net's does not run on the "
-                                  "device: use the trainer without _gpuaug")  # fmt: skip
+        raise NotImplementedError(
+            f"SpatialTransform with another {wrong[0]} than nnU-Net's does not run on the "
+            "device: use the trainer without _gpuaug"
+        )
     small = copy.copy(transform)  # the grid, which it builds as well, would cost more than all else
     small.patch_size = (1,) * (batch.image.ndim - 2)
     small._grid_cache = {}

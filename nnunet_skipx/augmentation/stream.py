@@ -1,4 +1,5 @@
 """Work on a CUDA stream of its own, beside what the device does meanwhile; on other devices nothing changes."""
+
 from collections.abc import Callable
 from typing import Any
 

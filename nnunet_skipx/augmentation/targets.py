@@ -1,4 +1,5 @@
 """What happens to shapes, labels and masks: mirroring, dummy 2D, cleaning up, regions, deep supervision."""
+
 from typing import Any
 
 import torch

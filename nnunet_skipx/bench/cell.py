@@ -1,4 +1,5 @@
 """One cell of a comparison: one trainer on one fold of one data set. The disk says how far it is."""
+
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path

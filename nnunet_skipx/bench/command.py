@@ -1,4 +1,5 @@
 """`skipx bench`: every cell of a matrix, trained where it is not done yet."""
+
 from collections.abc import Sequence
 
 from rich.console import Console

@@ -1,4 +1,5 @@
 """How long the cells that are not done will take, before any of them is started."""
+
 from collections.abc import Sequence
 from dataclasses import replace
 from statistics import mean

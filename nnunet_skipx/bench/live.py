@@ -1,4 +1,5 @@
 """What a run shows while it trains: a table that renews itself in a terminal, lines elsewhere."""
+
 import json
 import time
 
@@ -66,9 +67,14 @@ def running_table(run: Run) -> Table:
         epochs = "?" if progress.epochs is None else str(progress.epochs)
         ema = "-" if progress.ema_dice is None else f"{progress.ema_dice:.4f}"
         table.add_row(
-            cell.dataset, cell.configuration, str(cell.fold), cell.trainer, f"{progress.epoch}/{epochs}", ema,
+            cell.dataset,
+            cell.configuration,
+            str(cell.fold),
+            cell.trainer,
+            f"{progress.epoch}/{epochs}",
+            ema,
             time_left(progress),
-        )  # fmt: skip
+        )
     return table
 
 

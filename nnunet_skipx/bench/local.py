@@ -1,4 +1,5 @@
 """Cells trained on this machine, as many at a time as there are slots; the disk says which are done."""
+
 import subprocess
 import time
 from collections.abc import Callable, Sequence

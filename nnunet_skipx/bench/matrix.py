@@ -1,4 +1,5 @@
 """The matrix of a comparison, in nnU-Net's own letters, and the cells that it spans."""
+
 import json
 import sys
 from collections import Counter

@@ -1,4 +1,5 @@
 """Where cells train on this machine: one at a time per GPU, or side by side on the CPU's cores."""
+
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,5 @@
 """Cells as one array of Slurm jobs, through submitit. What is done is read from the disk: accounting may be off."""
+
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence

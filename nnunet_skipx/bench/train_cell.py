@@ -3,6 +3,7 @@
 `python -m nnunet_skipx.bench.train_cell ORDER`, ORDER being `TrainingOrder.to_json`. The command nnUNetv2_train takes
 every core with `-device cpu`, stumbles over a checkpoint that a kill has cut off, and knows no lock.
 """
+
 import json
 import os
 import signal

@@ -1,4 +1,5 @@
 """`python -m nnunet_skipx.cli` is `skipx`."""
+
 import sys
 
 from nnunet_skipx.cli.main import main

@@ -1,4 +1,5 @@
 """`skipx bench`: a matrix of trainings."""
+
 import argparse
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,11 @@ def add_bench_parser(commands: Any) -> None:
     bench.add_argument("-device", choices=["cpu", "cuda"], help="default: cuda where torch sees a GPU, else cpu")
     bench.add_argument("--jobs", type=int, metavar="N", help="on the CPU: cells side by side (default: one per core)")
     bench.add_argument(
-        "--slurm", nargs="*", metavar="KEY=VALUE",
+        "--slurm",
+        nargs="*",
+        metavar="KEY=VALUE",
         help="submit to Slurm instead: time (minutes), partition, mem (GB), cpus, gpus, and options of sbatch",
-    )  # fmt: skip
+    )
     bench.add_argument("--dry-run", action="store_true", help="show the cells, what is missing and how long it takes")
     bench.set_defaults(function=bench_command)
 

@@ -1,4 +1,5 @@
 """`skipx convert`, `skipx data check`, `skipx fetch`: from a download to data that nnU-Net can plan."""
+
 import argparse
 import os
 import shlex
@@ -27,9 +28,11 @@ def add_convert_parser(commands: Any) -> None:
             )
         if name == "monuseg":
             one.add_argument(
-                "--masks", choices=["binary", "boundary"], default="binary",
+                "--masks",
+                choices=["binary", "boundary"],
+                default="binary",
                 help="nuclei alone, or their boundary as a second class (default: binary)",
-            )  # fmt: skip
+            )
     convert.set_defaults(function=convert_command)
 
 

@@ -1,4 +1,5 @@
 """`skipx demo`: the whole comparison in miniature."""
+
 import argparse
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,5 @@
 """`skipx ext-path`, `enable`, `disable`, `doctor`: whether nnU-Net finds us, and whether it can train here."""
+
 import argparse
 from typing import Any
 

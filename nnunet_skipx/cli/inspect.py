@@ -1,4 +1,5 @@
 """`skipx inspect`: what each skip of a trained model contributes."""
+
 import argparse
 from pathlib import Path
 from typing import Any
@@ -9,15 +10,20 @@ def add_inspect_parser(commands: Any) -> None:
     text = "measure what each skip of a trained model contributes, on its preprocessed validation cases"
     inspect = commands.add_parser("inspect", help=text, description=text)
     inspect.add_argument(
-        "model", type=Path, metavar="MODEL_FOLDER",
+        "model",
+        type=Path,
+        metavar="MODEL_FOLDER",
         help="a trained model: <nnUNet_results>/DATASET/TRAINER__PLANS__CONFIGURATION",
-    )  # fmt: skip
+    )
     inspect.add_argument("-f", dest="folds", nargs="+", type=int, metavar="FOLD", help="folds (default: all trained)")
     inspect.add_argument("-device", choices=["cpu", "cuda"], help="default: cuda where torch sees a GPU, else cpu")
     inspect.add_argument(
-        "-chk", dest="checkpoint", default="checkpoint_final.pth", metavar="FILE",
+        "-chk",
+        dest="checkpoint",
+        default="checkpoint_final.pth",
+        metavar="FILE",
         help="checkpoint of each fold (default: checkpoint_final.pth)",
-    )  # fmt: skip
+    )
     inspect.set_defaults(function=inspect_command)
 
 

@@ -2,6 +2,7 @@
 
 Each command imports what it needs when it runs, so that `skipx -h` is quick.
 """
+
 import argparse
 import sys
 from collections.abc import Sequence
@@ -19,9 +20,19 @@ from nnunet_skipx.cli.universal import add_universal_parser
 from nnunet_skipx.discovery import append_to_environment
 
 COMMANDS = [
-    add_environment_parsers, add_plan_parser, add_list_parser, add_convert_parser, add_data_parser, add_fetch_parser,
-    add_profile_parser, add_bench_parser, add_report_parser, add_inspect_parser, add_universal_parser, add_demo_parser,
-]  # fmt: skip
+    add_environment_parsers,
+    add_plan_parser,
+    add_list_parser,
+    add_convert_parser,
+    add_data_parser,
+    add_fetch_parser,
+    add_profile_parser,
+    add_bench_parser,
+    add_report_parser,
+    add_inspect_parser,
+    add_universal_parser,
+    add_demo_parser,
+]
 
 
 def build_parser() -> argparse.ArgumentParser:

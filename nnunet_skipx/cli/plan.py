@@ -1,4 +1,5 @@
 """`skipx plan` and `skipx list`: the networks, and plans for them."""
+
 import argparse
 import json
 from typing import Any

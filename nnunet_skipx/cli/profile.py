@@ -1,4 +1,5 @@
 """`skipx profile`: what trainers cost."""
+
 import argparse
 import json
 from typing import Any
@@ -11,24 +12,30 @@ def add_profile_parser(commands: Any) -> None:
     profile.add_argument("-d", dest="dataset", required=True, help="dataset id or name, already planned by nnU-Net")
     profile.add_argument("-c", dest="configuration", required=True, help="configuration, for example 3d_fullres")
     profile.add_argument(
-        "-tr", dest="trainers", nargs="+", metavar="TRAINER",
+        "-tr",
+        dest="trainers",
+        nargs="+",
+        metavar="TRAINER",
         help="trainers or variants; ratios refer to the first (default: nnUNetTrainer and all of ours; with "
-             "--dataloading nnUNetTrainer)",
-    )  # fmt: skip
+        "--dataloading nnUNetTrainer)",
+    )
     profile.add_argument("-p", dest="plans", default="nnUNetPlans", help="plans (default: nnUNetPlans)")
     profile.add_argument("-device", choices=["cpu", "cuda"], help="default: cuda where torch sees a GPU, else cpu")
     profile.add_argument("--runs", type=int, help="timed runs per trainer and kind of step (default: 3)")
     profile.add_argument(
-        "--dataloading", action="store_true",
+        "--dataloading",
+        action="store_true",
         help="instead: whether loading and augmentation keep up with the network, in workers and with _gpuaug",
-    )  # fmt: skip
+    )
     profile.add_argument(
         "-f", dest="fold", metavar="FOLD", help="with --dataloading: whose training cases are loaded (default: 0)"
     )
     profile.add_argument(
-        "--iterations", type=int, metavar="N",
+        "--iterations",
+        type=int,
+        metavar="N",
         help="with --dataloading: iterations that are timed (default: 100, on the CPU 10)",
-    )  # fmt: skip
+    )
     profile.add_argument("--json", action="store_true", help="print JSON instead of a table")
     profile.set_defaults(function=profile_command)
 
@@ -43,8 +50,10 @@ def profile_command(args: argparse.Namespace) -> int:
 
     plans, dataset_json = read_planned(args.dataset, args.plans)
     if domains := domains_in(plans_file(args.dataset, args.plans).parent):
-        raise ValueError(f"{args.dataset} is a universal run: profile nnUNetTrainerU2Net on each of its domains, "
-                         f"{', '.join(domains)}")  # fmt: skip
+        raise ValueError(
+            f"{args.dataset} is a universal run: profile nnUNetTrainerU2Net on each of its domains, "
+            f"{', '.join(domains)}"
+        )
     device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
     if args.dataloading:
         return profile_dataloading(args, plans, dataset_json, device)

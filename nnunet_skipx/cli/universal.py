@@ -1,4 +1,5 @@
 """`skipx universal`: one network for several data sets."""
+
 import argparse
 import os
 from typing import Any
@@ -16,14 +17,20 @@ def add_universal_parser(commands: Any) -> None:
     create.add_argument("--id", dest="number", type=int, required=True, help="id of the new data set, for example 500")
     create.add_argument("--name", default="Universal", help="its name (default: Universal)")
     create.add_argument(
-        "-c", dest="configurations", nargs="+", default=["3d_fullres"], metavar="CONFIGURATION",
+        "-c",
+        dest="configurations",
+        nargs="+",
+        default=["3d_fullres"],
+        metavar="CONFIGURATION",
         help="configurations (default: 3d_fullres)",
-    )  # fmt: skip
+    )
     create.add_argument("-p", dest="plans", default="nnUNetPlans", help="plans (default: nnUNetPlans)")
     create.add_argument(
-        "--sampling", choices=["round_robin", "sqrt", "proportional"], default="round_robin",
+        "--sampling",
+        choices=["round_robin", "sqrt", "proportional"],
+        default="round_robin",
         help="how often a domain comes: all alike, or by (the root of) its number of cases (default: round_robin)",
-    )  # fmt: skip
+    )
     create.add_argument(
         "--feature-scale", type=float, default=1.0, metavar="FACTOR", help="of the planned widths (default: 1)"
     )
@@ -58,8 +65,10 @@ def universal_create_command(args: argparse.Namespace) -> int:
     folder = create_run(
         args.datasets, args.number, args.name, args.configurations, args.plans, args.sampling, args.feature_scale
     )
-    print(f"wrote {folder}\nTrain it with\n    nnUNetv2_train {args.number} {args.configurations[0]} FOLD "
-          f"-tr nnUNetTrainerU2NetUniversal -p {args.plans}")  # fmt: skip
+    print(
+        f"wrote {folder}\nTrain it with\n    nnUNetv2_train {args.number} {args.configurations[0]} FOLD "
+        f"-tr nnUNetTrainerU2NetUniversal -p {args.plans}"
+    )
     return 0
 
 

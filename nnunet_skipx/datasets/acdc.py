@@ -1,4 +1,5 @@
 """ACDC, cardiac cine MRI at end-diastole and end-systole: five folds of patients, nnU-Net's own."""
+
 import functools
 import re
 from pathlib import Path

@@ -1,4 +1,5 @@
 """BTCV, 13 abdominal organs in CT (synapse.org syn3193805): five-fold cross-validation on the 30 labelled scans."""
+
 import functools
 from pathlib import Path
 
@@ -7,9 +8,21 @@ from nnunet_skipx.datasets.source import files_by_key, find_folder, require_fold
 from nnunet_skipx.datasets.volumes import write_volume
 
 ORGANS = (
-    "background", "spleen", "right kidney", "left kidney", "gallbladder", "esophagus", "liver", "stomach", "aorta",
-    "inferior vena cava", "portal and splenic vein", "pancreas", "right adrenal gland", "left adrenal gland",
-)  # fmt: skip
+    "background",
+    "spleen",
+    "right kidney",
+    "left kidney",
+    "gallbladder",
+    "esophagus",
+    "liver",
+    "stomach",
+    "aorta",
+    "inferior vena cava",
+    "portal and splenic vein",
+    "pancreas",
+    "right adrenal gland",
+    "left adrenal gland",
+)
 LABELLED = tuple(f"{number:04d}" for number in (*range(1, 11), *range(21, 41)))
 IMAGE_NAME, LABEL_NAME = r"img(\d{4})\.nii(?:\.gz)?", r"label(\d{4})\.nii(?:\.gz)?"
 LICENCE = {"reference": "https://doi.org/10.7303/syn3193805", "licence": "on registration, see synapse.org"}

@@ -1,4 +1,5 @@
 """The data sets that `skipx convert` knows, and where each comes from."""
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path

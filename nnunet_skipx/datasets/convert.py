@@ -1,4 +1,5 @@
 """`skipx convert`: a recipe becomes an nnU-Net data set, checked by nnU-Net itself, with its folds and its origin."""
+
 import functools
 import hashlib
 import json
@@ -114,8 +115,11 @@ def is_converted(recipe: Recipe, folder: Path) -> bool:
         return False
     channels = len(recipe.channel_names) if recipe.file_ending == ".nii.gz" else 1
     written = [f"labels{case.part}/{case.name}{recipe.file_ending}" for case in recipe.cases if case.label]
-    written += [f"images{case.part}/{case.name}_{channel:04d}{recipe.file_ending}"
-                for case in recipe.cases for channel in range(channels)]  # fmt: skip
+    written += [
+        f"images{case.part}/{case.name}_{channel:04d}{recipe.file_ending}"
+        for case in recipe.cases
+        for channel in range(channels)
+    ]
     if not all((folder / name).is_file() for name in written):
         return False
     files = json.loads((folder / PROVENANCE_FILE).read_text())["files"]

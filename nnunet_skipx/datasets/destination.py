@@ -1,4 +1,5 @@
 """Where a converted data set goes: built beside its place, and put there whole or not at all."""
+
 import os
 import shutil
 from collections.abc import Iterator
@@ -41,18 +42,27 @@ def destination(name: str, number: int, overwrite: bool) -> Destination:
     raw, preprocessed = folder_of(RAW) / full_name, folder_of(PREPROCESSED) / full_name
     results = folder_of(RESULTS) / full_name if os.environ.get(RESULTS) else None
     others = [other for other in find_candidate_datasets(number) if other != full_name]
-    taken = [folder for variable in VARIABLES if os.environ.get(variable) for other in others
-             if (folder := folder_of(variable) / other).is_dir()]  # fmt: skip
+    taken = [
+        folder
+        for variable in VARIABLES
+        if os.environ.get(variable)
+        for other in others
+        if (folder := folder_of(variable) / other).is_dir()
+    ]
     if taken:
-        raise ValueError(f"data set id {number} is taken by {', '.join(map(str, taken))}: choose another id or remove "
-                         "that folder")  # fmt: skip
+        raise ValueError(
+            f"data set id {number} is taken by {', '.join(map(str, taken))}: choose another id or remove that folder"
+        )
     if results and any(results.glob("*")):
-        raise ValueError(f"{results} holds results of the data set {number} as it was: choose another id, or move them "
-                         "away")  # fmt: skip
+        raise ValueError(
+            f"{results} holds results of the data set {number} as it was: choose another id, or move them away"
+        )
     there = [path for path in (raw, preprocessed) if path.is_dir() and {p.name for p in path.iterdir()} - {SPLITS_FILE}]
     if there and not overwrite:
-        raise ValueError(f"data set id {number} is taken by {', '.join(map(str, there))}: choose another id, or "
-                         "replace raw and preprocessed data with --overwrite")  # fmt: skip
+        raise ValueError(
+            f"data set id {number} is taken by {', '.join(map(str, there))}: choose another id, or "
+            "replace raw and preprocessed data with --overwrite"
+        )
     return Destination(full_name, raw, preprocessed)
 
 

@@ -1,4 +1,5 @@
 """Downloads that resume, are verified, and appear under their final name only when whole."""
+
 import hashlib
 import os
 import tarfile

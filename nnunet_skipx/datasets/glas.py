@@ -1,4 +1,5 @@
 """GlaS (Warwick-QU), glands in histology: 85 pictures for training, the 80 of both test sets to be evaluated."""
+
 import csv
 import functools
 from pathlib import Path
@@ -57,8 +58,9 @@ def flat_cases(root: Path, options: Options) -> list[Case]:
     patients = patients_of(root)
     return [
         Case(padded(key), "Tr", (pictures[low],), (masks[low],), WRITE, patients.get(low, ""))
-        for key in wanted if (low := key.lower()) in pictures and low in masks
-    ]  # fmt: skip
+        for key in wanted
+        if (low := key.lower()) in pictures and low in masks
+    ]
 
 
 def patients_of(root: Path) -> dict[str, str]:

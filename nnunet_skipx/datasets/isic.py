@@ -1,4 +1,5 @@
 """ISIC 2016 (task 1) and 2018 (task 1), skin lesions in photographs: the official training and test parts."""
+
 import functools
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,14 +35,20 @@ class Year:
 
 YEARS = {
     "2016": Year(
-        (("ISBI2016_ISIC_Part1_Training_Data", "ISBI2016_ISIC_Part1_Training_GroundTruth"),
-         ("ISBI2016_ISIC_Part1_Test_Data", "ISBI2016_ISIC_Part1_Test_GroundTruth")), (900, 379),
+        (
+            ("ISBI2016_ISIC_Part1_Training_Data", "ISBI2016_ISIC_Part1_Training_GroundTruth"),
+            ("ISBI2016_ISIC_Part1_Test_Data", "ISBI2016_ISIC_Part1_Test_GroundTruth"),
+        ),
+        (900, 379),
     ),
     "2018": Year(
-        (("ISIC2018_Task1-2_Training_Input", "ISIC2018_Task1_Training_GroundTruth"),
-         ("ISIC2018_Task1-2_Test_Input", "ISIC2018_Task1_Test_GroundTruth")), (2594, 1000),
+        (
+            ("ISIC2018_Task1-2_Training_Input", "ISIC2018_Task1_Training_GroundTruth"),
+            ("ISIC2018_Task1-2_Test_Input", "ISIC2018_Task1_Test_GroundTruth"),
+        ),
+        (2594, 1000),
     ),
-}  # fmt: skip
+}
 
 
 def read(source: Path, options: Options) -> Recipe:
@@ -72,8 +79,9 @@ def find_year(source: Path) -> tuple[str, Year]:
         raise ValueError(f"{source} holds ISIC {' and '.join(there)}: give a folder with one of them")
     if not there:
         layouts = " or ".join(year.layout for year in YEARS.values())
-        raise FileNotFoundError(f"{source} is not the download: expected the folders {layouts}; "
-                                f"there are: {contents(source)}")  # fmt: skip
+        raise FileNotFoundError(
+            f"{source} is not the download: expected the folders {layouts}; there are: {contents(source)}"
+        )
     return there[0], YEARS[there[0]]
 
 

@@ -1,4 +1,5 @@
 """MoNuSeg 2018, nuclei in histology: 30 pictures for training, 14 to be evaluated; outlines become masks."""
+
 import functools
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,8 +38,9 @@ def read(source: Path, options: Options) -> Recipe:
         require_count(len(pairs[part]), expected, source, what, options.allow_missing)
     cases = [
         Case(f"{part}_{picture.stem}", "Tr", (picture,), (outlines,), write, patient=picture.stem[:BARCODE])
-        for part, both in pairs.items() for picture, outlines in both
-    ]  # fmt: skip
+        for part, both in pairs.items()
+        for picture, outlines in both
+    ]
     return Recipe(
         name=NAMES[masks],
         protocol=PROTOCOLS[masks],

@@ -1,4 +1,5 @@
 """Medical Segmentation Decathlon (MSD) task folders: checked first, then handed to nnU-Net's own converter."""
+
 import functools
 import os
 import re
@@ -79,9 +80,11 @@ def check_case(case: Case, image_target: Path, label_target: Path, channels: int
     label = read_volume(case.label[0])
     require_same_size(label, image)
     apart = farthest_corner(label.affine, image.affine, label.image.shape[:3])
-    notes = () if apart <= ROUNDING_MM else (
-        f"{label.path.name}: its grid lies {apart:.3g} mm off its image's; nnU-Net compares voxels and goes on",
-    )  # fmt: skip
+    notes = (
+        ()
+        if apart <= ROUNDING_MM
+        else (f"{label.path.name}: its grid lies {apart:.3g} mm off its image's; nnU-Net compares voxels and goes on",)
+    )
     return Written(label_counts(relabelled(label.voxels, label_ids, label.path)), notes)
 
 
@@ -91,7 +94,7 @@ def check_channels(image: Volume, channels: int) -> None:
     found = shape[3] if len(shape) == 4 else 1
     if len(shape) not in (3, 4) or found != channels:
         raise ValueError(
-            f"{image.path} has the shape {shape}, but dataset.json lists {channels} channel(s): correct \"modality\" "
+            f'{image.path} has the shape {shape}, but dataset.json lists {channels} channel(s): correct "modality" '
             "there, or restore the image"
         )
 

@@ -1,4 +1,5 @@
 """One function over many items, in processes, with a progress bar."""
+
 import multiprocessing
 import os
 import signal

@@ -1,4 +1,5 @@
 """A synthetic stand-in for the Decathlon's hippocampus: small, made in seconds, the same for the same seed."""
+
 import json
 import os
 import tempfile
@@ -78,9 +79,7 @@ def describe(training: list[str], test: list[str], seed: int) -> dict:
     }
 
 
-def make_case(
-    rng: np.random.Generator, shape: tuple[int, int, int]
-) -> tuple[nibabel.Nifti1Image, nibabel.Nifti1Image]:
+def make_case(rng: np.random.Generator, shape: tuple[int, int, int]) -> tuple[nibabel.Nifti1Image, nibabel.Nifti1Image]:
     """One image (16 bit) and its labels (8 bit, 0 to 2) on the same grid."""
     size = np.array(shape) + rng.integers(-3, 4, size=3)
     spacing = rng.uniform(0.95, 1.05, size=3).round(3)

@@ -1,4 +1,5 @@
 """Photographs and microscopy: RGB pictures and their masks, written as PNG, the format that nnU-Net reads."""
+
 import io
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,5 @@
 """A protocol: which cases, classes and folds make numbers comparable; dataset.json carries it from raw to results."""
+
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass

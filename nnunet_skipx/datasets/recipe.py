@@ -1,4 +1,5 @@
 """What every converter returns: the cases of a source and how they become an nnU-Net data set."""
+
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -78,8 +79,12 @@ def five_folds(names: Sequence[str]) -> Splits:
 def single_split(cases: Sequence[Case], validation: Collection[str]) -> Splits:
     """One fold that validates on the named cases and trains on all others with a label."""
     names = sorted(case.name for case in cases if case.part == "Tr")
-    return [{"train": [name for name in names if name not in validation],
-             "val": [name for name in names if name in validation]}]  # fmt: skip
+    return [
+        {
+            "train": [name for name in names if name not in validation],
+            "val": [name for name in names if name in validation],
+        }
+    ]
 
 
 def split_by_prefix(cases: Sequence[Case], training: str) -> Splits:

@@ -1,4 +1,5 @@
 """TransUNet's preprocessed scans: npz slices and h5 volumes, stacked to NIfTI volumes of 1 mm."""
+
 import zipfile
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,5 @@
 """Finding files in a download: other spellings, and what archive tools leave, are expected; gaps are not."""
+
 import os
 import re
 from collections.abc import Callable, Iterable

@@ -1,4 +1,5 @@
 """Synapse multi-organ, 8 organs of BTCV's 30 scans: TransUNet's one split, 18 for training and 12 to be evaluated."""
+
 import functools
 import re
 from collections import Counter
@@ -73,8 +74,9 @@ def sliced_cases(source: Path, options: Options) -> list[Case]:
     stacks = slices_by_case(train_folder, options.allow_missing)
     volumes = files_by_key(test_folder, VOLUME_NAME)
     for found, wanted, folder, name in (
-        (stacks, TRAIN, train_folder, "case{}_slice000.npz"), (volumes, TEST, test_folder, "case{}.npy.h5"),
-    ):  # fmt: skip
+        (stacks, TRAIN, train_folder, "case{}_slice000.npz"),
+        (volumes, TEST, test_folder, "case{}.npy.h5"),
+    ):
         require_keys(found, wanted, folder, name, options.allow_missing)
         if wrong := sorted(set(found) - set(wanted)):
             raise ValueError(f"{folder} holds case{wrong[0]}, expected only the cases {', '.join(wanted)}: remove it")

@@ -1,4 +1,5 @@
 """The data sets that we convert, in a line each; without an import, for the command line."""
+
 DATASETS = {
     "msd": "Medical Segmentation Decathlon, ten tasks: nnU-Net's five folds",
     "btcv": "BTCV, 13 organs in CT: five folds of the 30 labelled scans",

@@ -1,4 +1,5 @@
 """NIfTI volumes: read completely, checked, and written so that image and label share one grid."""
+
 import gzip
 import zlib
 from collections.abc import Mapping
@@ -14,8 +15,13 @@ from nnunet_skipx.datasets.recipe import Case, Written
 from nnunet_skipx.system.files import write_bytes
 
 UNREADABLE = (
-    EOFError, OSError, ValueError, zlib.error, nibabel.filebasedimages.ImageFileError,
-    nibabel.spatialimages.HeaderDataError, nibabel.wrapstruct.WrapStructError,
+    EOFError,
+    OSError,
+    ValueError,
+    zlib.error,
+    nibabel.filebasedimages.ImageFileError,
+    nibabel.spatialimages.HeaderDataError,
+    nibabel.wrapstruct.WrapStructError,
 )
 SAME_GRID_VOXELS = 0.5  # corners of one grid under two headers may lie so far apart, in voxels
 HEADER_BYTES = 348
@@ -80,9 +86,7 @@ def affine_for_nnunet(path: Path) -> np.ndarray:
     return LPS_TO_RAS @ affine
 
 
-def write_volume(
-    case: Case, image_target: Path, label_target: Path, label_ids: Mapping[int, int]
-) -> Written:
+def write_volume(case: Case, image_target: Path, label_target: Path, label_ids: Mapping[int, int]) -> Written:
     """Write a case's image bit by bit, and its label as 8 bit numbers on the image's grid.
 
     label_ids: id in the source -> id in the data set, complete. Raises ValueError for what does not fit.
@@ -121,8 +125,10 @@ def checked_header(image: Volume) -> tuple[nibabel.Nifti1Header, tuple[str, ...]
     if voxels.ndim > 3:
         notes.append(f"{image.path.name}: axes of length 1 removed from {voxels.shape}")
     if difference > ROUNDING_MM:
-        notes.append(f"{image.path.name}: its qform and sform lie {difference:.3g} mm apart; what SimpleITK, and so "
-                     "nnU-Net, reads was kept")  # fmt: skip
+        notes.append(
+            f"{image.path.name}: its qform and sform lie {difference:.3g} mm apart; what SimpleITK, and so "
+            "nnU-Net, reads was kept"
+        )
     return header, tuple(notes)
 
 

@@ -1,4 +1,5 @@
 """From a task folder in the Decathlon's layout to preprocessed data, folds and the demo's small plans."""
+
 import json
 import os
 import subprocess

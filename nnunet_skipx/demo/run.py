@@ -1,4 +1,5 @@
 """`skipx demo`: data -> nnU-Net raw -> plans -> five folds x trainers -> a table and a report, on the CPU."""
+
 import json
 import os
 from collections.abc import Iterable, Sequence

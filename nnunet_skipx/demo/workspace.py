@@ -1,4 +1,5 @@
 """The demo's folder: nnU-Net's three folders, logs and the report, and the environment its processes run in."""
+
 import os
 import shutil
 from dataclasses import dataclass

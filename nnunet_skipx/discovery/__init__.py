@@ -1,4 +1,5 @@
 """The folder that nnU-Net's trainer search is pointed at; it holds one flat module, `nnunet_skipx_trainer_finder`."""
+
 import os
 from pathlib import Path
 

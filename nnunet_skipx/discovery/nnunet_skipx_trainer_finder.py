@@ -3,6 +3,7 @@
 nnU-Net imports each flat module of the folder as a top-level module and forgets it afterwards, so no class may live
 here: the classes come from the installed package and are therefore the same object at every look-up and pickle.
 """
+
 from typing import Any
 
 

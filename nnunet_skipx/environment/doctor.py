@@ -3,6 +3,7 @@
 Everything that imports torch or nnU-Net happens in one subprocess (`probe`), which answers in JSON: a broken
 torchvision breaks the probe's answer and not the doctor, and nnU-Net's chatter stays inside.
 """
+
 import importlib
 import importlib.metadata
 import importlib.util

@@ -7,6 +7,7 @@ From 3.15 on a `.start` file of the same name silences the import line and names
 The function stands beside it in site-packages and not in our package: Python reports an entry point that it cannot
 import, so a hook left behind by an uninstalled package would print an error at every start.
 """
+
 import sys
 import sysconfig
 from pathlib import Path
@@ -37,7 +38,7 @@ def hook_line() -> str:
     return (
         f'import os; folder = {ext_path()!a}; value = os.environ.get("{EXT_VARIABLE}", ""); '
         'folder not in value.split(os.pathsep) and os.path.isfile(os.path.join(folder, "__init__.py")) '
-        f'and os.environ.update({EXT_VARIABLE}=value + os.pathsep + folder if value else folder)'
+        f"and os.environ.update({EXT_VARIABLE}=value + os.pathsep + folder if value else folder)"
     )
 
 

@@ -1,4 +1,5 @@
 """Reaching into a trained network at inference: watch what its skips and gates do, or cut one of its skips."""
+
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

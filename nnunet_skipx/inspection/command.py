@@ -1,4 +1,5 @@
 """`skipx inspect`: what skips and gates of a trained model do, measured on the cases its folds are validated on."""
+
 import itertools
 import math
 import sys

@@ -1,4 +1,5 @@
 """What `skipx inspect` found in a model folder, as tables."""
+
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass

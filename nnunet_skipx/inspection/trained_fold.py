@@ -1,4 +1,5 @@
 """A trained fold as nnU-Net left it: its network in nnU-Net's predictor, and the cases that it is validated on."""
+
 import json
 import math
 import os

@@ -3,6 +3,7 @@
 In this order a map is a matrix, `(B, voxels, C)`, called rows here: a 1x1 convolution is a plain product, and oneDNN's
 depthwise kernels are fast. torch's own instance norm would bring such a map back to the other order first.
 """
+
 from collections.abc import Sequence
 from typing import Any
 

@@ -4,6 +4,7 @@
 the speed of memory; the input's gradient as one more forward convolution, with the mirrored kernel; and the kernel's
 gradient plane by plane, because oneDNN has a fast backward for depthwise kernels in 2D only.
 """
+
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,9 +16,7 @@ from nnunet_skipx.kernels.channels_last import channels_last, empty_channels_las
 from nnunet_skipx.kernels.depthwise_gpu import depthwise_op, has_kernels, input_gradient_op, kernel_gradient_op
 
 
-def depthwise(
-    x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, stride: Sequence[int]
-) -> torch.Tensor:
+def depthwise(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, stride: Sequence[int]) -> torch.Tensor:
     """Depthwise convolution of `(B, C, *spatial)`, padded so that stride 1 keeps the size; channels last.
 
     Args:
@@ -81,9 +80,18 @@ def stock_backward(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """`depthwise_backward` by torch's own kernels."""
     grad_x, grad_weight, _ = torch.ops.aten.convolution_backward(
-        grad, x, weight, None, stride, padding(weight), [1] * len(stride), False, [0] * len(stride), len(weight),
+        grad,
+        x,
+        weight,
+        None,
+        stride,
+        padding(weight),
+        [1] * len(stride),
+        False,
+        [0] * len(stride),
+        len(weight),
         [True, True, False],
-    )  # fmt: skip
+    )
     return boxes(grad_x, factor), grad_weight
 
 
@@ -154,9 +162,18 @@ def kernel_gradient(grad: torch.Tensor, x: torch.Tensor, weight: torch.Tensor) -
 def plane_kernel_gradient(grad: torch.Tensor, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     """Gradient of a depthwise 2D kernel `(C, 1, h, w)` from maps `(planes, C, H, W)`."""
     return torch.ops.aten.convolution_backward(
-        grad, x, weight.contiguous(), None, [1, 1], padding(weight), [1, 1], False, [0, 0], len(weight),
+        grad,
+        x,
+        weight.contiguous(),
+        None,
+        [1, 1],
+        padding(weight),
+        [1, 1],
+        False,
+        [0, 0],
+        len(weight),
         [False, True, False],
-    )[1]  # fmt: skip
+    )[1]
 
 
 def padding(weight: torch.Tensor) -> list[int]:

@@ -1,4 +1,5 @@
 """Depthwise convolutions on a GPU: Triton kernels as operators of torch, which compiled graphs call as they are."""
+
 import importlib
 import importlib.util
 import math
@@ -35,9 +36,17 @@ def depthwise_op(x: torch.Tensor, weight: torch.Tensor, stride: Sequence[int]) -
     lines = math.prod(y.shape) // y.shape[1] // y.shape[-1]
     grid = (lines * math.ceil(y.shape[-1] / block_w), math.ceil(y.shape[1] / block_c))
     kernels().convolve[grid](
-        channels_last(x), weight.contiguous(), y, *sizes(x), *sizes(y), x.shape[1], *in_3d(stride),
-        *in_3d(weight.shape[2:]), block_w, block_c,
-    )  # fmt: skip
+        channels_last(x),
+        weight.contiguous(),
+        y,
+        *sizes(x),
+        *sizes(y),
+        x.shape[1],
+        *in_3d(stride),
+        *in_3d(weight.shape[2:]),
+        block_w,
+        block_c,
+    )
     return y
 
 
@@ -56,9 +65,17 @@ def input_gradient_op(
     lines = math.prod(size) // size[1] // size[-1]
     grid = (lines * math.ceil(size[-1] / block_w), math.ceil(size[1] / block_c))
     kernels().convolve_back[grid](
-        channels_last(grad), weight.contiguous(), grad_x, *sizes(grad_x), *sizes(grad), size[1], *in_3d(stride),
-        *in_3d(weight.shape[2:]), block_w, block_c,
-    )  # fmt: skip
+        channels_last(grad),
+        weight.contiguous(),
+        grad_x,
+        *sizes(grad_x),
+        *sizes(grad),
+        size[1],
+        *in_3d(stride),
+        *in_3d(weight.shape[2:]),
+        block_w,
+        block_c,
+    )
     return grad_x
 
 
@@ -79,9 +96,22 @@ def kernel_gradient_op(
     taps = power_of_2(kw)
     sums = torch.empty(math.ceil(lines / each), kd * kh * kw, channels, device=x.device)
     kernels().correlate[(len(sums), kd * kh, math.ceil(channels / block_c))](
-        channels_last(grad), channels_last(x), sums, *sizes(x), *sizes(grad), channels, *in_3d(stride), lines, each,
-        kd, kh, kw, taps, max(1, block_w // taps), block_c,
-    )  # fmt: skip
+        channels_last(grad),
+        channels_last(x),
+        sums,
+        *sizes(x),
+        *sizes(grad),
+        channels,
+        *in_3d(stride),
+        lines,
+        each,
+        kd,
+        kh,
+        kw,
+        taps,
+        max(1, block_w // taps),
+        block_c,
+    )
     return sums.sum(0).T.reshape(channels, 1, *kernel)
 
 

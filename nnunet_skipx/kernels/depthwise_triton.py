@@ -4,6 +4,7 @@ A map is read as `(B, D, H, W, C)` with C next to each other in memory, one in 2
 writes every map once, as far as the neighbours of a voxel lie in the GPU's cache, and sums in float32. Kernels have odd
 lengths; an axis is padded by half of that, so that stride 1 keeps its size.
 """
+
 # A kernel takes pointers and integers, and constants in capitals, as is usual with Triton.
 # mypy: allow-untyped-defs
 # ruff: noqa: ANN001, ANN201, N803
@@ -13,9 +14,25 @@ import triton.language as tl
 
 @triton.jit
 def convolve(
-    x, w, y, planes, lines, voxels, out_planes, out_lines, out_voxels, channels, stride_d, stride_h, stride_w,
-    KD: tl.constexpr, KH: tl.constexpr, KW: tl.constexpr, BLOCK_W: tl.constexpr, BLOCK_C: tl.constexpr,
-):  # fmt: skip
+    x,
+    w,
+    y,
+    planes,
+    lines,
+    voxels,
+    out_planes,
+    out_lines,
+    out_voxels,
+    channels,
+    stride_d,
+    stride_h,
+    stride_w,
+    KD: tl.constexpr,
+    KH: tl.constexpr,
+    KW: tl.constexpr,
+    BLOCK_W: tl.constexpr,
+    BLOCK_C: tl.constexpr,
+):
     """y, the convolution of x with w: a program per part of a line of y and block of channels."""
     parts = tl.cdiv(out_voxels, BLOCK_W)
     line = (tl.program_id(0) // parts).to(tl.int64)
@@ -42,9 +59,25 @@ def convolve(
 
 @triton.jit
 def convolve_back(
-    grad, w, grad_x, planes, lines, voxels, out_planes, out_lines, out_voxels, channels, stride_d, stride_h, stride_w,
-    KD: tl.constexpr, KH: tl.constexpr, KW: tl.constexpr, BLOCK_W: tl.constexpr, BLOCK_C: tl.constexpr,
-):  # fmt: skip
+    grad,
+    w,
+    grad_x,
+    planes,
+    lines,
+    voxels,
+    out_planes,
+    out_lines,
+    out_voxels,
+    channels,
+    stride_d,
+    stride_h,
+    stride_w,
+    KD: tl.constexpr,
+    KH: tl.constexpr,
+    KW: tl.constexpr,
+    BLOCK_W: tl.constexpr,
+    BLOCK_C: tl.constexpr,
+):
     """The gradient of x from that of y: a program per part of a line of x and block of channels."""
     parts = tl.cdiv(voxels, BLOCK_W)
     line = (tl.program_id(0) // parts).to(tl.int64)
@@ -76,11 +109,28 @@ def convolve_back(
 
 @triton.jit
 def correlate(
-    grad, x, sums, planes, lines, voxels, out_planes, out_lines, out_voxels, channels, stride_d, stride_h, stride_w,
-    all_lines, lines_each,
-    KD: tl.constexpr, KH: tl.constexpr, KW: tl.constexpr, TAPS: tl.constexpr, BLOCK_W: tl.constexpr,
+    grad,
+    x,
+    sums,
+    planes,
+    lines,
+    voxels,
+    out_planes,
+    out_lines,
+    out_voxels,
+    channels,
+    stride_d,
+    stride_h,
+    stride_w,
+    all_lines,
+    lines_each,
+    KD: tl.constexpr,
+    KH: tl.constexpr,
+    KW: tl.constexpr,
+    TAPS: tl.constexpr,
+    BLOCK_W: tl.constexpr,
     BLOCK_C: tl.constexpr,
-):  # fmt: skip
+):
     """Parts of w's gradient, `(parts, KD * KH * KW, C)`: a program per `lines_each` lines of y, row of taps, block."""
     part, row = tl.program_id(0), tl.program_id(1)
     c = tl.program_id(2) * BLOCK_C + tl.arange(0, BLOCK_C)

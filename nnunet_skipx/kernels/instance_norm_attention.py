@@ -3,6 +3,7 @@
 The norm has no affine part. Its mean is the same for all scores of a row, so it cancels in the softmax, and what is
 left is one factor r = 1 / sqrt(variance + eps) per matrix of scores.
 """
+
 import math
 from collections.abc import Callable, Sequence
 
@@ -23,9 +24,12 @@ def channel_attention_weights(q: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
 
 
 def channel_attention(
-    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, dropout: float = 0.0,
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    dropout: float = 0.0,
     chosen: Callable[[torch.Tensor], torch.Tensor] | None = None,
-) -> torch.Tensor:  # fmt: skip
+) -> torch.Tensor:
     """(A V^T)^T with A = softmax(IN(Q^T K)): channels attend to channels; tokens `(B, n, C)` to tokens `(B, n, C)`.
 
     `chosen` is shown A, `(B, C, C)`, ahead of the dropout.

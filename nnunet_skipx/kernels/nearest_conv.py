@@ -6,6 +6,7 @@ their own. Two exact ways follow, both at the small map's size. By phase: one co
 first and the last voxels of blocks of two. By tap: every tap of the kernel is multiplied with the small map by itself;
 the products are brought to the voxels that read them, summed over several maps on the way.
 """
+
 import functools
 from collections.abc import Callable, Sequence
 from math import prod

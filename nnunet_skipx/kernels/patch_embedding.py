@@ -1,4 +1,5 @@
 """Patches to tokens: a convolution whose kernel is its stride, as one matrix product."""
+
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,4 +1,5 @@
 """Layers with parameters of their own for each of S token lists of one length, evaluated side by side."""
+
 import torch
 from torch import nn
 from torch.nn import functional as F

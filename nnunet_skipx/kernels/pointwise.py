@@ -1,4 +1,5 @@
 """1x1 convolutions as matrix products, with the instance norm behind them folded into the matrix."""
+
 from collections.abc import Callable
 from typing import Any
 

@@ -1,4 +1,5 @@
 """Resizing of feature maps, linear along every spatial axis, plain or antialiased."""
+
 from collections.abc import Sequence
 
 import torch

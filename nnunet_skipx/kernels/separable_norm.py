@@ -1,4 +1,5 @@
 """The separable unit in one autograd function, which keeps nothing but its input and a few numbers per channel."""
+
 from typing import Any, NamedTuple
 
 import torch
@@ -103,18 +104,25 @@ class SeparableNorm(torch.autograd.Function):
             grad_rows, grads = rows_backward(rows(channels_last(grad)), rows(y), out, Layers(*layers), options.slope)
             grad_y = grad_rows.mT.unflatten(2, y.shape[2:])
             del y, grad_rows
-            grad_x, grad_kernel = depthwise_backward(
-                grad_y, joined, kernel.to(x.dtype), options.stride, options.factor
-            )
+            grad_x, grad_kernel = depthwise_backward(grad_y, joined, kernel.to(x.dtype), options.stride, options.factor)
         grad_skip = None
         if skip is not None:
             grad_x, grad_skip = grad_x.split([x.shape[1], skip.shape[1]], 1)
         grad_kernel_bias = kernel.new_zeros(len(kernel)) if ctx.has_biases[0] else None
         grad_bias = weight.new_zeros(len(weight)) if ctx.has_biases[1] else None
         return (
-            grad_x, grad_skip, grad_kernel.to(kernel.dtype), grad_kernel_bias, grads.gamma, grads.beta,
-            grads.w.to(weight.dtype).view_as(weight), grad_bias, grads.out_gamma, grads.out_beta, None,
-        )  # fmt: skip
+            grad_x,
+            grad_skip,
+            grad_kernel.to(kernel.dtype),
+            grad_kernel_bias,
+            grads.gamma,
+            grads.beta,
+            grads.w.to(weight.dtype).view_as(weight),
+            grad_bias,
+            grads.out_gamma,
+            grads.out_beta,
+            None,
+        )
 
 
 def join(x: torch.Tensor, skip: torch.Tensor | None, factor: tuple[int, ...] | None) -> torch.Tensor:

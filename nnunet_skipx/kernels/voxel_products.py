@@ -1,4 +1,5 @@
 """Products of small matrices with maps, whose matrix gets its gradient, a sum over voxels, in pieces and in float32."""
+
 from typing import Any
 
 import torch

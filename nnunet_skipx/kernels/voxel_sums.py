@@ -1,4 +1,5 @@
 """Matrix products that sum over voxels, in pieces that keep a whole GPU busy."""
+
 import torch
 
 # A GPU gives each tile of a product's output to one of its processors, however many numbers are summed. Pieces of this

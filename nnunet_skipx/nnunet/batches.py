@@ -1,4 +1,5 @@
 """The shapes of what nnU-Net's data loader gives a trainer."""
+
 from typing import Any
 
 import torch
@@ -15,8 +16,9 @@ def target_shapes(trainer: nnUNetTrainer) -> list[tuple[int, ...]]:
     patch, labels = trainer.configuration_manager.patch_size, trainer.label_manager
     channels = len(labels.all_regions) + labels.has_ignore_label if labels.has_regions else 1
     scales = trainer._get_deep_supervision_scales() or [[1] * len(patch)]
-    return [(trainer.batch_size, channels, *(round(n * s) for n, s in zip(patch, scale, strict=True)))
-            for scale in scales]  # fmt: skip
+    return [
+        (trainer.batch_size, channels, *(round(n * s) for n, s in zip(patch, scale, strict=True))) for scale in scales
+    ]
 
 
 def random_batch(trainer: nnUNetTrainer) -> dict[str, Any]:

@@ -1,4 +1,5 @@
 """Checkpoints as nnU-Net's trainers write them, read with an eye on those that a kill or a full disk cut off."""
+
 import errno
 import pickle
 import zipfile
@@ -24,5 +25,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     except (RuntimeError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile, OSError) as error:
         if isinstance(error, OSError) and error.errno != errno.EINVAL:  # torch seeks ahead of a short file's beginning
             raise
-        raise DamagedCheckpointError(f"{path} cannot be read ({error}): copy it again, or delete it and train its fold "
-                                "with --c, which goes on from the checkpoint before") from error  # fmt: skip
+        raise DamagedCheckpointError(
+            f"{path} cannot be read ({error}): copy it again, or delete it and train its fold "
+            "with --c, which goes on from the checkpoint before"
+        ) from error

@@ -1,4 +1,5 @@
 """nnU-Net's folders."""
+
 import os
 from pathlib import Path
 

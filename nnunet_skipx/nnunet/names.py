@@ -1,4 +1,5 @@
 """The names that nnU-Net gives data sets, models and networks."""
+
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,6 +31,8 @@ class ModelName(NamedTuple):
         """The parts of a folder's name; ValueError for another kind of name."""
         parts = folder.name.split("__")
         if len(parts) != 3:
-            raise ValueError(f"{folder} is not a model folder of nnU-Net: expected a name like "
-                             "nnUNetTrainer__nnUNetPlans__3d_fullres")  # fmt: skip
+            raise ValueError(
+                f"{folder} is not a model folder of nnU-Net: expected a name like "
+                "nnUNetTrainer__nnUNetPlans__3d_fullres"
+            )
         return cls(*parts)

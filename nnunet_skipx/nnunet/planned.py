@@ -1,4 +1,5 @@
 """What nnU-Net has planned for a data set, read from nnUNet_preprocessed."""
+
 import json
 from pathlib import Path
 from typing import Any

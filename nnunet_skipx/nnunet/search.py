@@ -1,4 +1,5 @@
 """Finds trainers as nnU-Net's commands do."""
+
 import io
 import warnings
 from contextlib import redirect_stdout
@@ -15,5 +16,7 @@ def find_trainer(name: str) -> type[nnUNetTrainer]:
             warnings.simplefilter("ignore")
             return recursive_find_trainer_class_by_name(name)
     except RuntimeError as error:
-        raise ValueError(f"nnU-Net finds no trainer {name!r}: check the spelling (`skipx list` shows ours), and with "
-                         "`skipx doctor` that the environment variable nnUNet_extTrainer is set.") from error
+        raise ValueError(
+            f"nnU-Net finds no trainer {name!r}: check the spelling (`skipx list` shows ours), and with "
+            "`skipx doctor` that the environment variable nnUNet_extTrainer is set."
+        ) from error

@@ -1,4 +1,5 @@
 """A trainer of nnU-Net's that leaves nothing behind: no data, no results."""
+
 import io
 import tempfile
 from collections.abc import Iterator
@@ -29,9 +30,12 @@ def throwaway_trainer(trainer_class: type[nnUNetTrainer], setting: Setting) -> I
     """A trainer whose folders exist inside only; what it prints there is dropped."""
     with _throwaway_folders(setting), redirect_stdout(io.StringIO()):
         yield trainer_class(
-            {**setting.plans, "continue_training": False}, setting.configuration, 0, setting.dataset_json,
+            {**setting.plans, "continue_training": False},
+            setting.configuration,
+            0,
+            setting.dataset_json,
             torch.device(setting.device),
-        )  # fmt: skip
+        )
 
 
 @contextmanager

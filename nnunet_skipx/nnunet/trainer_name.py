@@ -1,4 +1,5 @@
 """The grammar of trainers' names: a trainer, then options, each behind an underscore."""
+
 from typing import NamedTuple
 
 BASELINE = "nnUNetTrainer"

@@ -1,4 +1,5 @@
 """Networks inside the wrappers of DDP and torch.compile."""
+
 from torch import nn
 from torch._dynamo import OptimizedModule
 from torch.nn.parallel import DistributedDataParallel

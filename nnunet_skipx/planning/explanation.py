@@ -1,4 +1,5 @@
 """Predicted memory as text."""
+
 from collections.abc import Mapping
 
 from nnunet_skipx.planning.training_memory import TrainingMemory

@@ -1,4 +1,5 @@
 """torch's autocast to float16, as it works on CUDA, for fake tensors on a machine without a GPU."""
+
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,15 +12,44 @@ from torch.utils._pytree import tree_map
 
 # The parts of torch's lists (CUDA Op-Specific Behavior) that networks and losses of this package call.
 IN_HALF = {
-    F.conv2d, F.conv3d, F.conv_transpose2d, F.conv_transpose3d, F.linear, torch.bmm, torch.baddbmm, torch.mm,
-    torch.matmul, torch.Tensor.matmul, torch.Tensor.bmm, torch.Tensor.__matmul__, torch.einsum,
-}  # fmt: skip
+    F.conv2d,
+    F.conv3d,
+    F.conv_transpose2d,
+    F.conv_transpose3d,
+    F.linear,
+    torch.bmm,
+    torch.baddbmm,
+    torch.mm,
+    torch.matmul,
+    torch.Tensor.matmul,
+    torch.Tensor.bmm,
+    torch.Tensor.__matmul__,
+    torch.einsum,
+}
 IN_SINGLE = {
-    torch.softmax, F.softmax, torch.Tensor.softmax, torch.log_softmax, F.log_softmax, F.cross_entropy, F.layer_norm,
-    F.binary_cross_entropy_with_logits, torch.rsqrt, torch.Tensor.rsqrt, torch.Tensor.square, torch.square, torch.pow,
-    torch.Tensor.pow, torch.exp, torch.Tensor.exp, torch.log, torch.Tensor.log,
-    torch.sum, torch.Tensor.sum, torch.prod, torch.Tensor.prod,
-}  # fmt: skip
+    torch.softmax,
+    F.softmax,
+    torch.Tensor.softmax,
+    torch.log_softmax,
+    F.log_softmax,
+    F.cross_entropy,
+    F.layer_norm,
+    F.binary_cross_entropy_with_logits,
+    torch.rsqrt,
+    torch.Tensor.rsqrt,
+    torch.Tensor.square,
+    torch.square,
+    torch.pow,
+    torch.Tensor.pow,
+    torch.exp,
+    torch.Tensor.exp,
+    torch.log,
+    torch.Tensor.log,
+    torch.sum,
+    torch.Tensor.sum,
+    torch.prod,
+    torch.Tensor.prod,
+}
 
 
 class Autocast(TorchFunctionMode):

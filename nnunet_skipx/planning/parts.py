@@ -1,4 +1,5 @@
 """The parts of a training step's memory, by name."""
+
 import re
 from collections.abc import Iterator
 

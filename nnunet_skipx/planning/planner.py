@@ -1,4 +1,5 @@
 """nnU-Net's own planner with another network, whose memory is held against that network's reference values."""
+
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -27,26 +28,40 @@ class ArchitecturePlanner(ExperimentPlanner):
     """
 
     def __init__(
-        self, dataset: str, architecture: str, gigabytes: float, shares: Mapping[str, float],
-        plans_name: str, spacing: Sequence[float] | None,
-    ) -> None:  # fmt: skip
+        self,
+        dataset: str,
+        architecture: str,
+        gigabytes: float,
+        shares: Mapping[str, float],
+        plans_name: str,
+        spacing: Sequence[float] | None,
+    ) -> None:
         super().__init__(dataset, gigabytes, plans_name=plans_name, overwrite_target_spacing=spacing)
         self.architecture = architecture
         self.UNet_reference_val_2d = REFERENCES[architecture]["2d"] * shares["2d"]
         self.UNet_reference_val_3d = REFERENCES[architecture]["3d"] * shares["3d"]
 
     def static_estimate_VRAM_usage(  # nnU-Net calls it on the object; it has to know the architecture
-        self, patch_size: Sequence[int], input_channels: int, output_channels: int, arch_class_name: str,
-        arch_kwargs: dict[str, Any], arch_kwargs_req_import: Sequence[str],
-    ) -> int:  # fmt: skip
+        self,
+        patch_size: Sequence[int],
+        input_channels: int,
+        output_channels: int,
+        arch_class_name: str,
+        arch_kwargs: dict[str, Any],
+        arch_kwargs_req_import: Sequence[str],
+    ) -> int:
         """Elements of the maps of one sample, as the planned architecture counts them."""
         stock = {"network_class_name": arch_class_name, "arch_kwargs": arch_kwargs}
         planned = architecture_of(self.architecture, {"patch_size": patch_size, "architecture": stock})
         with torch.device("meta"):
             network = get_network_from_plans(
-                planned["network_class_name"], planned["arch_kwargs"], arch_kwargs_req_import, input_channels,
-                output_channels, allow_init=False,
-            )  # fmt: skip
+                planned["network_class_name"],
+                planned["arch_kwargs"],
+                arch_kwargs_req_import,
+                input_channels,
+                output_channels,
+                allow_init=False,
+            )
         return int(network.compute_conv_feature_map_size(patch_size))
 
     def get_plans_for_configuration(self, *args: Any, **kwargs: Any) -> dict[str, Any]:

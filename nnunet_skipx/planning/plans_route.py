@@ -1,4 +1,5 @@
 """Plans files that name one of our networks, for use with the stock nnUNetTrainer."""
+
 import json
 from pathlib import Path
 

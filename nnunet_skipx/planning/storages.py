@@ -1,4 +1,5 @@
 """Follow the life of every tensor's storage through a computation on fake tensors, which compute nothing."""
+
 import weakref
 from collections import Counter
 from collections.abc import Iterator

@@ -1,4 +1,5 @@
 """The memory at the peak of a trainer's training step, predicted without computing anything."""
+
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any

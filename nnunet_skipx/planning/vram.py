@@ -1,4 +1,5 @@
 """`skipx plan --vram`: plans for one of our networks whose training fits a GPU."""
+
 import io
 import json
 import sys
@@ -20,9 +21,15 @@ GIGABYTE = 2**30
 TRIALS = 5
 # What preprocessed data depend on, of a configuration and of the plans.
 DATA = (
-    "preprocessor_name", "spacing", "normalization_schemes", "use_mask_for_norm", "resampling_fn_data",
-    "resampling_fn_seg", "resampling_fn_data_kwargs", "resampling_fn_seg_kwargs",
-)  # fmt: skip
+    "preprocessor_name",
+    "spacing",
+    "normalization_schemes",
+    "use_mask_for_norm",
+    "resampling_fn_data",
+    "resampling_fn_seg",
+    "resampling_fn_data_kwargs",
+    "resampling_fn_seg_kwargs",
+)
 DATA_OF_ALL = ("transpose_forward", "foreground_intensity_properties_per_channel")
 
 Memory = dict[str, TrainingMemory]
@@ -101,11 +108,13 @@ def _check_sources(name: str, dataset: str, plans: str, source: dict[str, Any]) 
         raise FileNotFoundError("nnUNet_raw is not set: export nnUNet_raw=/path/to/raw")
     raw, fingerprint = (Path(str(folder), name) for folder in (nnUNet_raw, nnUNet_preprocessed))
     if not (raw / "dataset.json").is_file():
-        raise FileNotFoundError(f"{raw / 'dataset.json'} does not exist: put the raw data there, as nnU-Net plans "
-                                "with them")  # fmt: skip
+        raise FileNotFoundError(
+            f"{raw / 'dataset.json'} does not exist: put the raw data there, as nnU-Net plans with them"
+        )
     if not (fingerprint / "dataset_fingerprint.json").is_file():
-        raise FileNotFoundError(f"{fingerprint / 'dataset_fingerprint.json'} does not exist: run "
-                                f"nnUNetv2_extract_fingerprint -d {dataset}")  # fmt: skip
+        raise FileNotFoundError(
+            f"{fingerprint / 'dataset_fingerprint.json'} does not exist: run nnUNetv2_extract_fingerprint -d {dataset}"
+        )
 
 
 def _fitting_plans(

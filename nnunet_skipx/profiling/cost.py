@@ -1,4 +1,5 @@
 """What a network costs, counted without computing anything."""
+
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,5 +40,6 @@ def inference_network(
     channels = determine_num_input_channels(plans_manager, configuration_manager, dataset_json)
     heads = plans_manager.get_label_manager(dataset_json).num_segmentation_heads
     network = trainer.build_network_architecture(
-        plans_manager, configuration_manager, channels, heads, enable_deep_supervision=False)
+        plans_manager, configuration_manager, channels, heads, enable_deep_supervision=False
+    )
     return network.eval(), (1, channels, *configuration_manager.patch_size)

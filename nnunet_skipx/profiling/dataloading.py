@@ -1,4 +1,5 @@
 """Whether loading keeps up with the network: trainers with augmentation in workers and on the device, side by side."""
+
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
@@ -87,8 +88,10 @@ def _check(setting: LoadingSetting) -> None:
     if setting.iterations < 1:
         raise ValueError(f"--iterations {setting.iterations} measures nothing: give 1 or more")
     if previous := PlansManager(setting.plans).get_configuration(setting.configuration).previous_stage_name:
-        raise ValueError(f"{setting.configuration} loads the predictions of a trained {previous}, so its loading is "
-                         f"not measured: give -c {previous}, or another configuration that is no cascade")  # fmt: skip
+        raise ValueError(
+            f"{setting.configuration} loads the predictions of a trained {previous}, so its loading is "
+            f"not measured: give -c {previous}, or another configuration that is no cascade"
+        )
 
 
 def _measure_pair(pair: tuple[str, str], setting: LoadingSetting) -> tuple[list[Loading], list[str]]:
@@ -118,9 +121,9 @@ def _advice(rows: Sequence[Loading], setting: LoadingSetting) -> dict[str, Any]:
         "workers": chosen.workers,
         "iteration_seconds": chosen.iteration_seconds,
         "command": f"{WORKERS}={chosen.workers} nnUNetv2_train {number} {setting.configuration} {setting.fold} "
-                   f"-tr {chosen.trainer}{plans}{device}",
+        f"-tr {chosen.trainer}{plans}{device}",
         "reason": reason(rows, chosen, available_cores()),
-    }  # fmt: skip
+    }
 
 
 def _header(setting: LoadingSetting) -> dict[str, Any]:

@@ -1,4 +1,5 @@
 """Which augmentation mode and how many loading workers: rules over measured seconds."""
+
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +8,6 @@ from nnunet_skipx.nnunet.trainer_name import TrainerName
 
 GPU_AUGMENTATION = "gpuaug"  # the option in a trainer's name
 AS_FAST = 1.05  # repeated measurements differ by as muchfrom nnunet_skipx.nnunet.trainer_name import TrainerName
-
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,7 @@ class Loading:
 
 def expected_seconds(row: Loading, workers: int, cores: int) -> float:
     """Seconds of an iteration with this many workers (1 or more): the slowest of device, workers and all cores."""
-    return max(
-        row.step_seconds, row.batch_seconds / workers, (row.batch_seconds + row.step_cpu_seconds) / cores
-    )
+    return max(row.step_seconds, row.batch_seconds / workers, (row.batch_seconds + row.step_cpu_seconds) / cores)
 
 
 def best_workers(row: Loading, cores: int) -> int:

@@ -1,4 +1,5 @@
 """A trainer on really preprocessed data with nnU-Net's own loading workers, timed with and without them."""
+
 import io
 import multiprocessing
 import os
@@ -68,13 +69,19 @@ def opened(name: str, setting: LoadingSetting) -> Iterator[nnUNetTrainer]:
     What nnU-Net writes goes to a folder that vanishes: results, and the splits where there are none yet.
     """
     trainer_class = find_trainer(name)
-    with tempfile.TemporaryDirectory(prefix="skipx_profile_") as folder, \
-            environment({"nnUNet_results": folder, "nnUNet_wandb_enabled": "0"}), _threads_of_training(setting.device):
+    with (
+        tempfile.TemporaryDirectory(prefix="skipx_profile_") as folder,
+        environment({"nnUNet_results": folder, "nnUNet_wandb_enabled": "0"}),
+        _threads_of_training(setting.device),
+    ):
         with redirect_stdout(io.StringIO()):
             trainer = trainer_class(
-                {**setting.plans, "continue_training": False}, setting.configuration, setting.fold,
-                setting.dataset_json, torch.device(setting.device),
-            )  # fmt: skip
+                {**setting.plans, "continue_training": False},
+                setting.configuration,
+                setting.fold,
+                setting.dataset_json,
+                torch.device(setting.device),
+            )
             splits = Path(trainer.preprocessed_dataset_folder_base, SPLITS)
             trainer.preprocessed_dataset_folder_base = folder
             if splits.is_file():
@@ -181,9 +188,15 @@ def measured(name: str, trainer: nnUNetTrainer, workers: int, step: StepTime, it
         seconds, used = time.perf_counter() - start, cpu_seconds()
     cores_used = None if cpu is None or used is None else (used - cpu) / seconds
     return Loading(
-        name, workers, step.seconds, step.cpu_seconds, batch_seconds, seconds / iterations, waited / seconds,
+        name,
+        workers,
+        step.seconds,
+        step.cpu_seconds,
+        batch_seconds,
+        seconds / iterations,
+        waited / seconds,
         cores_used,
-    )  # fmt: skip
+    )
 
 
 def loader_seconds(trainer: nnUNetTrainer, loader: Any, workers: int, iterations: int) -> float:

@@ -1,4 +1,5 @@
 """Seconds and peak memory of steps such as a training step, on the CPU and on a CUDA GPU."""
+
 import multiprocessing
 import os
 import signal

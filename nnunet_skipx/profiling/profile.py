@@ -1,4 +1,5 @@
 """What trainers cost on a planned data set: parameters, operations, memory and time, side by side on this machine."""
+
 import statistics
 import sys
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,5 @@
 """A trainer's training step and its network's prediction of one patch, on random data of a plan's size."""
+
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -38,9 +39,7 @@ class Schedule:
 def schedule(trainer_class: type[nnUNetTrainer], setting: Setting) -> Schedule:
     """The schedule that a trainer sets itself when it is built."""
     with throwaway_trainer(trainer_class, setting) as trainer:
-        return Schedule(
-            trainer.num_epochs, trainer.num_iterations_per_epoch, trainer.num_val_iterations_per_epoch
-        )
+        return Schedule(trainer.num_epochs, trainer.num_iterations_per_epoch, trainer.num_val_iterations_per_epoch)
 
 
 def inference_step(trainer_class: type[nnUNetTrainer], setting: Setting) -> Step:

@@ -1,4 +1,5 @@
 """`skipx report`: from nnU-Net's results folders to a report in all formats."""
+
 import os
 import re
 from collections.abc import Sequence
@@ -61,9 +62,7 @@ class ReportOptions:
         return self.nsd_mm[position if len(self.nsd_mm) > 1 else 0]
 
 
-def report(
-    datasets: Sequence[Sequence[Path]], folds: Sequence[int] | None, out: Path, options: ReportOptions
-) -> str:
+def report(datasets: Sequence[Sequence[Path]], folds: Sequence[int] | None, out: Path, options: ReportOptions) -> str:
     """Write the report into `out`; returns the table for the terminal and where the files are.
 
     datasets: the model folders of each data set. folds: see `read_study`.
@@ -119,7 +118,8 @@ def compare(
             **({"report made with": options.command} if options.command else {}),
         },
         notes=(
-            *(study.protocol.notes if study.protocol else ()), *study.remarks,
+            *(study.protocol.notes if study.protocol else ()),
+            *study.remarks,
             *(cost.remark for cost in costs.values() if cost.remark),
         ),
     )

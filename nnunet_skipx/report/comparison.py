@@ -1,4 +1,5 @@
 """One data set's part of a report: what it is made from, and the numbers that follow from it."""
+
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -92,10 +93,7 @@ class Comparison:
     @functools.cached_property
     def sentences(self) -> list[str]:
         """What the numbers allow to say, one per contrast."""
-        return [
-            sentence(c, self.rope, self.removed(c.against), self.cost(c.row).claimed)
-            for c in self.contrasts
-        ]
+        return [sentence(c, self.rope, self.removed(c.against), self.cost(c.row).claimed) for c in self.contrasts]
 
     @property
     def protocol(self) -> str:

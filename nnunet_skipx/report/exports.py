@@ -1,4 +1,5 @@
 """The report's numbers for other programs: tidy tables, the challengeR format, JSON, Markdown and LaTeX."""
+
 import dataclasses
 import json
 from collections.abc import Sequence
@@ -22,10 +23,14 @@ def write_exports(comparisons: Sequence[Comparison], folder: Path) -> list[Path]
         "challenger.csv": challenger(table).to_csv(index=False),
         "report.json": json.dumps(finite(report_json(comparisons)), indent=2, allow_nan=False),
         "report.md": "\n\n".join(
-            [*(f"{caption}\n\n{markdown(shown)}" for caption, shown in tables.items()),
-             "\n".join(f"- {text}" for text in words), ""]),
+            [
+                *(f"{caption}\n\n{markdown(shown)}" for caption, shown in tables.items()),
+                "\n".join(f"- {text}" for text in words),
+                "",
+            ]
+        ),
         "report.tex": "\n".join(latex(caption, shown) for caption, shown in tables.items()),
-    }  # fmt: skip
+    }
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in contents.items():
         write_text(folder / name, text)

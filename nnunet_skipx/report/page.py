@@ -1,4 +1,5 @@
 """The cross-validation report: one offline HTML file, and a table for the terminal."""
+
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,9 +34,12 @@ class Part:
 def write_report(title: str, parts: Sequence[Part], folder: Path) -> Path:
     """Write `folder/report.html` and return its path."""
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True,
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
         lstrip_blocks=True,
-    )  # fmt: skip
+    )
     html = environment.get_template("report.html.j2").render(title=title, parts=parts, versions=versions())
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "report.html"
@@ -45,10 +49,7 @@ def write_report(title: str, parts: Sequence[Part], folder: Path) -> Path:
 
 def report_parts(comparisons: Sequence[Comparison]) -> list[Part]:
     """A part per data set, and one across them where there are several."""
-    parts = [
-        Part(c.dataset, c.protocol, c.sentences, remarks(c), sections(c))
-        for c in comparisons
-    ]  # fmt: skip
+    parts = [Part(c.dataset, c.protocol, c.sentences, remarks(c), sections(c)) for c in comparisons]
     return [across(comparisons), *parts] if len(comparisons) > 1 else parts
 
 
@@ -66,8 +67,13 @@ def across(comparisons: Sequence[Comparison]) -> Part:
         "count alike, however many cases they have; differences are tested within data sets only."
     )
     lacking = [f"{row} is not ranked: it has no results on {', '.join(names)}." for row, names in found.missing.items()]
-    return Part("Across data sets", ", ".join(c.dataset for c in comparisons), [], lacking,
-                [Section("Consensus", reading, consensus_table(found))])  # fmt: skip
+    return Part(
+        "Across data sets",
+        ", ".join(c.dataset for c in comparisons),
+        [],
+        lacking,
+        [Section("Consensus", reading, consensus_table(found))],
+    )
 
 
 def consensus_of(comparisons: Sequence[Comparison]) -> Consensus:

@@ -1,4 +1,5 @@
 """The sections of a report in their order: a heading, how to read it, a table, pictures."""
+
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -72,8 +73,7 @@ def result_section(comparison: Comparison) -> Section:
         "fixed seed. Mean: over the classes of a case, then over cases; SD: over cases. Differences are paired by "
         "case; p is that of the two-sided Wilcoxon signed-rank test, adjusted for all comparisons of this data set "
         "(Holm). Intervals cover the choice of cases, not the randomness of training, and the cases of one fold "
-        "share a network. "
-        + left_out(comparison),
+        "share a network. " + left_out(comparison),
         tables.result_table(comparison),
     )
 
@@ -128,9 +128,11 @@ def ranking_section(comparison: Comparison) -> Section:
         "the same bootstrap as above. The matrix holds every pair's Wilcoxon test, Holm-adjusted over all pairs; empty "
         "is undecided, not equal.",
         tables.ranking_table(comparison),
-        [places_panel(found.places.loc[found.table.sort_values("mean_rank").index]),
-         significance_panel(comparison.significance.decided.T)],
-    )  # fmt: skip
+        [
+            places_panel(found.places.loc[found.table.sort_values("mean_rank").index]),
+            significance_panel(comparison.significance.decided.T),
+        ],
+    )
 
 
 def cost_section(comparison: Comparison) -> Section:
@@ -184,9 +186,12 @@ def slices_section(comparison: Comparison) -> Section:
     if comparison.images_folder is None or comparison.labels_folder is None:
         return Section("Slices", "")
     panels, remarks = slice_panels(
-        comparison.table, comparison.model_folders, comparison.images_folder, comparison.labels_folder,
+        comparison.table,
+        comparison.model_folders,
+        comparison.images_folder,
+        comparison.labels_folder,
         comparison.dataset_json,
-    )  # fmt: skip
+    )
     reading = " ".join(["The slice with the most labelled voxels.", *remarks])
     return Section("Slices", reading, panels=panels)
 
@@ -246,10 +251,20 @@ def settings_section(comparison: Comparison) -> Section:
 
 
 TABLES: tuple[Callable[[Comparison], Section], ...] = (
-    result_section, contrast_section, metric_section, ranking_section, cost_section, fold_section,
+    result_section,
+    contrast_section,
+    metric_section,
+    ranking_section,
+    cost_section,
+    fold_section,
     health_section,
-)  # fmt: skip
+)
 PICTURES: tuple[Callable[[Comparison], Section], ...] = (
-    dice_section, pairs_section, slices_section, training_section, expert_section, inspection_section,
-)  # fmt: skip
+    dice_section,
+    pairs_section,
+    slices_section,
+    training_section,
+    expert_section,
+    inspection_section,
+)
 LAST: tuple[Callable[[Comparison], Section], ...] = (provenance_section, settings_section)

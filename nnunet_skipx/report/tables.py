@@ -1,4 +1,5 @@
 """The tables of a report as people read them: text, one line per row, its name in the first column."""
+
 import math
 from collections.abc import Callable, Mapping, Sequence
 
@@ -135,12 +136,7 @@ def cost_table(comparison: Comparison) -> pd.DataFrame:
     """What is known of the rows' cost; columns that nothing is known of are left out."""
     costs = comparison.costs.values()
     known = [name for name in COST_COLUMNS if any(getattr(cost, name) is not None for cost in costs)]
-    return pd.DataFrame(
-        [
-            {"Row": row.name, **_cost_cells(comparison.cost(row.name), known)}
-            for row in comparison.rows
-        ]
-    )
+    return pd.DataFrame([{"Row": row.name, **_cost_cells(comparison.cost(row.name), known)} for row in comparison.rows])
 
 
 def _cost_cells(cost: RowCost, known: Sequence[str]) -> dict[str, str]:

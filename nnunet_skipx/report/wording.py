@@ -1,4 +1,5 @@
 """What the numbers allow to say in words, and no more."""
+
 from collections.abc import Collection, Sequence
 
 import numpy as np

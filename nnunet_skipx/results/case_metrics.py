@@ -1,4 +1,5 @@
 """The metrics of one predicted label map against its reference, for the report of a cross-validation."""
+
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -15,9 +16,16 @@ LESIONS = ("lesion F1",)
 NAN = float("nan")
 
 
-def case_metrics(reference: np.ndarray, prediction: np.ndarray, spacing: Sequence[float],
-                 labels: Mapping[LabelKey, str], ignore_label: int | None, boundary: bool, nsd_mm: float,
-                 lesions: bool) -> dict[tuple[str, str], float]:
+def case_metrics(
+    reference: np.ndarray,
+    prediction: np.ndarray,
+    spacing: Sequence[float],
+    labels: Mapping[LabelKey, str],
+    ignore_label: int | None,
+    boundary: bool,
+    nsd_mm: float,
+    lesions: bool,
+) -> dict[tuple[str, str], float]:
     """(label name, metric) -> value: the metrics `OVERLAP` and, where asked for, `BOUNDARY` and `LESIONS`.
 
     reference, prediction: label maps (z, y, x). One slice, (1, y, x), is an image in 2D: its boundary is a contour.
@@ -56,15 +64,20 @@ def case_metrics(reference: np.ndarray, prediction: np.ndarray, spacing: Sequenc
 
 def _require_one_volume(reference: np.ndarray, prediction: np.ndarray, spacing: Sequence[float]) -> None:
     if reference.shape != prediction.shape:
-        raise ValueError(f"The reference has shape {reference.shape}, the prediction {prediction.shape}: they are of "
-                         "different cases, or one was resampled. Predict this case again from its original image.")
+        raise ValueError(
+            f"The reference has shape {reference.shape}, the prediction {prediction.shape}: they are of "
+            "different cases, or one was resampled. Predict this case again from its original image."
+        )
     if reference.ndim != 3 or len(spacing) != 3:
-        raise ValueError(f"Expected label maps (z, y, x) and three spacings, not shape {reference.shape} and spacing "
-                         f"{tuple(spacing)}. Drop the channel axis; a 2D image has shape (1, y, x).")
+        raise ValueError(
+            f"Expected label maps (z, y, x) and three spacings, not shape {reference.shape} and spacing "
+            f"{tuple(spacing)}. Drop the channel axis; a 2D image has shape (1, y, x)."
+        )
 
 
-def _cropped_masks(reference: np.ndarray, prediction: np.ndarray, scored: np.ndarray,
-                   key: LabelKey) -> tuple[np.ndarray, np.ndarray]:
+def _cropped_masks(
+    reference: np.ndarray, prediction: np.ndarray, scored: np.ndarray, key: LabelKey
+) -> tuple[np.ndarray, np.ndarray]:
     """Where each map has the label, cut down to the box around both.
 
     The box has no margin: MONAI closes a mask at the border of an array, so nothing changes but the time it takes.
@@ -81,8 +94,9 @@ def _overlap(reference: np.ndarray, prediction: np.ndarray) -> tuple[float, floa
     return _ratio(2 * tp, 2 * tp + fp + fn), _ratio(tp, tp + fp + fn), _ratio(fp - fn, tp + fn)
 
 
-def _boundary(reference: np.ndarray, prediction: np.ndarray, spacing: Sequence[float],
-              nsd_mm: float) -> tuple[float, float]:
+def _boundary(
+    reference: np.ndarray, prediction: np.ndarray, spacing: Sequence[float], nsd_mm: float
+) -> tuple[float, float]:
     """(NSD, HD95 in mm) of two masks in 2D or 3D."""
     if not reference.any() or not prediction.any():
         return 0.0 if reference.any() or prediction.any() else NAN, NAN

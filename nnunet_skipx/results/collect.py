@@ -1,4 +1,5 @@
 """Results folders of nnU-Net -> one tidy table with a row per fold, case and label."""
+
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,8 +11,18 @@ from nnunet_skipx.nnunet.names import ModelName
 from nnunet_skipx.results.dice import DiceRule, nnunet_dice
 
 COLUMNS = (
-    "dataset", "row", "trainer", "plans", "configuration", "replicate", "fold", "case", "label", "metric", "value",
-)  # fmt: skip
+    "dataset",
+    "row",
+    "trainer",
+    "plans",
+    "configuration",
+    "replicate",
+    "fold",
+    "case",
+    "label",
+    "metric",
+    "value",
+)
 LabelKey = int | tuple[int, ...]
 
 
@@ -23,8 +34,9 @@ def collect(model_folders: Sequence[Path], folds: Sequence[int]) -> pd.DataFrame
     The column `row`, the name of a model in a report, is its trainer's.
     Raises FileNotFoundError for a missing file, ValueError for one that nnU-Net cannot have written.
     """
-    return pd.concat([collect_fold(Path(folder), fold) for folder in model_folders for fold in folds],
-                     ignore_index=True)
+    return pd.concat(
+        [collect_fold(Path(folder), fold) for folder in model_folders for fold in folds], ignore_index=True
+    )
 
 
 def collect_fold(
@@ -42,8 +54,10 @@ def collect_fold(
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing: fold {fold} is not validated yet. Finish it with: {cure}")
     cell = (model_folder.parent.name, row or trainer, trainer, plans, configuration, replicate, fold)
-    rows = [(*cell, case, _label_name(names, key, path), "Dice", dice)
-            for case, key, dice in _read_summary(path, dataset_json["file_ending"], cure, dice_rule)]
+    rows = [
+        (*cell, case, _label_name(names, key, path), "Dice", dice)
+        for case, key, dice in _read_summary(path, dataset_json["file_ending"], cure, dice_rule)
+    ]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -51,35 +65,43 @@ def read_dataset_json(model_folder: Path) -> dict:
     """The dataset.json that nnU-Net copied into the model folder; FileNotFoundError where there is none."""
     path = model_folder / "dataset.json"
     if not path.is_file():
-        raise FileNotFoundError(f"{path} is missing: nnU-Net writes it when training starts. Check the folder's name, "
-                                "or copy the file from nnUNet_raw of this data set.")
+        raise FileNotFoundError(
+            f"{path} is missing: nnU-Net writes it when training starts. Check the folder's name, "
+            "or copy the file from nnUNet_raw of this data set."
+        )
     return load_json(str(path))
 
 
 def label_names(dataset_json: dict) -> dict[LabelKey, str]:
     """Label value, or tuple of values for a region, -> name, in the order of dataset.json."""
-    return {tuple(map(int, value)) if isinstance(value, list | tuple) else int(value): name
-            for name, value in dataset_json["labels"].items()}
+    return {
+        tuple(map(int, value)) if isinstance(value, list | tuple) else int(value): name
+        for name, value in dataset_json["labels"].items()
+    }
 
 
 def _label_name(names: dict[LabelKey, str], key: LabelKey, path: Path) -> str:
     if key not in names:
-        raise ValueError(f"{path} scores label {key}, which dataset.json of this model does not name (it has {names}). "
-                         "The two files belong to different trainings: validate this fold again with --val.")
+        raise ValueError(
+            f"{path} scores label {key}, which dataset.json of this model does not name (it has {names}). "
+            "The two files belong to different trainings: validate this fold again with --val."
+        )
     return names[key]
 
 
-def _read_summary(
-    path: Path, file_ending: str, cure: str, dice_rule: DiceRule
-) -> list[tuple[str, LabelKey, float]]:
+def _read_summary(path: Path, file_ending: str, cure: str, dice_rule: DiceRule) -> list[tuple[str, LabelKey, float]]:
     """(case, label key, Dice) in the file's order."""
     try:
         cases = load_summary_json(str(path))["metric_per_case"]
-        rows = [(Path(case["prediction_file"]).name.removesuffix(file_ending), key, dice_rule(metrics))
-                for case in cases for key, metrics in case["metrics"].items()]
+        rows = [
+            (Path(case["prediction_file"]).name.removesuffix(file_ending), key, dice_rule(metrics))
+            for case in cases
+            for key, metrics in case["metrics"].items()
+        ]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ValueError(f"{path} is not a summary that nnU-Net wrote ({type(error).__name__}: {error}). "
-                         f"Delete it, then: {cure}") from error
+        raise ValueError(
+            f"{path} is not a summary that nnU-Net wrote ({type(error).__name__}: {error}). Delete it, then: {cure}"
+        ) from error
     if not rows:
         raise ValueError(f"{path} holds no case. Delete it, then: {cure}")
     return rows

@@ -1,4 +1,5 @@
 """How published evaluation scripts count Dice where a class is absent, so that their numbers can be met."""
+
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal

@@ -1,4 +1,5 @@
 """The model folders that a report is about, among all results."""
+
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -41,8 +42,10 @@ def find_models(
     if domains := [name for path in chosen for name in domains_in(path)]:
         ids = " ".join(str(dataset_number(name)) for name in dict.fromkeys(domains))
         run = there[0].name
-        raise ValueError(f"{run} is a universal run, whose validations are its domains': report on those, -d {ids}, "
-                         f"with the trainers nnUNetTrainerU2Net..._from{dataset_number(run)}")  # fmt: skip
+        raise ValueError(
+            f"{run} is a universal run, whose validations are its domains': report on those, -d {ids}, "
+            f"with the trainers nnUNetTrainerU2Net..._from{dataset_number(run)}"
+        )
     return chosen
 
 

@@ -1,4 +1,5 @@
 """Metrics that nnU-Net's summaries lack, from the label maps themselves: side by side, and kept for the next report."""
+
 import hashlib
 import json
 import os
@@ -100,9 +101,7 @@ def label_map_metrics(
     return pd.DataFrame(rows, columns=list(table.columns)), problems
 
 
-def find_jobs(
-    models: Mapping[str, Sequence[Path]], table: pd.DataFrame, references: Path, ending: str
-) -> list[Job]:
+def find_jobs(models: Mapping[str, Sequence[Path]], table: pd.DataFrame, references: Path, ending: str) -> list[Job]:
     """A job for each case of each row and replicate."""
     columns = list(table.columns)
     cells = table[columns[: columns.index("case") + 1]].drop_duplicates()
@@ -154,8 +153,16 @@ def measure(job: Job, dataset_json: dict[str, Any], wanted: Wanted) -> dict[str,
     names = {key: name for key, name in label_names(dataset_json).items() if key != 0 and name != "ignore"}
     ignore = dataset_json["labels"].get("ignore")
     try:
-        values = case_metrics(maps[0], maps[1], properties["spacing"], names, ignore,
-                              wanted.nsd_mm is not None, wanted.nsd_mm or 0.0, wanted.lesions)  # fmt: skip
+        values = case_metrics(
+            maps[0],
+            maps[1],
+            properties["spacing"],
+            names,
+            ignore,
+            wanted.nsd_mm is not None,
+            wanted.nsd_mm or 0.0,
+            wanted.lesions,
+        )
     except ValueError as error:
         return f"Label map {job.prediction} cannot be compared: {error}"
     found = {f"{label}/{metric}": value for (label, metric), value in values.items() if metric != "Dice"}

@@ -1,4 +1,5 @@
 """Numbers stand in one table only when they follow one protocol; `skipx convert` writes it into dataset.json."""
+
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -27,8 +28,9 @@ def common_protocol(models: Mapping[str, Sequence[Path]]) -> tuple[Protocol | No
                 "belong in one table. Make a report of each, with -tr"
             )
     silent = dict.fromkeys(name for name, its in named if its is None)
-    return protocol, tuple(f"{name} names no protocol; its validation cases are those of {protocol.name}."
-                           for name in silent)  # fmt: skip
+    return protocol, tuple(
+        f"{name} names no protocol; its validation cases are those of {protocol.name}." for name in silent
+    )
 
 
 def told(protocol: Protocol) -> str:
@@ -52,12 +54,14 @@ def require_protocol_folds(protocol: Protocol, table: pd.DataFrame) -> None:
         row = part["row"].iloc[0]
         why = (
             f"the protocol has only {count} fold{'s' if count > 1 else ''}, and nnU-Net splits at random for others: "
-            f"leave fold {number} out with -f" if number >= count else
-            "splits_final.json was missing or changed when it was trained: copy it from the data set's folder in "
+            f"leave fold {number} out with -f"
+            if number >= count
+            else "splits_final.json was missing or changed when it was trained: copy it from the data set's folder in "
             "nnUNet_raw to that in nnUNet_preprocessed, and train and validate this fold again"
-        )  # fmt: skip
-        raise ValueError(f"fold {number} of {row} was validated on {len(cases)} cases that are not those of "
-                         f"{protocol.name}; {why}")  # fmt: skip
+        )
+        raise ValueError(
+            f"fold {number} of {row} was validated on {len(cases)} cases that are not those of {protocol.name}; {why}"
+        )
 
 
 def require_one_protocol_for_the_same_data(protocols: Mapping[str, Protocol | None]) -> None:

@@ -1,4 +1,5 @@
 """Where a row's numbers come from: settings, machine and versions as nnU-Net noted them when it trained."""
+
 import hashlib
 import json
 import re

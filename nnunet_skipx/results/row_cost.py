@@ -1,4 +1,5 @@
 """What a row of a report cost: counted from its plans, read from its logs, measured by `skipx profile`."""
+
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -38,9 +39,7 @@ class RowCost:
     removed: tuple[str, ...] = ()
 
 
-def row_cost(
-    folder: Path, logs: Mapping[int, TrainingLog], profiles: Sequence[Mapping[str, Any]] = ()
-) -> RowCost:
+def row_cost(folder: Path, logs: Mapping[int, TrainingLog], profiles: Sequence[Mapping[str, Any]] = ()) -> RowCost:
     """The cost of a model folder.
 
     logs: by fold. profiles: contents of `skipx profile --json`; the first that has this data set, plans, configuration

@@ -1,4 +1,5 @@
 """What a report compares: model folders of one data set, complete and comparable, or a refusal that says why not."""
+
 import json
 import re
 from collections.abc import Sequence
@@ -19,8 +20,8 @@ Models = dict[str, tuple[Path, ...]]  # a row's name -> its model folders, one p
 MODES = {  # what a name's options choose, and the remark where the choices differ
     augmentation_mode: "The training augmentation did not run in one mode, which is a difference of its own ({}).",
     step_mode: "The training steps did not run in one mode, which does the same in another time: seconds per epoch "
-               "are not comparable ({}).",
-}  # fmt: skip
+    "are not comparable ({}).",
+}
 
 
 @dataclass(frozen=True)
@@ -123,8 +124,9 @@ def complete_part(
 ) -> tuple[Models, tuple[int, ...], str]:
     """Models without their incomplete replicates, the folds that all first replicates have, and what that left out."""
     lacking = {folder for folder, _ in missing}
-    kept = {name: (first, *(other for other in others if other not in lacking))
-            for name, (first, *others) in models.items()}  # fmt: skip
+    kept = {
+        name: (first, *(other for other in others if other not in lacking)) for name, (first, *others) in models.items()
+    }
     firsts = {model_folders[0] for model_folders in kept.values()}
     shared = tuple(fold for fold in folds if not any((first, fold) in missing for first in firsts))
     if not shared:

@@ -1,4 +1,5 @@
 """nnU-Net's text logs of one fold -> what each epoch measured."""
+
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -46,8 +47,10 @@ def read_training_log(fold_folder: Path) -> TrainingLog:
     """Read all `training_log_*.txt` of a fold folder, oldest first; FileNotFoundError when there is none."""
     paths = sorted(fold_folder.glob("training_log_*.txt"), key=_written_at)
     if not paths:
-        raise FileNotFoundError(f"No training_log_*.txt in {fold_folder}: this fold has not been trained here. "
-                                "Check the folder, or train the fold with nnUNetv2_train.")
+        raise FileNotFoundError(
+            f"No training_log_*.txt in {fold_folder}: this fold has not been trained here. "
+            "Check the folder, or train the fold with nnUNetv2_train."
+        )
     lines: list[str] = []
     for path in paths:
         lines += path.read_text(encoding="utf-8", errors="replace").splitlines()

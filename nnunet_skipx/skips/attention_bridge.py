@@ -1,4 +1,5 @@
 """DAT and one DRA per skip as one mechanism (UDTransNet)."""
+
 import math
 from collections.abc import Sequence
 

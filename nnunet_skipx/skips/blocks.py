@@ -1,4 +1,5 @@
 """The op types a mechanism is built from, as nnU-Net's plans name them; one set serves 2D and 3D."""
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,5 @@
 """A gate of one weight per channel."""
+
 import torch
 from torch import nn
 

@@ -1,4 +1,5 @@
 """The cross-over skips of XUNet: every decoder stage sees every encoder stage."""
+
 from collections.abc import Sequence
 from math import prod
 

@@ -1,4 +1,5 @@
 """DAT, the dual attention transformer between encoder and decoder of UDTransNet: skips to tokens."""
+
 from collections.abc import Sequence
 
 import torch

@@ -1,4 +1,5 @@
 """One layer of UDTransNet's dual attention transformer, and the options that all of its parts share."""
+
 from dataclasses import dataclass
 from typing import Literal
 

@@ -1,4 +1,5 @@
 """DRA, the decoder-guided recalibration attention of UDTransNet: tokens and a decoder map to a skip."""
+
 from collections.abc import Sequence
 from typing import Literal
 

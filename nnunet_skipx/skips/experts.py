@@ -1,4 +1,5 @@
 """The experts of TA-MoSC: each is conv 1x1, conv 1x1, norm, activation, conv 1x1; gates mix their outputs."""
+
 import torch
 from torch import nn
 from torch.nn import functional as F

@@ -1,4 +1,5 @@
 """A full convolution and a norm: the down step of 3D U2-Net as released, and the unit of its twin."""
+
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,9 +26,15 @@ class FullUnit(nn.Module):
     shared = "conv"
 
     def __init__(
-        self, ops: BlockOps, channels_in: int, channels_out: int, kernel_size: Sequence[int], stride: Sequence[int],
-        bias: bool = True, pad_behind: bool = False,
-    ) -> None:  # fmt: skip
+        self,
+        ops: BlockOps,
+        channels_in: int,
+        channels_out: int,
+        kernel_size: Sequence[int],
+        stride: Sequence[int],
+        bias: bool = True,
+        pad_behind: bool = False,
+    ) -> None:
         super().__init__()
         self.conv: Any = ops.conv_op(channels_in, channels_out, tuple(kernel_size), bias=bias)
         self.norm = ops.norm(channels_out)

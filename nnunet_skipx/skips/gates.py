@@ -1,4 +1,5 @@
 """The gates of TA-MoSC: one routing decision per sample and skip, and the loss that keeps the experts in balance."""
+
 from typing import NamedTuple
 
 import torch

@@ -4,6 +4,7 @@ Instance norm gives every channel of every image the same mean and variance. A g
 it sees almost the same numbers in all images, where batch norm, the norm of most sources, leaves an image above or
 below the others. `docs/norms_and_gates.md` has the measurements.
 """
+
 from typing import Any
 
 import torch

@@ -1,4 +1,5 @@
 """A mark on the numbers that a mechanism chooses by the image, for `skipx inspect` and the tests to find."""
+
 import torch
 from torch import nn
 

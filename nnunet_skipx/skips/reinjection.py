@@ -1,4 +1,5 @@
 """Dense re-injection: every encoder stage also sees the image and all earlier maps, resized (MSA-UNet)."""
+
 import math
 from collections.abc import Sequence
 from typing import Any

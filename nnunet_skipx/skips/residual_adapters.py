@@ -1,4 +1,5 @@
 """Full convolutions with residual adapters, the alternatives that 3D U2-Net (MICCAI 2019) is compared with."""
+
 from collections.abc import Sequence
 
 import torch
@@ -16,9 +17,14 @@ class SeriesUnit(FullUnit):
     """
 
     def __init__(
-        self, ops: BlockOps, channels_in: int, channels_out: int, kernel_size: Sequence[int], stride: Sequence[int],
+        self,
+        ops: BlockOps,
+        channels_in: int,
+        channels_out: int,
+        kernel_size: Sequence[int],
+        stride: Sequence[int],
         bias: bool = True,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__(ops, channels_in, channels_out, kernel_size, stride, bias)
         self.adapter_norm = ops.norm(channels_out)
         self.adapter = ops.conv_op(channels_out, channels_out, 1, bias=False)
@@ -38,9 +44,14 @@ class ParallelUnit(FullUnit):
     """
 
     def __init__(
-        self, ops: BlockOps, channels_in: int, channels_out: int, kernel_size: Sequence[int], stride: Sequence[int],
+        self,
+        ops: BlockOps,
+        channels_in: int,
+        channels_out: int,
+        kernel_size: Sequence[int],
+        stride: Sequence[int],
         bias: bool = True,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__(ops, channels_in, channels_out, kernel_size, stride, bias)
         if any(k % 2 == 0 for k in kernel_size):
             raise ValueError(f"a parallel adapter needs odd kernel sizes, got {tuple(kernel_size)}: change the plans")

@@ -1,4 +1,5 @@
 """The separable unit of 3D U2-Net (MICCAI 2019): a domain's own adapter around a pointwise convolution to share."""
+
 from collections.abc import Sequence
 from typing import Any
 
@@ -32,9 +33,14 @@ class Separable(nn.Module):
     shared = "pointwise"
 
     def __init__(
-        self, ops: BlockOps, channels_in: int, channels_out: int, kernel_size: Sequence[int], stride: Sequence[int],
+        self,
+        ops: BlockOps,
+        channels_in: int,
+        channels_out: int,
+        kernel_size: Sequence[int],
+        stride: Sequence[int],
         bias: bool = True,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__()
         if any(k % 2 == 0 for k in kernel_size):
             raise ValueError(f"a separable unit needs odd kernel sizes, got {tuple(kernel_size)}: change the plans")
@@ -72,9 +78,18 @@ class Separable(nn.Module):
         slope = getattr(self.nonlin, "negative_slope", 0.0)
         options = UnitOptions(tuple(conv.stride), factor, slope, activated, self.norm.eps, self.out_norm.eps)
         return SeparableNorm.apply(
-            x, skip, conv.weight, conv.bias, self.norm.weight, self.norm.bias, point.weight, point.bias,
-            self.out_norm.weight, self.out_norm.bias, options,
-        )  # fmt: skip
+            x,
+            skip,
+            conv.weight,
+            conv.bias,
+            self.norm.weight,
+            self.norm.bias,
+            point.weight,
+            point.bias,
+            self.out_norm.weight,
+            self.out_norm.bias,
+            options,
+        )
 
     def fits_one_function(self) -> bool:
         """Whether `SeparableNorm` covers the norms and the activation."""

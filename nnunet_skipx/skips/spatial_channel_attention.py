@@ -1,4 +1,5 @@
 """Spatial-channel attention of MSA-UNet: two channel branches behind attention pooling, and a spatial term."""
+
 import functools
 from typing import Any
 

@@ -1,4 +1,5 @@
 """One segmentation head over maps of all resolutions, as a sum of heads (MSA-UNet)."""
+
 from collections.abc import Sequence
 
 import torch

@@ -1,4 +1,5 @@
 """TA-MoSC, the task-adaptive mixture of skip connections of UTANet (AAAI 2025)."""
+
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -70,9 +71,7 @@ class Docker(nn.Module):
         def keep(x: torch.Tensor) -> torch.Tensor:
             return narrow_to_support(x, size)
 
-        return conv1x1_norm_nonlin(
-            mixture, self.conv.weight.flatten(1), self.conv.bias, self.norm, self.nonlin, keep
-        )
+        return conv1x1_norm_nonlin(mixture, self.conv.weight.flatten(1), self.conv.bias, self.norm, self.nonlin, keep)
 
 
 class TAMoSC(nn.Module):

@@ -1,4 +1,5 @@
 """The grid of tokens that all skips of a network are brought to, per axis, from the plan."""
+
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,5 @@
 """BCa bootstrap confidence intervals of means over cases, resampled within their folds, for many columns at once."""
+
 import functools
 from collections import Counter
 from collections.abc import Hashable

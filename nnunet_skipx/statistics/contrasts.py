@@ -1,4 +1,5 @@
 """The numbers of the report: means per row, and contrasts between rows that belong together."""
+
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -109,8 +110,12 @@ def twins(names: Sequence[str]) -> list[tuple[str, str]]:
     """A row and a twin of it, for every twin that stands beside its row; options may come in any order."""
     parts = {name: _parts(name) for name in names}
     rows = [name for name in names if not parts[name][1]]  # a twin has no twins
-    return [(row, other) for row in rows for other in names
-            if parts[other][0] == parts[row][0] and _make_a_twin(parts[other][1])]  # fmt: skip
+    return [
+        (row, other)
+        for row in rows
+        for other in names
+        if parts[other][0] == parts[row][0] and _make_a_twin(parts[other][1])
+    ]
 
 
 def options_in(name: str) -> list[str]:
@@ -142,6 +147,7 @@ def metric_rows(table: pd.DataFrame, baseline: str) -> list[MetricRow]:
     for metric in (name for name in table["metric"].unique() if name != "Dice"):
         by_row = {contrast.row: contrast for contrast in contrasts(table, baseline, metric=metric, with_twins=False)}
         for name in table.loc[table["metric"] == metric, "row"].unique():
-            rows.append(MetricRow(metric, name, mean_interval(case_values(table, name, metric=metric)),
-                                  by_row.get(name)))  # fmt: skip
+            rows.append(
+                MetricRow(metric, name, mean_interval(case_values(table, name, metric=metric)), by_row.get(name))
+            )
     return rows

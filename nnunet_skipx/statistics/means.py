@@ -3,6 +3,7 @@
 The unit is the case. Folds of one cross-validation share training cases, so fold means are never tested as samples.
 Intervals cover the choice of cases, not the randomness of training.
 """
+
 from dataclasses import dataclass
 
 import numpy as np

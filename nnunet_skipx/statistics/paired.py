@@ -2,6 +2,7 @@
 
 Every function takes differences or values `(n,)` without NaN; the unit is the case.
 """
+
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import permutation_test, rankdata, t, ttest_1samp, wilcoxon
@@ -46,9 +47,14 @@ def sign_flip_p(differences: ArrayLike) -> float:
     if rounded.size == 1 or not rounded.any():
         return 1.0
     result = permutation_test(
-        (rounded,), np.mean, permutation_type="samples", vectorized=True, n_resamples=RESAMPLES,
-        rng=np.random.default_rng(SEED), axis=0,
-    )  # fmt: skip
+        (rounded,),
+        np.mean,
+        permutation_type="samples",
+        vectorized=True,
+        n_resamples=RESAMPLES,
+        rng=np.random.default_rng(SEED),
+        axis=0,
+    )
     return float(result.pvalue)
 
 

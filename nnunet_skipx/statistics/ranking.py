@@ -2,6 +2,7 @@
 
 Values have one row per case (fold, case) and one column per model; higher is better.
 """
+
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 

@@ -2,6 +2,7 @@
 
 `values` has one row per case and one column per model; higher is better.
 """
+
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,4 +1,5 @@
 """Numbers and intervals as text."""
+
 import math
 
 from nnunet_skipx.statistics.means import Interval

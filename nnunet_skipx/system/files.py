@@ -1,4 +1,5 @@
 """Files: written so that an interruption or a full disk never leaves half of one, read from the end."""
+
 import json
 import math
 import os

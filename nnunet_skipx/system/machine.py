@@ -1,4 +1,5 @@
 """The machine that this runs on."""
+
 import os
 import platform
 from pathlib import Path

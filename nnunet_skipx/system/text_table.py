@@ -1,4 +1,5 @@
 """Text tables for the terminal."""
+
 from collections.abc import Mapping, Sequence
 
 

@@ -1,4 +1,5 @@
 """Environment variables, for a while."""
+
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

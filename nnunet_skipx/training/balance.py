@@ -11,6 +11,7 @@ nnU-Net gives three ways to add a loss that depends on the inside of the network
   it and leaves None (never stale, never counted twice, no graph kept); only the outermost forward writes it, which
   activation checkpointing inside the network does not repeat; without a new training pass the loss refuses.
 """
+
 from collections.abc import Callable
 from typing import cast
 

@@ -1,4 +1,5 @@
 """What `skipx list` shows: every trainer with the size of its network, its options and what it does."""
+
 import inspect
 from typing import Any
 

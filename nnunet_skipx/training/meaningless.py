@@ -1,4 +1,5 @@
 """Combinations of options that mean nothing, because they would build the same network as a shorter name."""
+
 import itertools
 from collections.abc import Mapping, Sequence
 

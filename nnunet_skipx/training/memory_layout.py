@@ -1,4 +1,5 @@
 """Networks whose maps are channels last from end to end once they are compiled."""
+
 import functools
 
 import torch

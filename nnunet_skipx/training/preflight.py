@@ -1,4 +1,5 @@
 """A step on zeros before the workers start, so that what cannot work fails at once and as itself."""
+
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext

@@ -1,4 +1,5 @@
 """Counts the steps that the GradScaler skips, without waiting for the device to tell."""
+
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any

@@ -1,4 +1,5 @@
 """The stock trainer with one of our networks in it: what every trainer of the package has in common."""
+
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, cast

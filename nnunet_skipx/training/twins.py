@@ -3,6 +3,7 @@
 A network that is better than nnU-Net's may be so because it is larger. Its twin has the same budget and lacks the
 ingredient: what is left of the difference is due to the ingredient.
 """
+
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field

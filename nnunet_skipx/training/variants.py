@@ -3,6 +3,7 @@
 nnU-Net stores a trainer's name in checkpoints and folder names and takes no hyperparameters on the command line, so
 the name carries them. Every class is made once and lives in this module, so that it pickles by its name.
 """
+
 import functools
 import importlib
 import pkgutil
@@ -46,9 +47,14 @@ OPTIONS = {
 }
 # In the order in which they have the last word: the demo's optimiser replaces AdamW's.
 MIXINS = {
-    "fast": FastOption, "elastic": ElasticOption, "gpuaug": GpuAugOption, "bf16": Bf16Option, "stage2": Stage2Option,
-    "demo": DemoOption, "adamw": AdamWOption,
-}  # fmt: skip
+    "fast": FastOption,
+    "elastic": ElasticOption,
+    "gpuaug": GpuAugOption,
+    "bf16": Bf16Option,
+    "stage2": Stage2Option,
+    "demo": DemoOption,
+    "adamw": AdamWOption,
+}
 
 
 def trainer_names() -> list[str]:
@@ -95,12 +101,14 @@ def options_of(base: type[nnUNetTrainer]) -> dict[str, str]:
         option: "the network with " + ", ".join(f"{key}={value!r}" for key, value in kwargs.items())
         for option, kwargs in base.own_options.items()
     }
-    numbered = {option: (mixin.__doc__ or "").partition(": ")[2].partition("\n")[0] for option, mixin in
-                base.own_mixins.items()}  # fmt: skip
+    numbered = {
+        option: (mixin.__doc__ or "").partition(": ")[2].partition("\n")[0] for option, mixin in base.own_mixins.items()
+    }
     without = {
-        WITHOUT + name: f"twin: {ingredient.removal}" for name, ingredient in base.ingredients.items()
+        WITHOUT + name: f"twin: {ingredient.removal}"
+        for name, ingredient in base.ingredients.items()
         if len(base.ingredients) > 1
-    }  # fmt: skip
+    }
     return own | numbered | without | general
 
 

@@ -1,4 +1,5 @@
 """A new domain for a finished universal run: the shared weights are frozen, everything else is trained."""
+
 from typing import Any, ClassVar, cast
 
 import torch

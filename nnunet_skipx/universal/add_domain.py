@@ -1,4 +1,5 @@
 """`skipx universal adapt`: what is trained for a new domain, and how it joins the run's checkpoint."""
+
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,8 +73,10 @@ def add_domain(run: Path, adapted: Path) -> Path:
     dataset = arguments["plans"]["dataset_name"]
     domains = content["init_args"]["domains"]
     domains[dataset] = {
-        "plans": arguments["plans"], "dataset_json": arguments["dataset_json"], "trainer": new["trainer_name"]
-    }  # fmt: skip
+        "plans": arguments["plans"],
+        "dataset_json": arguments["dataset_json"],
+        "trainer": new["trainer_name"],
+    }
     content["network_weights"] |= shared_storage(content, new["network_weights"], dataset)
     content["logging"]["domains"][key(dataset)] = new["logging"]
     content["inference_allowed_mirroring_axes"][key(dataset)] = new["inference_allowed_mirroring_axes"]
@@ -93,8 +96,10 @@ def shared_storage(run: dict[str, Any], weights: dict[str, torch.Tensor], datase
         if value.data_ptr() in by_address:
             of_run = run["network_weights"][by_address[value.data_ptr()]]
             if not torch.equal(of_run, weights[name]):
-                raise ValueError(f"{name} of {dataset} is not the run's: the run was trained again after this domain; "
-                                 "remove the domain's results and adapt again")  # fmt: skip
+                raise ValueError(
+                    f"{name} of {dataset} is not the run's: the run was trained again after this domain; "
+                    "remove the domain's results and adapt again"
+                )
             own[f"{key(dataset)}.{name}"] = of_run
     return own
 

@@ -1,4 +1,5 @@
 """Batches of several domains, one domain at a time, in an order that repeats."""
+
 import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import cycle

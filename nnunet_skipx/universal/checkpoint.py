@@ -1,4 +1,5 @@
 """Checkpoints of universal runs: which there are, and the domains' networks in them."""
+
 import io
 from pathlib import Path
 from typing import Any
@@ -52,16 +53,20 @@ def find_checkpoint(trainer: type[SkipTrainer], number: int, plans: str, configu
         if path.is_file() and variant.architecture_kwargs == trainer.architecture_kwargs:
             found.append(path)
     if not found:
-        raise FileNotFoundError(f"fold {fold} of universal run {number} ({plans}, {configuration}) has not finished "
-                                f"with networks as {trainer.__name__} has: train it first")  # fmt: skip
+        raise FileNotFoundError(
+            f"fold {fold} of universal run {number} ({plans}, {configuration}) has not finished "
+            f"with networks as {trainer.__name__} has: train it first"
+        )
     if len(found) > 1:
         name = TrainerName.of(trainer.__name__)
         own = [f"_{option}" for option in name.options if not option.startswith("adapt")]
         found = [path for path in found if ModelName.of(path.parents[1]).trainer == UNIVERSAL + "".join(own)] or found
     if len(found) > 1:
         paths = "\n".join(f"  {path}" for path in found)
-        raise ValueError(f"{trainer.__name__} could continue several trainings of universal run {number}; move the "
-                         f"others out of nnUNet_results:\n{paths}")  # fmt: skip
+        raise ValueError(
+            f"{trainer.__name__} could continue several trainings of universal run {number}; move the "
+            f"others out of nnUNet_results:\n{paths}"
+        )
     return found[0]
 
 
@@ -78,9 +83,12 @@ def domain_network(checkpoint: dict[str, Any], dataset: str) -> U2Net:
     plans = PlansManager(domain["plans"])
     manager = plans.get_configuration(configuration)
     network: Any = trainer_class(domain["trainer"]).build_network_architecture(
-        plans, manager, determine_num_input_channels(plans, manager, domain["dataset_json"]),
-        plans.get_label_manager(domain["dataset_json"]).num_segmentation_heads, enable_deep_supervision=False,
-    )  # fmt: skip
+        plans,
+        manager,
+        determine_num_input_channels(plans, manager, domain["dataset_json"]),
+        plans.get_label_manager(domain["dataset_json"]).num_segmentation_heads,
+        enable_deep_supervision=False,
+    )
     network.load_state_dict(domain_weights(checkpoint, dataset))
     assert isinstance(unwrap(network), U2Net)
     return network
@@ -91,9 +99,11 @@ def deepest(checkpoint: dict[str, Any]) -> str:
     domains, configuration = checkpoint["init_args"]["domains"], checkpoint["init_args"]["configuration"]
 
     def stages(dataset: str) -> int:
-        return PlansManager(domains[dataset]["plans"]).get_configuration(configuration).network_arch_init_kwargs[
-            "n_stages"
-        ]
+        return (
+            PlansManager(domains[dataset]["plans"])
+            .get_configuration(configuration)
+            .network_arch_init_kwargs["n_stages"]
+        )
 
     return max(domains, key=stages)
 

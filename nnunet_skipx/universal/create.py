@@ -1,4 +1,5 @@
 """`skipx universal create`: several planned data sets become one that nnU-Net's commands can train."""
+
 import os
 import re
 import tempfile
@@ -105,8 +106,13 @@ def _architecture(domains: Sequence[PlannedDomain], feature_scale: float) -> dic
 
 def _plans(dataset: str, plans: str, configurations: dict[str, Any]) -> dict[str, Any]:
     """Plans that hold what the domains share; everything else stays in the domains' own."""
-    return {"dataset_name": dataset, "plans_name": plans, "experiment_planner_used": "skipx universal create",
-            "label_manager": "LabelManager", "configurations": configurations}  # fmt: skip
+    return {
+        "dataset_name": dataset,
+        "plans_name": plans,
+        "experiment_planner_used": "skipx universal create",
+        "label_manager": "LabelManager",
+        "configurations": configurations,
+    }
 
 
 def _dataset_json(domains: Sequence[PlannedDomain]) -> dict[str, Any]:

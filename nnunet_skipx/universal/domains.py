@@ -1,4 +1,5 @@
 """The domains of a universal run: data sets that nnU-Net has planned and preprocessed, each with a plan of its own."""
+
 import copy
 import hashlib
 import json
@@ -90,8 +91,10 @@ def read_domain(dataset: str, plans: str, configuration: str) -> PlannedDomain:
     folder = preprocessed_folder(dataset, plans, configuration)
     manager = PlansManager(content).get_configuration(configuration)
     if manager.previous_stage_name is not None:
-        raise ValueError(f"{configuration} continues from the predictions of {manager.previous_stage_name}, which a "
-                         "universal run does not have: choose 2d, 3d_lowres or 3d_fullres")  # fmt: skip
+        raise ValueError(
+            f"{configuration} continues from the predictions of {manager.previous_stage_name}, which a "
+            "universal run does not have: choose 2d, 3d_lowres or 3d_fullres"
+        )
     return PlannedDomain(folder.parent.name, content, dataset_json, configuration, folder)
 
 
@@ -132,14 +135,18 @@ def fitted_plans(plans: dict[str, Any], configuration: str, shared: dict[str, An
     architecture = copy.deepcopy(PlansManager(plans).get_configuration(configuration).configuration["architecture"])
     arguments, stages = architecture["arch_kwargs"], architecture["arch_kwargs"]["n_stages"]
     if stages > shared["n_stages"]:
-        raise ValueError(f"{plans['dataset_name']} has {stages} stages, the universal run {shared['n_stages']}: "
-                         "create the run again with this data set among its domains")  # fmt: skip
+        raise ValueError(
+            f"{plans['dataset_name']} has {stages} stages, the universal run {shared['n_stages']}: "
+            "create the run again with this data set among its domains"
+        )
     arguments["features_per_stage"] = shared["features_per_stage"][:stages]
     if kernels:
         arguments["kernel_sizes"] = shared["kernel_sizes"][:stages]
     if different := _difference(arguments, shared):
-        raise ValueError(f"{plans['dataset_name']} cannot share weights with the universal run: the plans differ in "
-                         f"{different}. Plan it with the planner of the run's domains")  # fmt: skip
+        raise ValueError(
+            f"{plans['dataset_name']} cannot share weights with the universal run: the plans differ in "
+            f"{different}. Plan it with the planner of the run's domains"
+        )
     fitted["configurations"][configuration]["architecture"] = architecture
     return fitted
 

@@ -1,4 +1,5 @@
 """`skipx universal extract`: every domain of a universal run as an ordinary model of its own data set."""
+
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -71,9 +72,12 @@ def domain_checkpoint(checkpoint: dict[str, Any], dataset: str) -> dict[str, Any
         "optimizer_state": torch.optim.SGD(network.parameters(), 1e-2).state_dict(),
         "logging": checkpoint["logging"]["domains"][key(dataset)],
         "init_args": {
-            "plans": domain["plans"], "configuration": arguments["configuration"], "fold": arguments["fold"],
-            "dataset_json": domain["dataset_json"], "device": arguments["device"],
+            "plans": domain["plans"],
+            "configuration": arguments["configuration"],
+            "fold": arguments["fold"],
+            "dataset_json": domain["dataset_json"],
+            "device": arguments["device"],
         },
         "trainer_name": domain["trainer"],
         "inference_allowed_mirroring_axes": checkpoint["inference_allowed_mirroring_axes"][key(dataset)],
-    }  # fmt: skip
+    }

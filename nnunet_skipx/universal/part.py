@@ -1,4 +1,5 @@
 """One domain of a universal run: nnU-Net's trainer for its data, loss and validation, led by the run's trainer."""
+
 from typing import Any, ClassVar
 
 from nnunet_skipx.training.trainer import SkipTrainer

@@ -1,4 +1,5 @@
 """A universal run on the disk: a data set of its own, whose `domains.json` says which data sets take part."""
+
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -69,8 +70,10 @@ def read_run(dataset: str) -> UniversalRun:
     try:
         return UniversalRun(**json.loads(path.read_text()))
     except (json.JSONDecodeError, TypeError) as error:
-        raise ValueError(f"{path} is damaged ({error}): remove {path.parent} and create the run again, with the same "
-                         "data sets in the same order") from error  # fmt: skip
+        raise ValueError(
+            f"{path} is damaged ({error}): remove {path.parent} and create the run again, with the same "
+            "data sets in the same order"
+        ) from error
 
 
 def key(dataset: str) -> str:

@@ -1,4 +1,5 @@
 """What a universal run logs per epoch: nnU-Net's values for the run, and those of every domain beside them."""
+
 from pathlib import Path
 from typing import Any
 

@@ -1,4 +1,5 @@
 """Which domain each iteration of an epoch takes: the same in every epoch and process, so that runs can be resumed."""
+
 from collections.abc import Sequence
 from typing import Literal, get_args
 

@@ -1,4 +1,5 @@
 """What the networks of a universal run share: the units' mixing convolutions, stage by stage."""
+
 from collections.abc import Sequence
 from typing import Any
 
@@ -37,12 +38,16 @@ def share(network: U2Net, deepest: U2Net) -> None:
     theirs = units(deepest.encoder, deepest.decoder)
     for name, unit in units(network.encoder, network.decoder).items():
         if name not in theirs:
-            raise ValueError(f"a universal run's deepest network has no {name}, which this network has: its plans have "
-                             "more stages or more convolutions per stage")  # fmt: skip
+            raise ValueError(
+                f"a universal run's deepest network has no {name}, which this network has: its plans have "
+                "more stages or more convolutions per stage"
+            )
         old, new = getattr(unit, unit.shared), getattr(theirs[name], unit.shared)
         if old.weight.shape != new.weight.shape:
-            raise ValueError(f"{name} has weights of the shape {tuple(old.weight.shape)} here and "
-                             f"{tuple(new.weight.shape)} in the universal run, so it cannot be shared")  # fmt: skip
+            raise ValueError(
+                f"{name} has weights of the shape {tuple(old.weight.shape)} here and "
+                f"{tuple(new.weight.shape)} in the universal run, so it cannot be shared"
+            )
         setattr(unit, unit.shared, new)
 
 

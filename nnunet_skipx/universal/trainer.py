@@ -1,4 +1,5 @@
 """One training over several data sets: a stock trainer per domain, one optimiser, shared mixing convolutions."""
+
 import io
 import json
 import shutil
@@ -74,9 +75,12 @@ class UniversalTrainer(SkipTrainer):
         # Kept in checkpoints, so that a model can be extracted wherever the checkpoint is.
         self.my_init_kwargs["domains"] = {
             part.plans_manager.dataset_name: {
-                "plans": part.plans_manager.plans, "dataset_json": part.dataset_json, "trainer": type(part).__name__
-            } for part in self.parts
-        }  # fmt: skip
+                "plans": part.plans_manager.plans,
+                "dataset_json": part.dataset_json,
+                "trainer": type(part).__name__,
+            }
+            for part in self.parts
+        }
 
     def _part(self, domain: PlannedDomain, resumed: bool, device: torch.device) -> Any:
         options = TrainerName.of(type(self).__name__).options
@@ -86,7 +90,7 @@ class UniversalTrainer(SkipTrainer):
         with redirect_stdout(io.StringIO()), environment({"nnUNet_wandb_enabled": "0"}):
             part: Any = trainer_class(name)(
                 {**plans, "continue_training": resumed}, domain.configuration, self.fold, domain.dataset_json, device
-            )  # fmt: skip
+            )
         assert isinstance(part, PartOption)
         part.is_led = True
         return part

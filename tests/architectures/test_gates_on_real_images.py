@@ -1,4 +1,5 @@
 """On real images gates see about as much as with batch norm, and much less where they pool behind instance norm."""
+
 from pathlib import Path
 
 import pytest

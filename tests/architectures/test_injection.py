@@ -1,4 +1,5 @@
 """A stage that sees more maps is the stage that it was, wherever its blocks are nested."""
+
 import pytest
 import torch
 from dynamic_network_architectures.building_blocks.residual import BasicBlockD, BottleneckD, StackedResidualBlocks
@@ -21,9 +22,18 @@ def test_nested_blocks_run_in_their_order() -> None:
 @pytest.mark.parametrize("block", [BasicBlockD, BottleneckD])
 def test_squeeze_and_excitation_stays_in_its_place(block: type) -> None:
     stage = StackedResidualBlocks(
-        2, nn.Conv2d, 2, 8, 3, 1, norm_op=nn.InstanceNorm2d, nonlin=nn.ReLU, block=block, bottleneck_channels=4,
+        2,
+        nn.Conv2d,
+        2,
+        8,
+        3,
+        1,
+        norm_op=nn.InstanceNorm2d,
+        nonlin=nn.ReLU,
+        block=block,
+        bottleneck_channels=4,
         squeeze_excitation=True,
-    ).double()  # fmt: skip
+    ).double()
     x = torch.randn(2, 2, 8, 8, dtype=torch.float64)
     first = 8 if block is BasicBlockD else 4
     torch.testing.assert_close(run_stage(stage, x, torch.zeros(2, first, 8, 8, dtype=torch.float64)), stage(x))

@@ -1,4 +1,5 @@
 """MSA-UNet keeps the contract of every network and equals its naive rendering."""
+
 import pytest
 import torch
 from torch import nn

@@ -1,4 +1,5 @@
 """3D U2-Net keeps the contract of every network, but for what speaks of nnU-Net's own encoder and decoder."""
+
 from typing import Any
 
 import pytest
@@ -108,9 +109,7 @@ def test_the_twin_is_full_and_adds_nothing_up() -> None:
 
 @pytest.mark.parametrize("convolutions", ["separable", "full", "series", "parallel"])
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
-def test_without_deep_supervision_only_the_auxiliary_heads_get_no_gradient(
-    shape: PlanShape, convolutions: str
-) -> None:
+def test_without_deep_supervision_only_the_auxiliary_heads_get_no_gradient(shape: PlanShape, convolutions: str) -> None:
     if shape.features < 4:
         pytest.skip("a large patch, for shapes only")
     network = U2Net(1, 3, convolutions=convolutions, **shape.architecture())

@@ -1,4 +1,5 @@
 """UDTransNet keeps the contract of every network."""
+
 import time
 
 import pytest

@@ -1,4 +1,5 @@
 """UTANet keeps the contract of every network."""
+
 import torch
 
 from nnunet_skipx.architectures import UTANet

@@ -1,4 +1,5 @@
 """XUNet keeps the contract of every network, as its attention variant does."""
+
 from typing import Any
 
 import pytest

@@ -1,4 +1,5 @@
 """Samples side by side: what only some of them drew, numbers that differ between them, the route that a GPU takes."""
+
 import numpy as np
 import pytest
 import torch
@@ -24,12 +25,19 @@ TRANSFORMS = [
     ContrastTransform((0.75, 1.25), preserve_range=True, synchronize_channels=True, p_per_channel=0.7),
     MultiplicativeBrightnessTransform((0.7, 1.3), synchronize_channels=False, p_per_channel=0.7),
     GaussianBlurTransform((0.5, 1.5), p_per_channel=0.7),
-    SimulateLowResolutionTransform((0.3, 1), synchronize_channels=False, synchronize_axes=False, ignore_axes=None,
-                                   p_per_channel=0.7),
-    SimulateLowResolutionTransform((0.5, 1), synchronize_channels=False, synchronize_axes=True, ignore_axes=(0,),
-                                   allowed_channels=(1,), p_per_channel=0.7),
+    SimulateLowResolutionTransform(
+        (0.3, 1), synchronize_channels=False, synchronize_axes=False, ignore_axes=None, p_per_channel=0.7
+    ),
+    SimulateLowResolutionTransform(
+        (0.5, 1),
+        synchronize_channels=False,
+        synchronize_axes=True,
+        ignore_axes=(0,),
+        allowed_channels=(1,),
+        p_per_channel=0.7,
+    ),
     MirrorTransform((0, 1)),
-]  # fmt: skip
+]
 NAMES = [f"{type(transform).__name__} {number}" for number, transform in enumerate(TRANSFORMS)]
 
 
@@ -81,7 +89,9 @@ def test_parts_of_any_size_give_the_same(at_once: int, monkeypatch: pytest.Monke
     monkeypatch.setattr("nnunet_skipx.augmentation.spatial.at_once", lambda image: at_once)
     for name in ("3d", "2d"):
         test_parity.TestSpatial().test_images_and_labels_are_those_of_batchgenerators(name, 0)
-        test_parity.TestSpatial().test_elastic_deformation_comes_before_rotation_and_scaling_in_the_same_resampling(name)
+        test_parity.TestSpatial().test_elastic_deformation_comes_before_rotation_and_scaling_in_the_same_resampling(
+            name
+        )
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)

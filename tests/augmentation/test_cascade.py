@@ -1,4 +1,5 @@
 """What only cascades do: one-hot channels, disturbed like batchgeneratorsv2 does, on any device."""
+
 import numpy as np
 import pytest
 import torch

@@ -1,4 +1,5 @@
 """Over 10,000 draws, our parameters are distributed like those that batchgeneratorsv2 draws for itself."""
+
 from collections.abc import Iterable
 from typing import Any
 
@@ -51,8 +52,11 @@ def theirs(transform: BasicTransform, probability: float) -> list[Any]:
 
 def drawing_transforms() -> list[Any]:
     augmentation = DeviceAugmentation(pipeline(SETTINGS["3d"]), 3, CPU)
-    return [pytest.param(i, id=f"{i} {type(t).__name__}") for i, (t, _) in enumerate(augmentation.transforms)
-            if "get_parameters" in vars(type(t))]  # fmt: skip
+    return [
+        pytest.param(i, id=f"{i} {type(t).__name__}")
+        for i, (t, _) in enumerate(augmentation.transforms)
+        if "get_parameters" in vars(type(t))
+    ]
 
 
 @pytest.mark.parametrize("place", drawing_transforms())

@@ -1,4 +1,5 @@
 """A GPU gets as many kernels for 16 samples as for 4, counted on fake CUDA tensors, which need no GPU."""
+
 from collections import Counter
 from types import SimpleNamespace
 from typing import Any
@@ -75,8 +76,9 @@ def launches(samples: int, name: str, content: dict[str, Any], elastic: bool = F
     augmentation.draws.noise = SimpleNamespace(device=torch.device("cuda"))  # a real one needs a GPU
     with FakeTensorMode(allow_non_fake_inputs=True), Launches() as found:
         image = torch.empty(samples, 2, *setting["larger"], device="cuda")
-        target = torch.empty(samples, 1 + ("is_cascaded" in content), *setting["larger"], dtype=torch.int16,
-                             device="cuda")  # fmt: skip
+        target = torch.empty(
+            samples, 1 + ("is_cascaded" in content), *setting["larger"], dtype=torch.int16, device="cuda"
+        )
         augmentation(image, target)
     return found.counts
 

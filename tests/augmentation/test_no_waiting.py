@@ -1,4 +1,5 @@
 """On a GPU the host never waits for the device: seen on fake CUDA tensors, which need no GPU."""
+
 import traceback
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -62,8 +63,11 @@ class Waits(TorchDispatchMode):
 def where() -> str:
     """The line of ours, or of batchgeneratorsv2, that called."""
     ours = [f for f in traceback.extract_stack() if "augmentation/" in f.filename or "batchgeneratorsv2" in f.filename]
-    return next(f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.line}" for frame in reversed(ours)
-                if "test_" not in frame.filename)  # fmt: skip
+    return next(
+        f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.line}"
+        for frame in reversed(ours)
+        if "test_" not in frame.filename
+    )
 
 
 @pytest.fixture
@@ -117,11 +121,14 @@ def test_elastic_deformation_does_not_wait_either(draws_are_real: None) -> None:
 @pytest.mark.parametrize(
     "waiting",
     [
-        lambda x: x.sum().item(), lambda x: x[x > 0], lambda x: x[[0]], lambda x: x + torch.ones(3).to("cuda"),
+        lambda x: x.sum().item(),
+        lambda x: x[x > 0],
+        lambda x: x[[0]],
+        lambda x: x + torch.ones(3).to("cuda"),
         lambda x: x + torch.ones(3).to("cuda", non_blocking=True),
         lambda x: x + torch.ones(3).pin_memory().to("cuda"),
     ],
-)  # fmt: skip
+)
 def test_what_waits_is_seen(waiting: Callable) -> None:
     with FakeTensorMode(allow_non_fake_inputs=True), Waits() as waits, pytest.MonkeyPatch.context() as patch:
         patch.setattr(f"{__name__}.where", lambda: "here")

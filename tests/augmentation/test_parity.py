@@ -1,4 +1,5 @@
 """With the same draws, a batch on the device comes out as batchgeneratorsv2 brings it out sample by sample."""
+
 import copy
 from typing import Any
 
@@ -54,9 +55,17 @@ class TestSpatial:
     def test_images_and_labels_are_those_of_batchgenerators(self, name: str, seed: int) -> None:
         setting = SETTINGS[name]
         transform = SpatialTransform(
-            setting["patch"], 0, random_crop=False, p_rotation=0.4, rotation=(-0.6, 0.6), p_scaling=0.4,
-            scaling=(0.7, 1.4), p_synchronize_scaling_across_axes=0, border_mode_seg="constant", padding_value_seg=-1,
-        )  # fmt: skip
+            setting["patch"],
+            0,
+            random_crop=False,
+            p_rotation=0.4,
+            rotation=(-0.6, 0.6),
+            p_scaling=0.4,
+            scaling=(0.7, 1.4),
+            p_synchronize_scaling_across_axes=0,
+            border_mode_seg="constant",
+            padding_value_seg=-1,
+        )
         image, labels = blobs(setting["larger"], np.random.default_rng(seed), 12)
         batch = Batch(image.clone(), labels.clone(), torch.Generator())
         drawn = drawn_with(seed, transform, batch)
@@ -74,9 +83,15 @@ class TestSpatial:
     def test_elastic_deformation_comes_before_rotation_and_scaling_in_the_same_resampling(self, name: str) -> None:
         setting = SETTINGS[name]
         transform = SpatialTransform(
-            setting["patch"], 0, random_crop=False, p_rotation=0.3, rotation=(-0.6, 0.6), p_scaling=0.3,
-            border_mode_seg="constant", padding_value_seg=-1,
-        )  # fmt: skip
+            setting["patch"],
+            0,
+            random_crop=False,
+            p_rotation=0.3,
+            rotation=(-0.6, 0.6),
+            p_scaling=0.3,
+            border_mode_seg="constant",
+            padding_value_seg=-1,
+        )
         image, labels = blobs(setting["larger"], np.random.default_rng(0), 12)
         batch = Batch(image.clone(), labels.clone(), torch.Generator().manual_seed(0))
         shifts = displacements(12, setting["patch"], batch.noise)

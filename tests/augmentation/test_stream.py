@@ -1,4 +1,5 @@
 """The augmentation's own CUDA stream. Without a GPU only its absence elsewhere can be seen."""
+
 import pytest
 import torch
 

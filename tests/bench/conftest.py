@@ -1,4 +1,5 @@
 """Cells that have no data: enough for everything but training."""
+
 import json
 from pathlib import Path
 

@@ -1,4 +1,5 @@
 """A cell reads its state from nnU-Net's files alone."""
+
 import json
 from pathlib import Path
 
@@ -16,8 +17,13 @@ def write_log(cell: Cell, name: str, epochs: dict[int, float], unfinished: int |
     cell.folder.mkdir(parents=True, exist_ok=True)
     lines = []
     for epoch, dice in epochs.items():
-        lines += [f"Epoch {epoch}", "train_loss 0.1", "val_loss 0.2", f"Pseudo dice [{dice}, {dice}]",
-                  "Epoch time: 4.0 s"]  # fmt: skip
+        lines += [
+            f"Epoch {epoch}",
+            "train_loss 0.1",
+            "val_loss 0.2",
+            f"Pseudo dice [{dice}, {dice}]",
+            "Epoch time: 4.0 s",
+        ]
     lines += [] if unfinished is None else [f"Epoch {unfinished}"]
     text = "".join(f"2026-01-01 10:00:00.000000: {line}\n" for line in lines)
     (cell.folder / f"training_log_2026_1_1_{name}.txt").write_text(text)

@@ -1,4 +1,5 @@
 """What a run shows."""
+
 import io
 import json
 import re

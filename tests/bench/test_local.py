@@ -1,4 +1,5 @@
 """Cells on this machine: what is done stays, what fails does not stop the rest, an interruption ends all."""
+
 import subprocess
 import sys
 import time

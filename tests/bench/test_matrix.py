@@ -1,4 +1,5 @@
 """A matrix spans its cells, in the words of nnU-Net, and refuses what nnU-Net could not train."""
+
 import json
 import shutil
 from pathlib import Path
@@ -34,8 +35,13 @@ def planned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_cells_run_fold_by_fold_and_replicate_by_replicate(planned: Path) -> None:
-    matrix = Matrix(("998",), ("3d_fullres", "3d_cascade_fullres"), ("nnUNetTrainer", "nnUNetTrainerUTANet"),
-                    folds=(0, 1), replicates=2)  # fmt: skip
+    matrix = Matrix(
+        ("998",),
+        ("3d_fullres", "3d_cascade_fullres"),
+        ("nnUNetTrainer", "nnUNetTrainerUTANet"),
+        folds=(0, 1),
+        replicates=2,
+    )
     everything = cells(matrix, planned)
     assert len(everything) == len(set(everything)) == 16
     assert [cell.results for cell in everything] == [planned] * 8 + [planned / "replicate_2"] * 8
@@ -89,8 +95,15 @@ def test_a_matrix_without_sense_is_refused(change: dict, message: str) -> None:
         Matrix(**{**vars(MATRIX), **change})
 
 
-@given(d=st.lists(st.integers(1, 999), min_size=1, unique=True), c=NAMES, tr=NAMES, p=NAMES, f=FOLDS,
-       npz=st.booleans(), replicates=st.integers(1, 9))  # fmt: skip
+@given(
+    d=st.lists(st.integers(1, 999), min_size=1, unique=True),
+    c=NAMES,
+    tr=NAMES,
+    p=NAMES,
+    f=FOLDS,
+    npz=st.booleans(),
+    replicates=st.integers(1, 9),
+)
 def test_a_file_says_what_the_command_line_says(
     tmp_path_factory: pytest.TempPathFactory, d: list, c: list, tr: list, p: list, f: list, npz: bool, replicates: int
 ) -> None:

@@ -1,4 +1,5 @@
 """Where cells train: GPUs that are there, or the cores of the CPU."""
+
 import os
 
 import pytest

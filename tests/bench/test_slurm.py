@@ -1,4 +1,5 @@
 """What is asked of Slurm, without a Slurm (with one: tests/end_to_end/test_slurm.py)."""
+
 import os
 from pathlib import Path
 

@@ -1,4 +1,5 @@
 """The process that trains one cell."""
+
 import signal
 import subprocess
 import sys

@@ -1,4 +1,5 @@
 """The tables of what is identical and what differs say what the code does now."""
+
 import re
 
 import pytest

@@ -1,4 +1,5 @@
 """benchmarks.gpu: what its tables say, what is measured when, and that it needs neither SimpleITK nor a GPU here."""
+
 import json
 import os
 import subprocess
@@ -75,22 +76,41 @@ def test_fast_and_the_augmentation_stand_beside_what_they_are_compared_with() ->
 
 
 def test_every_part_of_a_file_is_shown_and_what_is_missing_says_why() -> None:
-    loading = {"workers": 4, "iteration_seconds": 0.1, "waits": 0.25, "cores_used": None, "step_seconds": 0.05,
-               "batch_seconds": 0.4}  # fmt: skip
+    loading = {
+        "workers": 4,
+        "iteration_seconds": 0.1,
+        "waits": 0.25,
+        "cores_used": None,
+        "step_seconds": 0.05,
+        "batch_seconds": 0.4,
+    }
     rows = {
         store.MACHINE: {"machine": "a GPU"},
         Row("cores", LARGE_3D, BASELINE, True, 0).key: {"4 cores": loading},
         Row("prediction", LARGE_3D, UTANET, False, 0).key: {"missing": "not measured: out of memory"},
-        Row("augmentation", "2D 256x256, batch 12, 2 labels", "_gpuaug", False, 0).key:
-            {"runs": [0.001, 0.003], "memory_share": 1.6},
-    }  # fmt: skip
+        Row("augmentation", "2D 256x256, batch 12, 2 labels", "_gpuaug", False, 0).key: {
+            "runs": [0.001, 0.003],
+            "memory_share": 1.6,
+        },
+    }
     made = blocks(rows)
     assert all(content.endswith("\n\nMachine: a GPU.") for content in made.values())
     assert line_of(made["gpu-cores"], LARGE_3D, BASELINE, "compiled")[3:] == [
-        "4", "4", "10", "75%", NOT_MEASURED, "50.0", "0.4"]  # fmt: skip
+        "4",
+        "4",
+        "10",
+        "75%",
+        NOT_MEASURED,
+        "50.0",
+        "0.4",
+    ]
     assert line_of(made["gpu-prediction"], UTANET)[1] == "not measured: out of memory"
     assert line_of(made["gpu-augmentation"], "2D 256x256, batch 12, 2 labels")[1:] == [
-        "2.0", "<= 7 ms: met", "1.60", "<= 1.5x: missed"]  # fmt: skip
+        "2.0",
+        "<= 7 ms: met",
+        "1.60",
+        "<= 1.5x: missed",
+    ]
 
 
 def test_uncompiled_steps_of_all_networks_in_3d_come_first_and_no_row_twice() -> None:
@@ -118,16 +138,23 @@ def arguments_of(plan: str) -> dict:
 def test_what_was_measured_to_its_end_is_not_measured_again(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     [machine, ended, *others] = chosen(["steps"], [])
-    for row, figures in ((machine, {"done": True}), (ended, {"runs": [1]}), (ended, {"done": True}),
-                         (others[0], {"runs": [1]}), (others[1], {"missing": "not measured: time"})):  # fmt: skip
+    for row, figures in (
+        (machine, {"done": True}),
+        (ended, {"runs": [1]}),
+        (ended, {"done": True}),
+        (others[0], {"runs": [1]}),
+        (others[1], {"missing": "not measured: time"}),
+    ):
         store.append(path, row, figures)
     assert chosen(["steps"], store.done(store.read(path))) == [machine, *others]
     assert store.read(path)[ended.key] == {"runs": [1], "done": True}
 
 
 def test_a_rehearsal_has_every_kind_of_row_and_all_networks() -> None:
-    kinds = [{(row.part, row.compiled) for row in chosen({r.part for r in all_rows()}, [], rehearsal)}
-             for rehearsal in (True, False)]  # fmt: skip
+    kinds = [
+        {(row.part, row.compiled) for row in chosen({r.part for r in all_rows()}, [], rehearsal)}
+        for rehearsal in (True, False)
+    ]
     assert kinds[1] - kinds[0] == {("cores", False)}
     rehearsed = chosen({r.part for r in all_rows()}, [], rehearsal=True)
     assert {row.trainer for row in rehearsed} >= set(TRAINERS)
@@ -202,8 +229,10 @@ def bare(tmp_path: Path) -> dict[str, str]:
 
 
 def test_the_imports_need_no_simpleitk(tmp_path: Path) -> None:
-    code = "import benchmarks.gpu.run, SimpleITK, torch; assert not hasattr(SimpleITK, '__version__'); " \
-           "assert not torch.cuda.is_initialized()"  # fmt: skip
+    code = (
+        "import benchmarks.gpu.run, SimpleITK, torch; assert not hasattr(SimpleITK, '__version__'); "
+        "assert not torch.cuda.is_initialized()"
+    )
     subprocess.run([sys.executable, "-c", code], env=bare(tmp_path), cwd=tmp_path, check=True)
 
 

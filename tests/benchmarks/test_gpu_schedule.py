@@ -1,4 +1,5 @@
 """benchmarks.gpu: rows run side by side, have their turns alone, and cost nobody else anything when they fail."""
+
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -28,8 +29,13 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     def rows(*names: str, minutes: float = 1, **details: Any) -> Told:
         told: Told = {}
         wanted = [Row("test", "", name, False, **({"seconds": 5} | details)) for name in names]
-        Schedule(wanted, rehearsal("cpu"), tmp_path, time.monotonic() + 60 * minutes,
-                 lambda row, figures: told.setdefault(row.trainer, {}).update(figures)).run()  # fmt: skip
+        Schedule(
+            wanted,
+            rehearsal("cpu"),
+            tmp_path,
+            time.monotonic() + 60 * minutes,
+            lambda row, figures: told.setdefault(row.trainer, {}).update(figures),
+        ).run()
         return told
 
     return rows

@@ -1,4 +1,5 @@
 """Every script that makes numbers for the docs still finds what it imports."""
+
 import importlib
 from pathlib import Path
 

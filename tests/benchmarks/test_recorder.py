@@ -1,4 +1,5 @@
 """Bytes, operations and launches of single operations, by hand."""
+
 from collections.abc import Callable
 
 import pytest

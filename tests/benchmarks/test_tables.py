@@ -1,4 +1,5 @@
 """Generated blocks in the documentation."""
+
 from pathlib import Path
 
 import pytest

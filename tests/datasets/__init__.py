@@ -1,4 +1,5 @@
 """Tests of the data sets; here is what they share."""
+
 import os
 import resource
 from collections.abc import Iterator

@@ -1,4 +1,5 @@
 """What every converter must do; a new one adds a class that says what its source looks like."""
+
 import hashlib
 import json
 from dataclasses import replace

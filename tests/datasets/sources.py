@@ -1,4 +1,5 @@
 """Miniature downloads in the exact layouts of the originals, with the oddities that real ones have."""
+
 from pathlib import Path
 
 import h5py
@@ -229,11 +230,19 @@ def write_monuseg(parent: Path) -> Path:
 
 
 ISIC_FOLDERS = {
-    "2016": ("ISBI2016_ISIC_Part1_Training_Data", "ISBI2016_ISIC_Part1_Training_GroundTruth",
-             "ISBI2016_ISIC_Part1_Test_Data", "ISBI2016_ISIC_Part1_Test_GroundTruth"),
-    "2018": ("ISIC2018_Task1-2_Training_Input", "ISIC2018_Task1_Training_GroundTruth",
-             "ISIC2018_Task1-2_Test_Input", "ISIC2018_Task1_Test_GroundTruth"),
-}  # fmt: skip
+    "2016": (
+        "ISBI2016_ISIC_Part1_Training_Data",
+        "ISBI2016_ISIC_Part1_Training_GroundTruth",
+        "ISBI2016_ISIC_Part1_Test_Data",
+        "ISBI2016_ISIC_Part1_Test_GroundTruth",
+    ),
+    "2018": (
+        "ISIC2018_Task1-2_Training_Input",
+        "ISIC2018_Task1_Training_GroundTruth",
+        "ISIC2018_Task1-2_Test_Input",
+        "ISIC2018_Task1_Test_GroundTruth",
+    ),
+}
 
 
 def write_isic(parent: Path, year: str, training: int, test: int) -> Path:

@@ -46,9 +46,14 @@ def test_a_test_patient_may_lack_labels(source: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("ED: 1\n", "has no frame for ES, expected a line such as ES: 1"), ("ED: x\nES: 3\n", "no frame for ED"),
-     ("", "no frame for ED"), ("ED: 3\nES: 3\n", "names frame 3 for both phases"), ("ED: 1\nES: ../../x\n", "for ES")],
-)  # fmt: skip
+    [
+        ("ED: 1\n", "has no frame for ES, expected a line such as ES: 1"),
+        ("ED: x\nES: 3\n", "no frame for ED"),
+        ("", "no frame for ED"),
+        ("ED: 3\nES: 3\n", "names frame 3 for both phases"),
+        ("ED: 1\nES: ../../x\n", "for ES"),
+    ],
+)
 def test_an_info_cfg_without_two_frames_is_refused(tmp_path: Path, content: str, message: str) -> None:
     path = tmp_path / "Info.cfg"
     path.write_text(content)

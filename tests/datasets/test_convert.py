@@ -1,4 +1,5 @@
 """The command as a whole: places, overwriting, interruptions, and the one sentence of an error."""
+
 import errno
 import functools
 import json
@@ -72,11 +73,13 @@ class TestCommand:
 
     @pytest.mark.parametrize(
         ("arguments", "message"),
-        [(["msd", "TASK", "-d", "7", "-np", "0"], "-np 0 does nothing"),
-         (["msd", "TASK", "-d", "1000"], "id 1000 .* not within 0 to 999"),
-         (["btcv", "TASK", "-d", "7"], "has no folder Training; there are:"),
-         (["isic", "ABSENT", "-d", "7"], "ABSENT is not a folder")],
-    )  # fmt: skip
+        [
+            (["msd", "TASK", "-d", "7", "-np", "0"], "-np 0 does nothing"),
+            (["msd", "TASK", "-d", "1000"], "id 1000 .* not within 0 to 999"),
+            (["btcv", "TASK", "-d", "7"], "has no folder Training; there are:"),
+            (["isic", "ABSENT", "-d", "7"], "ABSENT is not a folder"),
+        ],
+    )
     def test_a_mistake_is_one_sentence(
         self, task: Path, folders: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
     ) -> None:
@@ -142,9 +145,14 @@ class TestOverwriting:
 class TestInterruption:
     @pytest.mark.parametrize("moment", ["write_json", "publish"])
     def test_what_was_there_survives_a_failure(
-        self, task: Path, folders: Path, quick: None, monkeypatch: pytest.MonkeyPatch, moment: str,
+        self,
+        task: Path,
+        folders: Path,
+        quick: None,
+        monkeypatch: pytest.MonkeyPatch,
+        moment: str,
         capsys: pytest.CaptureFixture[str],
-    ) -> None:  # fmt: skip
+    ) -> None:
         assert convert(task) == 0
         before = tree(folders / "nnUNet_raw")
 
@@ -184,9 +192,14 @@ class TestInterruption:
         assert "is being converted by another process" in capsys.readouterr().err
 
     def test_an_unreadable_source_file_is_not_blamed_on_the_destination(
-        self, task: Path, folders: Path, quick: None, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+        self,
+        task: Path,
+        folders: Path,
+        quick: None,
+        tmp_path: Path,
+        capsys: pytest.CaptureFixture[str],
         monkeypatch: pytest.MonkeyPatch,
-    ) -> None:  # fmt: skip
+    ) -> None:
         source = Path(shutil.copytree(task, tmp_path / "copy" / task.name))
 
         def deny(path: Path) -> str:

@@ -1,4 +1,5 @@
 """Every layout of every download, in miniature, through the command."""
+
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,32 @@ from tests.datasets.converter_contract import ConverterContract
 
 BTCV_CASES = [f"case{number:04d}" for number in (*range(1, 11), *range(21, 41))]
 BTCV_LABELS = (
-    "background", "spleen", "right kidney", "left kidney", "gallbladder", "esophagus", "liver", "stomach", "aorta",
-    "inferior vena cava", "portal and splenic vein", "pancreas", "right adrenal gland", "left adrenal gland",
-)  # fmt: skip
+    "background",
+    "spleen",
+    "right kidney",
+    "left kidney",
+    "gallbladder",
+    "esophagus",
+    "liver",
+    "stomach",
+    "aorta",
+    "inferior vena cava",
+    "portal and splenic vein",
+    "pancreas",
+    "right adrenal gland",
+    "left adrenal gland",
+)
 TRANSUNET = (
-    "background", "aorta", "gallbladder", "left kidney", "right kidney", "liver", "pancreas", "spleen", "stomach",
-)  # fmt: skip
+    "background",
+    "aorta",
+    "gallbladder",
+    "left kidney",
+    "right kidney",
+    "liver",
+    "pancreas",
+    "spleen",
+    "stomach",
+)
 SAMED = ("background", "spleen", "right kidney", "left kidney", "gallbladder", "liver", "stomach", "aorta", "pancreas")
 SYNAPSE_TEST = [f"case{number:04d}" for number in (1, 2, 3, 4, 8, 22, 25, 29, 32, 35, 36, 38)]
 TRANSUNET_MAP = {8: 1, 4: 2, 3: 3, 2: 4, 6: 5, 11: 6, 1: 7, 7: 8}

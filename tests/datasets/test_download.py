@@ -164,9 +164,7 @@ class TestFetch:
                 fetch(url, tmp_path / "file.bin", MD5)
         assert "object at" not in str(caught.value)
 
-    def test_a_disk_that_fills_up_keeps_the_part_for_the_next_call(
-        self, server: Server, tmp_path: Path
-    ) -> None:
+    def test_a_disk_that_fills_up_keeps_the_part_for_the_next_call(self, server: Server, tmp_path: Path) -> None:
         reason = r"cannot write .*file\.bin\.part \(File too large\): free some space"
         with almost_full_disk(), pytest.raises(OSError, match=reason):
             fetch(f"{server.url}/file.bin", tmp_path / "file.bin", MD5)

@@ -259,9 +259,7 @@ BAD_INPUT: dict[str, tuple[Callable[[Path], object], str]] = {
 
 class TestBadInput:
     @pytest.mark.parametrize("case", BAD_INPUT)
-    def test_it_is_refused_in_one_clear_sentence_and_nothing_is_written(
-        self, task: Path, raw: Path, case: str
-    ) -> None:
+    def test_it_is_refused_in_one_clear_sentence_and_nothing_is_written(self, task: Path, raw: Path, case: str) -> None:
         spoil, message = BAD_INPUT[case]
         spoil(task)
         source = next(task.parent.iterdir())

@@ -42,9 +42,11 @@ def write(tmp_path: Path) -> Callable[..., Written]:
     """Write a case of an image and a label file, saved before."""
 
     def run(
-        image: nibabel.Nifti1Image, label: nibabel.Nifti1Image | None = None, ids: dict[int, int] | None = None,
+        image: nibabel.Nifti1Image,
+        label: nibabel.Nifti1Image | None = None,
+        ids: dict[int, int] | None = None,
         ending: str = ".nii.gz",
-    ) -> Written:  # fmt: skip
+    ) -> Written:
         image.to_filename(tmp_path / f"img{ending}")
         labels = ()
         if label is not None:
@@ -152,9 +154,13 @@ class TestLabels:
 
     @pytest.mark.parametrize(
         ("value", "message"),
-        [(7, r"contains the label\(s\) \[7\], expected only \[0, 1, 2\]"), (-1, r"\[-1\]"),
-         (0.5, r"not whole numbers, such as 0\.5"), (np.nan, r"such as nan")],
-    )  # fmt: skip
+        [
+            (7, r"contains the label\(s\) \[7\], expected only \[0, 1, 2\]"),
+            (-1, r"\[-1\]"),
+            (0.5, r"not whole numbers, such as 0\.5"),
+            (np.nan, r"such as nan"),
+        ],
+    )
     def test_a_value_that_is_no_label_is_refused(
         self, write: Callable[..., Written], value: float, message: str
     ) -> None:

@@ -1,4 +1,5 @@
 """`skipx demo` as a user runs it, killed in the middle and run again."""
+
 import os
 import signal
 import subprocess
@@ -25,7 +26,9 @@ def test_a_killed_demo_goes_on_where_it_was_and_ends_in_a_report(tmp_path: Path,
         time.sleep(0.2)
     os.killpg(first.pid, signal.SIGKILL)
     first.wait()
-    second = subprocess.run([forks.python, "skipx", *arguments], env=variables, capture_output=True, text=True, check=False)
+    second = subprocess.run(
+        [forks.python, "skipx", *arguments], env=variables, capture_output=True, text=True, check=False
+    )
     assert second.returncode == 0, second.stderr[-3000:]
     assert "Planning" not in second.stdout, "planning was done and is not repeated"
     assert "nnUNetTrainerUTANet_demo" in second.stdout
@@ -34,7 +37,9 @@ def test_a_killed_demo_goes_on_where_it_was_and_ends_in_a_report(tmp_path: Path,
         assert words in page
     written = times_of_summaries(folder)
     assert len(written) == 2
-    third = subprocess.run([sys.executable, "-m", "nnunet_skipx.cli", *arguments], capture_output=True, text=True, check=False)
+    third = subprocess.run(
+        [sys.executable, "-m", "nnunet_skipx.cli", *arguments], capture_output=True, text=True, check=False
+    )
     assert third.returncode == 0
     assert times_of_summaries(folder) == written, "done cells are not run again"
 
@@ -65,8 +70,11 @@ def test_two_demos_in_one_folder_are_refused(tmp_path: Path, forks: ForkServer) 
 
     with FileLock(tmp_path / ".lock"):
         result = subprocess.run(
-            [forks.python, "skipx", "demo", str(tmp_path)], env={**os.environ, **forks.variables},
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            [forks.python, "skipx", "demo", str(tmp_path)],
+            env={**os.environ, **forks.variables},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     assert result.returncode == 2
     assert "another skipx demo" in result.stderr

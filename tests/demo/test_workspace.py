@@ -1,4 +1,5 @@
 """The demo's folder."""
+
 import os
 import shutil
 from pathlib import Path

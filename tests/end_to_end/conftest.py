@@ -1,4 +1,5 @@
 """A tiny phantom in nnU-Net's folders, and nnU-Net's own commands as a user types them."""
+
 import os
 import shutil
 import subprocess

@@ -2,6 +2,7 @@
 
 `python -m tests.end_to_end.slurm_node FOLDER` brings it up until it is interrupted, and prints what to export.
 """
+
 import os
 import shutil
 import socket
@@ -54,8 +55,16 @@ def single_node_slurm(folder: Path) -> Iterator[dict[str, str]]:
     """Inside, Slurm runs; yields the environment in which sbatch and scontrol talk to it."""
     configuration = write_files(folder)
     environment = {**os.environ, "SLURM_CONF": str(configuration), "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin"}
-    munge = ["munged", "--foreground", "--force", f"--key-file={folder}/munge.key", f"--socket={folder}/munge.socket",
-             f"--pid-file={folder}/munge.pid", f"--seed-file={folder}/munge.seed", f"--log-file={folder}/munge.log"]
+    munge = [
+        "munged",
+        "--foreground",
+        "--force",
+        f"--key-file={folder}/munge.key",
+        f"--socket={folder}/munge.socket",
+        f"--pid-file={folder}/munge.pid",
+        f"--seed-file={folder}/munge.seed",
+        f"--log-file={folder}/munge.log",
+    ]
     with ExitStack() as stack:
         for command in (munge, ["slurmctld", "-D", "-i"], ["slurmd", "-D"]):
             stack.enter_context(daemon(command, folder, environment))
@@ -73,9 +82,12 @@ def write_files(folder: Path) -> Path:
     key.write_bytes(os.urandom(1024))
     key.chmod(0o400)
     content = CONFIGURATION.format(
-        host=socket.gethostname().split(".")[0], folder=folder, cpus=os.cpu_count(), controller_port=free_port(),
+        host=socket.gethostname().split(".")[0],
+        folder=folder,
+        cpus=os.cpu_count(),
+        controller_port=free_port(),
         daemon_port=free_port(),
-    )  # fmt: skip
+    )
     path = folder / "slurm.conf"
     path.write_text(content)
     return path

@@ -1,4 +1,5 @@
 """`skipx bench` as a user types it: interrupted twice, it ends in the same numbers as in one go."""
+
 import json
 import os
 import signal
@@ -16,8 +17,22 @@ from tests.forking.fixture import ForkServer
 
 pytestmark = pytest.mark.slow
 MODELS = [f"{trainer}_demo_3epochs__{PLANS}__3d_fullres" for trainer in ("nnUNetTrainer", "nnUNetTrainerUTANet")]
-MATRIX = ["-d", "99", "-c", "3d_fullres", "-p", PLANS, "-f", "0", "1", "-device", "cpu", "-tr",
-          "nnUNetTrainer_demo_3epochs", "nnUNetTrainerUTANet_demo_3epochs"]  # fmt: skip
+MATRIX = [
+    "-d",
+    "99",
+    "-c",
+    "3d_fullres",
+    "-p",
+    PLANS,
+    "-f",
+    "0",
+    "1",
+    "-device",
+    "cpu",
+    "-tr",
+    "nnUNetTrainer_demo_3epochs",
+    "nnUNetTrainerUTANet_demo_3epochs",
+]
 
 
 @pytest.fixture
@@ -27,8 +42,11 @@ def bench(forks: ForkServer, forked: dict[str, str], workplace: Path) -> Callabl
         return subprocess.Popen(
             [forks.python, "skipx", "bench", *MATRIX, *options],
             env={**forked, "nnUNet_results": str(workplace / results)},
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-        )  # fmt: skip
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
 
     return start
 

@@ -1,4 +1,5 @@
 """docs/compare.md does what it says: a trainer of one's own becomes a row, beside its twin, and is inspected."""
+
 import json
 import os
 import re
@@ -50,8 +51,10 @@ def test_from_a_file_to_a_report(own_environment: dict[str, str], workplace: Pat
     (content,) = json.loads((out / "report.json").read_text())["comparisons"]
     assert [row["name"] for row in content["rows"]] == rows[1:]
     assert [(c["row"], c["kind"]) for c in content["contrasts"]] == [
-        (NAME, "baseline"), (f"{NAME}_twin", "baseline"), (NAME, "twin"),
-    ]  # fmt: skip
+        (NAME, "baseline"),
+        (f"{NAME}_twin", "baseline"),
+        (NAME, "twin"),
+    ]
     more = content["costs"][NAME]["parameters"] - content["costs"][f"{NAME}_twin"]["parameters"]
     arguments = json.loads((model / "plans.json").read_text())["configurations"]["2d"]["architecture"]["arch_kwargs"]
     assert more == sum(arguments["features_per_stage"][:-1]), "one gate per channel of each skip"

@@ -1,4 +1,5 @@
 """Every other trainer trains and predicts through nnU-Net's commands; test_stock_commands.py has UTANet's whole way."""
+
 import json
 from pathlib import Path
 
@@ -28,6 +29,22 @@ def test_a_trainer_needs_no_more_than_its_name(
     summary = json.loads((model / "fold_0" / "validation" / "summary.json").read_text())
     assert summary["metric_per_case"]
     images, output = workplace / "nnUNet_raw" / DATASET / "imagesTs", workplace / f"predicted_{trainer}"
-    command("nnUNetv2_predict", "-d", 99, "-i", images, "-o", output, "-f", 0, "-c", configuration, *common,
-            "-npp", 1, "-nps", 1)  # fmt: skip
+    command(
+        "nnUNetv2_predict",
+        "-d",
+        99,
+        "-i",
+        images,
+        "-o",
+        output,
+        "-f",
+        0,
+        "-c",
+        configuration,
+        *common,
+        "-npp",
+        1,
+        "-nps",
+        1,
+    )
     assert len(list(output.glob("*.nii.gz"))) == len(list(images.glob("*.nii.gz")))

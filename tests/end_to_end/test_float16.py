@@ -1,4 +1,5 @@
 """Training steps under float16 autocast on real data leave every network and loss finite: 200, of an option 80."""
+
 import json
 import os
 from collections.abc import Iterator

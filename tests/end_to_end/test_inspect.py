@@ -1,4 +1,5 @@
 """`skipx inspect` on models that nnU-Net's own commands have trained."""
+
 import json
 from pathlib import Path
 

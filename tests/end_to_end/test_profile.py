@@ -1,4 +1,5 @@
 """`skipx list` and `skipx profile` as a user types them, on plans and cases that nnU-Net made."""
+
 import json
 from pathlib import Path
 
@@ -12,8 +13,9 @@ TRAINERS = ["nnUNetTrainer", "nnUNetTrainerUTANet_twin"]
 
 def test_profile_measures_what_nnunet_planned(workplace: Path, planned: Path, command: Command) -> None:
     before = sorted(workplace.rglob("*"))
-    result = command("skipx", "profile", "-d", 99, "-c", "3d_fullres", "-p", PLANS, "-tr", *TRAINERS,
-                     "--runs", 1, "--json")  # fmt: skip
+    result = command(
+        "skipx", "profile", "-d", 99, "-c", "3d_fullres", "-p", PLANS, "-tr", *TRAINERS, "--runs", 1, "--json"
+    )
     content = json.loads(result.stdout)
     wanted = json.loads((planned / f"{PLANS}.json").read_text())["configurations"]["3d_fullres"]
     header = content["header"]
@@ -40,8 +42,22 @@ def test_loading_is_measured_in_both_modes_and_leaves_nothing_behind(
     (planned / "splits_final.json").unlink()  # nnU-Net would write it
     before = {path: path.stat().st_mtime_ns for path in workplace.rglob("*")}
     running = processes_of(workplace)
-    result = console("skipx", "profile", "-d", 99, "-c", "3d_fullres", "-p", PLANS, "--dataloading", "-device", "cpu",
-                     "--iterations", 2, "--json")  # fmt: skip
+    result = console(
+        "skipx",
+        "profile",
+        "-d",
+        99,
+        "-c",
+        "3d_fullres",
+        "-p",
+        PLANS,
+        "--dataloading",
+        "-device",
+        "cpu",
+        "--iterations",
+        2,
+        "--json",
+    )
     assert {path: path.stat().st_mtime_ns for path in workplace.rglob("*")} == before
     assert processes_of(workplace) <= running, "every worker has ended"
     content = json.loads(result.stdout)

@@ -1,4 +1,5 @@
 """`skipx bench --slurm` on a real Slurm of one node: an array of cells, of which one is killed and requeued."""
+
 import os
 import subprocess
 import sys
@@ -42,8 +43,25 @@ def logs(cell: Cell) -> list[Path]:
 
 
 def test_a_killed_job_is_requeued_and_finishes(workplace: Path, slurm: dict[str, str]) -> None:
-    bench = [sys.executable, "-m", "nnunet_skipx.cli", "bench", "-d", "99", "-c", "3d_fullres", "-p", PLANS,
-             "-tr", TRAINER, "-f", "0", "1", "-device", "cpu"]  # fmt: skip
+    bench = [
+        sys.executable,
+        "-m",
+        "nnunet_skipx.cli",
+        "bench",
+        "-d",
+        "99",
+        "-c",
+        "3d_fullres",
+        "-p",
+        PLANS,
+        "-tr",
+        TRAINER,
+        "-f",
+        "0",
+        "1",
+        "-device",
+        "cpu",
+    ]
     output = run(slurm, *bench, "--slurm", "time=60", "cpus=1", "gpus=0", "comment=skipx")
     job = output.split("Slurm job ")[1].split(":")[0]
     cells = [Cell(workplace / "nnUNet_results", DATASET, "3d_fullres", fold, TRAINER, PLANS) for fold in (0, 1)]
@@ -54,8 +72,12 @@ def test_a_killed_job_is_requeued_and_finishes(workplace: Path, slurm: dict[str,
     run(slurm, "scancel", "--signal=USR2", f"{job}_0")  # as Slurm does ahead of a time limit: submitit requeues
     run(slurm, "scontrol", "requeue", f"{job}_1")  # as preemption does: Slurm kills and requeues
     for task in (0, 1):
-        wait("a requeue", lambda task=task: "PENDING" in run(slurm, "squeue", "-h", "-o", "%T", "-j", f"{job}_{task}"),
-             slurm, 60)  # fmt: skip
+        wait(
+            "a requeue",
+            lambda task=task: "PENDING" in run(slurm, "squeue", "-h", "-o", "%T", "-j", f"{job}_{task}"),
+            slurm,
+            60,
+        )
     run(slurm, "scontrol", "update", f"JobId={job}", "StartTime=now")  # Slurm lets requeued jobs wait two minutes
     for cell in cells:
         wait("the end", cell.is_done, slurm)

@@ -2,6 +2,7 @@
 
 Each command once as its installed script (`console`), the others forked (`command`).
 """
+
 import json
 import os
 import shutil
@@ -45,15 +46,40 @@ def predicted(trained: Path, console: Command, command: Command) -> dict[str, Pa
 
 
 def predict(command: Command, images: Path, output: Path, configuration: str, *more: str) -> None:
-    command("nnUNetv2_predict", "-d", 99, "-i", images, "-o", output, "-f", 0, 1, "-tr", TRAINER, "-p", PLANS,
-            "-c", configuration, "-device", "cpu", "-npp", 1, "-nps", 1, *more)  # fmt: skip
+    command(
+        "nnUNetv2_predict",
+        "-d",
+        99,
+        "-i",
+        images,
+        "-o",
+        output,
+        "-f",
+        0,
+        1,
+        "-tr",
+        TRAINER,
+        "-p",
+        PLANS,
+        "-c",
+        configuration,
+        "-device",
+        "cpu",
+        "-npp",
+        1,
+        "-nps",
+        1,
+        *more,
+    )
 
 
 def labels(path: Path) -> list:
     return sitk.GetArrayFromImage(sitk.ReadImage(str(path))).tolist()
 
 
-def test_the_installed_script_plans_and_preprocesses_as_its_fork_did(workplace: Path, planned: Path, console: Command) -> None:
+def test_the_installed_script_plans_and_preprocesses_as_its_fork_did(
+    workplace: Path, planned: Path, console: Command
+) -> None:
     def written() -> dict[str, bytes]:
         return {str(path): path.read_bytes() for path in sorted(planned.rglob("*")) if path.is_file()}
 
@@ -91,7 +117,10 @@ def test_a_killed_training_continues_where_it_was(workplace: Path, planned: Path
     arguments = ["99", "2d", "0", "-tr", trainer, "-p", PLANS, "-device", "cpu"]
     folder = model(workplace, "2d", trainer) / "fold_0"
     process = subprocess.Popen(
-        [console_script("nnUNetv2_train"), *arguments], env=environment(workplace), stdout=subprocess.DEVNULL, start_new_session=True
+        [console_script("nnUNetv2_train"), *arguments],
+        env=environment(workplace),
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
     )
     deadline = time.monotonic() + 300
     while not (folder / "checkpoint_latest.pth").is_file() or "Epoch 1" not in all_logs(folder):
@@ -115,16 +144,28 @@ def all_logs(folder: Path) -> str:
 def test_find_best_configuration_ensemble_and_postprocessing(
     trained: Path, predicted: dict[str, Path], console: Command
 ) -> None:
-    console("nnUNetv2_find_best_configuration", 99, "-tr", TRAINER, "-p", PLANS, "-c", *CONFIGURATIONS, "-f", 0, 1,
-            "-np", 1)  # fmt: skip
+    console(
+        "nnUNetv2_find_best_configuration", 99, "-tr", TRAINER, "-p", PLANS, "-c", *CONFIGURATIONS, "-f", 0, 1, "-np", 1
+    )
     information = json.loads((trained / "nnUNet_results" / DATASET / "inference_information.json").read_text())
     best = information["best_model_or_ensemble"]
     assert TRAINER in json.dumps(best["selected_model_or_models"])
     ensemble = trained / "ensemble"
     console("nnUNetv2_ensemble", "-i", *predicted.values(), "-o", ensemble, "-np", 1)
     assert len(list(ensemble.glob("*.nii.gz"))) == 2
-    console("nnUNetv2_apply_postprocessing", "-i", predicted["3d_fullres"], "-o", trained / "postprocessed",
-            "-pp_pkl_file", best["postprocessing_file"], "-plans_json", best["some_plans_file"], "-np", 1)  # fmt: skip
+    console(
+        "nnUNetv2_apply_postprocessing",
+        "-i",
+        predicted["3d_fullres"],
+        "-o",
+        trained / "postprocessed",
+        "-pp_pkl_file",
+        best["postprocessing_file"],
+        "-plans_json",
+        best["some_plans_file"],
+        "-np",
+        1,
+    )
     assert len(list((trained / "postprocessed").glob("*.nii.gz"))) == 2
 
 
@@ -132,8 +173,22 @@ def test_an_exported_model_predicts_the_same_after_installing_it_elsewhere(
     trained: Path, predicted: dict[str, Path], console: Command, command: Command
 ) -> None:
     archive = trained / "model.zip"
-    console("nnUNetv2_export_model_to_zip", "-d", 99, "-o", archive, "-c", "3d_fullres", "-tr", TRAINER, "-p", PLANS,
-            "-f", 0, 1)  # fmt: skip
+    console(
+        "nnUNetv2_export_model_to_zip",
+        "-d",
+        99,
+        "-o",
+        archive,
+        "-c",
+        "3d_fullres",
+        "-tr",
+        TRAINER,
+        "-p",
+        PLANS,
+        "-f",
+        0,
+        1,
+    )
     results, aside = trained / "nnUNet_results", trained / "original_results"
     results.rename(aside)
     try:
@@ -164,14 +219,36 @@ def test_two_stage_training_from_a_stock_checkpoint(trained: Path, planned: Path
 
 def test_weights_of_our_own_network_start_another_training(trained: Path, command: Command) -> None:
     checkpoint = model(trained, "3d_fullres") / "fold_0" / "checkpoint_final.pth"
-    command("nnUNetv2_train", 99, "3d_fullres", 1, "-tr", "nnUNetTrainerUTANet_demo_2epochs", "-p", PLANS,
-            "-device", "cpu", "-pretrained_weights", checkpoint)  # fmt: skip
+    command(
+        "nnUNetv2_train",
+        99,
+        "3d_fullres",
+        1,
+        "-tr",
+        "nnUNetTrainerUTANet_demo_2epochs",
+        "-p",
+        PLANS,
+        "-device",
+        "cpu",
+        "-pretrained_weights",
+        checkpoint,
+    )
 
 
 def test_the_stock_trainer_trains_our_network_by_its_plans(trained: Path, command: Command) -> None:
     command("skipx", "plan", "-d", 99, "-a", "UTANet", "-p", PLANS)
-    command("nnUNetv2_train", 99, "2d", 0, "-tr", "nnUNetTrainer_demo_1epochs", "-p", "nnUNetUTANetDemoPlans",
-            "-device", "cpu")  # fmt: skip
+    command(
+        "nnUNetv2_train",
+        99,
+        "2d",
+        0,
+        "-tr",
+        "nnUNetTrainer_demo_1epochs",
+        "-p",
+        "nnUNetUTANetDemoPlans",
+        "-device",
+        "cpu",
+    )
 
 
 def test_a_misspelt_variant_ends_with_the_list_of_what_exists(trained: Path, command: Command) -> None:

@@ -1,4 +1,5 @@
 """A universal run with nnU-Net's own commands: create, train, kill, resume, validate, extract, predict, adapt."""
+
 import json
 import os
 import shutil
@@ -48,9 +49,11 @@ def kill_after_an_epoch(python: Path, variables: dict[str, str], checkpoint: Pat
     """Start the training and kill it, workers included, once it has saved its first epoch."""
     process = subprocess.Popen(
         [python, "nnUNetv2_train", "500", "3d_fullres", "0", "-tr", UNIVERSAL, "-p", PLANS, "-device", "cpu"],
-        env=variables, start_new_session=True,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+        env=variables,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     for _ in range(3000):
         if checkpoint.is_file() or process.poll() is not None:
             break
@@ -90,13 +93,48 @@ def test_a_universal_run_from_create_to_adapt(
 
     command("skipx", "universal", "extract", 500, "-f", "all")
     images, output = workplace / "nnUNet_raw" / OTHERS[0] / "imagesTs", workplace / "predicted_universal"
-    command("nnUNetv2_predict", "-d", 6, "-i", images, "-o", output, "-f", 0, "-c", "3d_fullres", "-tr", DOMAIN,
-            "-p", PLANS, "-device", "cpu", "-npp", 1, "-nps", 1)  # fmt: skip
+    command(
+        "nnUNetv2_predict",
+        "-d",
+        6,
+        "-i",
+        images,
+        "-o",
+        output,
+        "-f",
+        0,
+        "-c",
+        "3d_fullres",
+        "-tr",
+        DOMAIN,
+        "-p",
+        PLANS,
+        "-device",
+        "cpu",
+        "-npp",
+        1,
+        "-nps",
+        1,
+    )
     assert len(list(output.glob("*.nii.gz"))) == len(list(images.glob("*.nii.gz"))) > 0
-    command("nnUNetv2_export_model_to_zip", "-d", 99, "-o", workplace / "model.zip", "-c", "3d_fullres", "-tr", DOMAIN,
-            "-p", PLANS, "-f", 0)  # fmt: skip
-    refused = command("nnUNetv2_predict", "-d", 500, "-i", images, "-o", output, "-f", 0, "-c", "3d_fullres", *common,
-                      check=False)  # fmt: skip
+    command(
+        "nnUNetv2_export_model_to_zip",
+        "-d",
+        99,
+        "-o",
+        workplace / "model.zip",
+        "-c",
+        "3d_fullres",
+        "-tr",
+        DOMAIN,
+        "-p",
+        PLANS,
+        "-f",
+        0,
+    )
+    refused = command(
+        "nnUNetv2_predict", "-d", 500, "-i", images, "-o", output, "-f", 0, "-c", "3d_fullres", *common, check=False
+    )
     assert "skipx universal extract 500" in refused.stderr
 
     command("skipx", "universal", "adapt", 500, "-d", 7, "-f", 0, "-p", PLANS, "-device", "cpu")

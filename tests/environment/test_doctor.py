@@ -1,4 +1,5 @@
 """The doctor, each condition produced for real; the three full runs are shared by the tests that read them."""
+
 import importlib.metadata
 import os
 import subprocess
@@ -139,9 +140,7 @@ def test_a_trainer_hidden_by_the_users_own_broken_folder_fails_with_the_folder_t
 def test_an_unset_folder_is_made_and_exported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("nnUNet_raw", raising=False)
     check = doctor.check_folder("nnUNet_raw", "read by planning", WARN)
-    assert (check.status, check.cure) == (
-        WARN, 'mkdir -p "$HOME/nnUNet_raw" && export nnUNet_raw="$HOME/nnUNet_raw"'
-    )
+    assert (check.status, check.cure) == (WARN, 'mkdir -p "$HOME/nnUNet_raw" && export nnUNet_raw="$HOME/nnUNet_raw"')
 
 
 def test_the_cure_of_a_missing_folder_makes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,5 @@
 """The start-up hook, seen by interpreters that really start."""
+
 import os
 import subprocess
 import sys
@@ -201,8 +202,12 @@ def test_in_a_real_environment_every_python_and_its_children_see_our_folder_once
     parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {SHOW!r}], check=True)"
 
     def hook(code: str) -> str:
-        return python("-c", f"from nnunet_skipx.environment.startup_hook import *; print({code})",
-                      executable=executable, PYTHONPATH=str(CHECKOUT))
+        return python(
+            "-c",
+            f"from nnunet_skipx.environment.startup_hook import *; print({code})",
+            executable=executable,
+            PYTHONPATH=str(CHECKOUT),
+        )
 
     assert hook("is_enabled()") == "False"
     hook("enable()")

@@ -3,6 +3,8 @@
 `client.py NAME ARGUMENTS...` runs the console script NAME; `client.py -m MODULE ...` and `-c CODE ...` run what Python
 would. Standard library only: it must start in a few milliseconds.
 """
+
+import contextlib
 import json
 import os
 import signal
@@ -28,10 +30,8 @@ def main() -> None:
     process = ask(connection)
 
     def pass_on(number: int, frame: FrameType | None) -> None:
-        try:
+        with contextlib.suppress(ProcessLookupError):  # it has ended by itself, its status is on the way
             os.killpg(process, number) if number == signal.SIGINT else os.kill(process, number)
-        except ProcessLookupError:
-            pass  # it ends by itself, its status is on the way
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2):
         signal.signal(number, pass_on)

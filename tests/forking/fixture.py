@@ -1,4 +1,5 @@
 """Starts the server when a test first needs it; it ends with the tests."""
+
 import os
 import socket
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from tests.forking import client, server
 
-ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 # nnU-Net reads these while it is imported.
 WORKERS = {"nnUNet_def_n_proc": "1", "nnUNet_n_proc_DA": "1"}
 

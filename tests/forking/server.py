@@ -3,6 +3,7 @@
 `python -m tests.forking.server SOCKET LIFE`: two inherited file descriptors, a listening socket and a pipe at whose end
 the tests are; when those are gone, so is the server.
 """
+
 import gc
 import importlib
 import json
@@ -23,7 +24,6 @@ import numpy as np
 import torch
 
 import nnunet_skipx
-from tests.forking.client import ADDRESS
 
 NEVER = {"nnunet_skipx.cli.__main__"}  # which runs when imported
 CLIENT = "SKIPX_TEST_FORK_CLIENT"

@@ -1,4 +1,5 @@
 """What a step of every network launched, moved and widened when this was last recorded, see `test_gpu_kernels`."""
+
 # In 3D and in 2D, loss and optimiser apart: launches, bytes and expected time; the latter two over PlainConvUNet's.
 RECORDED: dict[str, tuple[tuple[int, float, float], ...]] = {
     "UTANet": ((1105, 1.57, 1.51), (1598, 1.83, 1.78)),

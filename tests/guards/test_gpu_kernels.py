@@ -2,6 +2,7 @@
 
 `python -m tests.guards.test_gpu_kernels` prints the figures of `limits` anew.
 """
+
 import re
 from collections.abc import Callable
 

@@ -1,4 +1,5 @@
 """Cutting a skip equals the network's own parts put together by hand, and watching a network changes nothing."""
+
 import math
 from collections.abc import Callable
 from typing import Any
@@ -277,8 +278,11 @@ def test_the_spread_of_a_gate_is_that_of_its_means_over_the_patches_of_a_case(bl
 
 def test_gates_of_any_shape_and_precision_are_added_up_without_overflow_or_loss() -> None:
     observation, gate = Observation(), PerImage()
-    outputs = {"matrix": torch.rand(2, 300, 300), "number": torch.tensor([1.0, 2.0]),
-               "half": torch.full((3, 2), 60000, dtype=torch.float16)}  # fmt: skip
+    outputs = {
+        "matrix": torch.rand(2, 300, 300),
+        "number": torch.tensor([1.0, 2.0]),
+        "half": torch.full((3, 2), 60000, dtype=torch.float16),
+    }
     for name, output in outputs.items():
         observation.add_module("case", name, gate, (), output)
         mean = observation.gates[name]["case"].value()

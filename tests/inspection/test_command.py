@@ -1,4 +1,5 @@
 """`skipx inspect` on untrained networks and made-up preprocessed cases; tests/end_to_end has trained ones."""
+
 import json
 import math
 from pathlib import Path
@@ -57,8 +58,12 @@ class Workplace:
             torch.manual_seed(fold)
             network, shape = inference_network(find_trainer(trainer), content, "test", dataset_json())
             network.train()(torch.randn(2, *shape[1:]))  # fills what runs along over images
-            checkpoint = {"network_weights": network.state_dict(), "trainer_name": trainer,
-                          "init_args": {"configuration": "test"}, "inference_allowed_mirroring_axes": (0, 1)}
+            checkpoint = {
+                "network_weights": network.state_dict(),
+                "trainer_name": trainer,
+                "init_args": {"configuration": "test"},
+                "inference_allowed_mirroring_axes": (0, 1),
+            }
             torch.save(checkpoint, folder / f"fold_{fold}" / CHECKPOINT)
         write_json(folder / "plans.json", content)
         write_json(folder / "dataset.json", dataset_json())

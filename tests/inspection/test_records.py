@@ -1,4 +1,5 @@
 """What `skipx inspect` wrote, read back as tables."""
+
 import json
 import math
 from pathlib import Path
@@ -52,8 +53,11 @@ def test_losses_are_the_intact_dice_minus_the_cut_one(tmp_path: Path) -> None:
     assert lost[0, "a", 1, "other"] == -0.125
     assert lost.isna().sum() == 5
     assert lost.groupby(["skip", "kind"]).mean().to_dict() == {
-        (0, "other"): 0.1875, (0, "zeroed"): 0.375, (1, "other"): -0.0625, (1, "zeroed"): 0.0625,
-    }  # fmt: skip
+        (0, "other"): 0.1875,
+        (0, "zeroed"): 0.375,
+        (1, "other"): -0.0625,
+        (1, "zeroed"): 0.0625,
+    }
 
 
 def test_a_loss_has_the_interval_of_its_cases(tmp_path: Path) -> None:

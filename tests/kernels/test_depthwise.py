@@ -1,4 +1,5 @@
 """Our depthwise convolution and both of its backwards equal torch's grouped convolution."""
+
 import pytest
 import torch
 from torch.nn import functional as F

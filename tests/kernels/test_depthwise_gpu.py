@@ -1,4 +1,5 @@
 """The Triton kernels equal torch's grouped convolution; Triton's interpreter carries them out on the CPU."""
+
 import os
 import subprocess
 import sys

@@ -1,4 +1,5 @@
 """Attention with instance-normed scores equals its definition, and drops what it should."""
+
 from typing import Any
 
 import pytest
@@ -68,7 +69,8 @@ def test_dropped_weights_stay_dropped_in_the_backward() -> None:
     expected = ((q @ k.mT).softmax(-1) * kept / 0.7) @ v
     torch.testing.assert_close(ours, expected)
     for a, b in zip(
-        torch.autograd.grad(ours.square().sum(), (q, k, v)), torch.autograd.grad(expected.square().sum(), (q, k, v)),
+        torch.autograd.grad(ours.square().sum(), (q, k, v)),
+        torch.autograd.grad(expected.square().sum(), (q, k, v)),
         strict=True,
-    ):  # fmt: skip
+    ):
         torch.testing.assert_close(a, b)

@@ -1,4 +1,5 @@
 """Embedded patches are those of the convolution, gradients included."""
+
 import pytest
 import torch
 from torch import nn

@@ -1,4 +1,5 @@
 """The folded instance norm equals the plain one, gradients included."""
+
 import pytest
 import torch
 from torch import nn

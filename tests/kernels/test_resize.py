@@ -1,4 +1,5 @@
 """Linear resizing, plain and antialiased, and the voxels it reads."""
+
 import math
 
 import torch

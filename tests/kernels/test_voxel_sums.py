@@ -1,4 +1,5 @@
 """Sums over voxels equal the plain product on every route, and half precision does not overflow in them."""
+
 from collections.abc import Callable
 
 import pytest

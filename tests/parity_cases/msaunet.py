@@ -4,6 +4,7 @@ Ours: attention, re-injection (the first convolution of an encoder stage is spli
 and the rest), resizing, and the head as a sum. The source's plain parts, which nnU-Net's stages replace in our network,
 stand here: pooling encoder, double convolutions, depthwise bottleneck, transposed convolutions.
 """
+
 from typing import TYPE_CHECKING
 
 import torch

@@ -3,6 +3,7 @@
 Encoder, up steps and units are the ones that the trainers use, with the source's strided convolutions. The source adds
 its side outputs to the logits, where ours follow nnU-Net's deep supervision: this sum is put together here.
 """
+
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -21,13 +22,14 @@ if TYPE_CHECKING:
     from tests.parity import Reference
 
 SIDE_OUTPUT_LEVELS = (2, 1)
-OPS = BlockOps(
-    nn.Conv3d, nn.InstanceNorm3d, {"affine": True}, nn.LeakyReLU, {"negative_slope": 0.01, "inplace": True}
-)
+OPS = BlockOps(nn.Conv3d, nn.InstanceNorm3d, {"affine": True}, nn.LeakyReLU, {"negative_slope": 0.01, "inplace": True})
 PLAN_OPS = {
-    "conv_op": OPS.conv_op, "norm_op": OPS.norm_op, "norm_op_kwargs": OPS.norm_op_kwargs, "nonlin": OPS.nonlin_op,
+    "conv_op": OPS.conv_op,
+    "norm_op": OPS.norm_op,
+    "norm_op_kwargs": OPS.norm_op_kwargs,
+    "nonlin": OPS.nonlin_op,
     "nonlin_kwargs": OPS.nonlin_kwargs,
-}  # fmt: skip
+}
 Named = Iterator[tuple[str, nn.Module]]
 
 
@@ -85,10 +87,18 @@ class SourceNetwork(nn.Module):
         features = [config["base_out_channels"] * 2**level for level in range(depth + 1)]
         classes = config["num_class_list"][task]
         self.network: Any = U2Net(
-            config["in_channels_list"][task], classes, n_stages=depth + 1, features_per_stage=features,
-            kernel_sizes=[[3] * 3] * (depth + 1), strides=self.strides, n_conv_per_stage=2, n_conv_per_stage_decoder=2,
-            conv_bias=True, strided="source", **PLAN_OPS,
-        )  # fmt: skip
+            config["in_channels_list"][task],
+            classes,
+            n_stages=depth + 1,
+            features_per_stage=features,
+            kernel_sizes=[[3] * 3] * (depth + 1),
+            strides=self.strides,
+            n_conv_per_stage=2,
+            n_conv_per_stage_decoder=2,
+            conv_bias=True,
+            strided="source",
+            **PLAN_OPS,
+        )
         indices = sorted({int(name.split(".")[1]) for name in reference.group("param") if name.startswith("dSupers")})
         levels = [level for level in SIDE_OUTPUT_LEVELS if level < depth]
         self.side_levels = dict(zip(levels, indices, strict=bool(indices)))

@@ -1,4 +1,5 @@
 """DAT and DRA under the names of UDTransNet's published state dictionary."""
+
 from typing import TYPE_CHECKING
 
 import torch

@@ -1,4 +1,5 @@
 """TA-MoSC under the names of UTANet's published state dictionary."""
+
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 

@@ -3,6 +3,7 @@
 The encoder, the transposed convolutions, what follows each first convolution and the head are the source's plain parts,
 written out here; what a decoder block's first convolution makes of the concatenation is computed with our `CrossOver`.
 """
+
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 

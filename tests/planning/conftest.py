@@ -1,4 +1,5 @@
 """A made-up data set that nnU-Net has planned, without images."""
+
 import io
 import shutil
 from contextlib import redirect_stdout

@@ -1,4 +1,5 @@
 """Autocast as on a GPU, on fake tensors."""
+
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn import functional as F

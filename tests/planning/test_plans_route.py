@@ -1,4 +1,5 @@
 """`skipx plan`: plans files that name one of our networks."""
+
 import json
 from pathlib import Path
 

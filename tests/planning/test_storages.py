@@ -1,4 +1,5 @@
 """Bytes of storages, against sums by hand."""
+
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 

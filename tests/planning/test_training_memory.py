@@ -1,4 +1,5 @@
 """The predicted memory of a training step: its parts, its order, and what is measured."""
+
 from collections.abc import Callable
 from dataclasses import replace
 

@@ -1,4 +1,5 @@
 """`skipx plan --vram`: plans that fit a GPU, and what a user can get wrong."""
+
 import json
 from math import prod
 from pathlib import Path
@@ -57,8 +58,9 @@ def test_data_is_shared_where_it_is_the_same(planned: Path, capsys: pytest.Captu
     printed = capsys.readouterr().out
     written = content(planned / "nnUNetXUNetPlans_6G.json")["configurations"]
     assert [written[name]["data_identifier"] for name in ("2d", "3d_fullres")] == [
-        "nnUNetPlans_2d", "nnUNetPlans_3d_fullres",
-    ]  # fmt: skip
+        "nnUNetPlans_2d",
+        "nnUNetPlans_3d_fullres",
+    ]
     assert written["3d_lowres"]["data_identifier"] == "nnUNetXUNetPlans_6G_3d_lowres"
     command = "nnUNetv2_preprocess -d 998 -plans_name nnUNetXUNetPlans_6G -c"
     assert f"{command} 2d" in printed and f"{command} 3d_lowres" in printed

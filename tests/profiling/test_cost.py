@@ -1,4 +1,5 @@
 """cost: parameters and operations agree with a count by hand."""
+
 import pytest
 import torch
 from torch import nn
@@ -14,15 +15,29 @@ def plans(features: list[int], strides: list[list[int]]) -> dict:
     architecture = {
         "network_class_name": "dynamic_network_architectures.architectures.unet.PlainConvUNet",
         "arch_kwargs": {
-            "n_stages": len(features), "features_per_stage": features, "conv_op": "torch.nn.modules.conv.Conv2d",
-            "kernel_sizes": [[3, 3]] * len(features), "strides": strides, "n_conv_per_stage": [1] * len(features),
-            "n_conv_per_stage_decoder": [1] * (len(features) - 1), "conv_bias": True,
-            "norm_op": "torch.nn.modules.instancenorm.InstanceNorm2d", "norm_op_kwargs": {"eps": 1e-5, "affine": True},
-            "dropout_op": None, "dropout_op_kwargs": None, "nonlin": "torch.nn.LeakyReLU",
-            "nonlin_kwargs": {"inplace": True}},
-        "_kw_requires_import": ["conv_op", "norm_op", "dropout_op", "nonlin"]}
-    return {"dataset_name": "Dataset004_Hippocampus", "plans_name": "nnUNetPlans", "label_manager": "LabelManager",
-            "configurations": {"2d": {"patch_size": list(PATCH), "architecture": architecture}}}
+            "n_stages": len(features),
+            "features_per_stage": features,
+            "conv_op": "torch.nn.modules.conv.Conv2d",
+            "kernel_sizes": [[3, 3]] * len(features),
+            "strides": strides,
+            "n_conv_per_stage": [1] * len(features),
+            "n_conv_per_stage_decoder": [1] * (len(features) - 1),
+            "conv_bias": True,
+            "norm_op": "torch.nn.modules.instancenorm.InstanceNorm2d",
+            "norm_op_kwargs": {"eps": 1e-5, "affine": True},
+            "dropout_op": None,
+            "dropout_op_kwargs": None,
+            "nonlin": "torch.nn.LeakyReLU",
+            "nonlin_kwargs": {"inplace": True},
+        },
+        "_kw_requires_import": ["conv_op", "norm_op", "dropout_op", "nonlin"],
+    }
+    return {
+        "dataset_name": "Dataset004_Hippocampus",
+        "plans_name": "nnUNetPlans",
+        "label_manager": "LabelManager",
+        "configurations": {"2d": {"patch_size": list(PATCH), "architecture": architecture}},
+    }
 
 
 def test_the_stock_trainer_costs_what_a_count_by_hand_says() -> None:
@@ -33,7 +48,8 @@ def test_the_stock_trainer_costs_what_a_count_by_hand_says() -> None:
         half * 9 * 4 * 8,  # encoder, stage 1
         half * 4 * 8 * 4,  # transposed convolution: every low-resolution pixel meets its 2x2 kernel once
         full * 9 * 8 * 4,  # decoder
-        full * 4 * 3]  # head
+        full * 4 * 3,
+    ]  # head
     assert cost.gflops * 1e9 == pytest.approx(2 * sum(multiply_adds), abs=0.5)
     weights = 9 * 1 * 4 + 9 * 4 * 8 + 4 * 8 * 4 + 9 * 8 * 4 + 4 * 3
     assert cost.parameters == weights + (4 + 8 + 4 + 4 + 3) + 2 * (4 + 8 + 4)  # + biases + affine norms
@@ -44,8 +60,14 @@ def test_parameters_are_not_counted_twice_though_the_decoder_holds_its_encoder()
     from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 
     architecture = plans([4, 8, 8], [[1, 1], [2, 2], [2, 2]])["configurations"]["2d"]["architecture"]
-    network = get_network_from_plans(architecture["network_class_name"], architecture["arch_kwargs"],
-                                     architecture["_kw_requires_import"], 1, 3, deep_supervision=False)
+    network = get_network_from_plans(
+        architecture["network_class_name"],
+        architecture["arch_kwargs"],
+        architecture["_kw_requires_import"],
+        1,
+        3,
+        deep_supervision=False,
+    )
     assert cost.parameters == sum(parameter.numel() for parameter in network.parameters())
     assert cost.parameters < sum(tensor.numel() for tensor in network.state_dict().values())
 
@@ -59,7 +81,7 @@ def test_more_input_channels_cost_more() -> None:
 
 def test_grouped_and_strided_convolutions_count_only_what_they_compute() -> None:
     network = nn.Conv3d(8, 8, 3, stride=2, padding=1, groups=4, device="meta")
-    assert forward_flops(network, (1, 8, 8, 8, 8)) == 2 * 4 ** 3 * 27 * 8 * 2
+    assert forward_flops(network, (1, 8, 8, 8, 8)) == 2 * 4**3 * 27 * 8 * 2
 
 
 def test_linear_layers_and_attention_products_count() -> None:
@@ -74,8 +96,11 @@ def test_a_network_of_which_nothing_is_counted_is_refused() -> None:
 def test_a_convolution_that_the_counter_misses_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     from torch.utils import flop_counter
 
-    broken = {operation: count for operation, count in flop_counter.flop_registry.items()
-              if "convolution" not in str(operation)}
+    broken = {
+        operation: count
+        for operation, count in flop_counter.flop_registry.items()
+        if "convolution" not in str(operation)
+    }
     monkeypatch.setattr(flop_counter, "flop_registry", broken)
     network = nn.Sequential(nn.Conv1d(1, 1, 3, device="meta"), nn.Flatten(), nn.Linear(6, 1, device="meta"))
     with pytest.raises(RuntimeError, match="convolutions of Sequential alone need 36"):
@@ -101,7 +126,7 @@ def test_a_product_without_a_formula_is_named_and_refused() -> None:
 
 def test_nothing_is_computed_or_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     huge = nn.Conv3d(1, 64, 3, padding=1, device="meta")
-    assert forward_flops(huge, (1, 1, 2048, 2048, 2048)) == 2 * 2048 ** 3 * 27 * 64
+    assert forward_flops(huge, (1, 1, 2048, 2048, 2048)) == 2 * 2048**3 * 27 * 64
     assert not huge._forward_hooks and not torch.is_inference_mode_enabled()
 
 

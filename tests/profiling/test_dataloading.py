@@ -1,4 +1,5 @@
 """profile --dataloading: what it measures of known loaders, and what it says when it cannot."""
+
 import json
 import multiprocessing
 import time
@@ -72,8 +73,10 @@ class KnownTrainer:
         workers = get_allowed_n_proc_DA()
         loaders = [
             NonDetMultiThreadedAugmenter(source, None, workers, 6, None, False, 0.002)
-            if workers else SingleThreadedAugmenter(source, None) for source in self.sources
-        ]  # fmt: skip
+            if workers
+            else SingleThreadedAugmenter(source, None)
+            for source in self.sources
+        ]
         for loader in loaders:
             next(loader)
         return loaders
@@ -183,8 +186,10 @@ def test_transforms_that_do_not_run_on_the_device_are_said(known: dict[str, Know
     known["nnUNetTrainer"] = KnownTrainer(step=0.001, batch=0.001)
     content = dataloading(["nnUNetTrainer"], setting(iterations=1))
     assert {row["trainer"] for row in content["rows"]} == {"nnUNetTrainer"}
-    assert content["notes"] == ["nnUNetTrainer was measured with augmentation in the workers only: ElasticTransform "
-                                "does not run on the device yet."]  # fmt: skip
+    assert content["notes"] == [
+        "nnUNetTrainer was measured with augmentation in the workers only: ElasticTransform "
+        "does not run on the device yet."
+    ]
     assert content["notes"][0] in dataloading_text(content)
 
 

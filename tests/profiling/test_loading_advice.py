@@ -1,4 +1,5 @@
 """loading_advice: which number of workers and which augmentation mode follow from measured seconds."""
+
 from dataclasses import replace
 from typing import Any
 
@@ -17,9 +18,16 @@ from nnunet_skipx.profiling.loading_advice import (
 
 SECONDS = st.floats(1e-4, 1e3)
 ROWS = st.builds(
-    Loading, st.sampled_from(["nnUNetTrainer", "nnUNetTrainer_gpuaug"]), st.integers(0, 64), SECONDS, SECONDS, SECONDS,
-    SECONDS, st.floats(0, 1), st.none() | st.floats(0, 64),
-)  # fmt: skip
+    Loading,
+    st.sampled_from(["nnUNetTrainer", "nnUNetTrainer_gpuaug"]),
+    st.integers(0, 64),
+    SECONDS,
+    SECONDS,
+    SECONDS,
+    SECONDS,
+    st.floats(0, 1),
+    st.none() | st.floats(0, 64),
+)
 CORES = st.integers(1, 64)
 STARVING = Loading("nnUNetTrainer", 2, 0.1, 0.1, 1.0, 0.5, 0.8, 2.0)
 
@@ -49,7 +57,10 @@ def test_the_recommended_is_as_fast_as_the_fastest_and_stock_wherever_that_is(ro
     random.shuffle(rows)
     again = recommended(rows)
     assert (again.trainer, again.workers, again.iteration_seconds) == (
-        chosen.trainer, chosen.workers, chosen.iteration_seconds)  # fmt: skip
+        chosen.trainer,
+        chosen.workers,
+        chosen.iteration_seconds,
+    )
 
 
 @given(st.lists(ROWS, min_size=1, max_size=6), CORES)

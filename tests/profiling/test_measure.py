@@ -1,4 +1,5 @@
 """measure: seconds and memory of steps whose seconds and memory are known."""
+
 import os
 import signal
 import sys

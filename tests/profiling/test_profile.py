@@ -1,4 +1,5 @@
 """profile: what it measures of each trainer, and what it says when it cannot."""
+
 import json
 from collections.abc import Callable, Mapping
 from typing import Any

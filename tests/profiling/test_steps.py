@@ -1,4 +1,5 @@
 """steps: a trainer's own training step and the prediction of a patch, on random data."""
+
 import os
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,5 @@
 """`skipx report`: all formats say the same, and what is not there is named."""
+
 import json
 import re
 import shutil
@@ -28,14 +29,22 @@ def two(study: Study, tmp_path: Path) -> list[list[Path]]:
     """The model folders of two data sets, which a test may damage."""
     for name in (DATASET, OTHER):
         shutil.copytree(study.results / DATASET, tmp_path / "results" / name)
-    return [[tmp_path / "results" / name / folder.name for folder in study.model_folders.values()]
-            for name in (DATASET, OTHER)]  # fmt: skip
+    return [
+        [tmp_path / "results" / name / folder.name for folder in study.model_folders.values()]
+        for name in (DATASET, OTHER)
+    ]
 
 
 def test_every_format_is_written(out: Path) -> None:
     assert sorted(path.name for path in out.iterdir()) == [
-        "cases.csv", "cases.parquet", "challenger.csv", "report.html", "report.json", "report.md", "report.tex",
-    ]  # fmt: skip
+        "cases.csv",
+        "cases.parquet",
+        "challenger.csv",
+        "report.html",
+        "report.json",
+        "report.md",
+        "report.tex",
+    ]
 
 
 def test_all_formats_show_the_same_numbers(out: Path) -> None:
@@ -93,12 +102,15 @@ def test_what_is_missing_marks_the_whole_report(two: list[list[Path]], tmp_path:
         report(two, FOLDS, tmp_path / "out", ReportOptions())
     assert not (tmp_path / "out").exists()
     text = report(two, FOLDS, tmp_path / "out", ReportOptions(allow_missing=True))
-    for written in (text, *((tmp_path / "out" / name).read_text() for name in
-                            ("report.html", "report.json", "report.md", "report.tex"))):  # fmt: skip
+    for written in (
+        text,
+        *((tmp_path / "out" / name).read_text() for name in ("report.html", "report.json", "report.md", "report.tex")),
+    ):
         assert "Incomplete: compared on fold 0, 2 only" in written
-    assert "<title>Cross-validation on Dataset004_Hippocampus, Dataset005_Other (incomplete)</title>" in (
-        tmp_path / "out" / "report.html"
-    ).read_text()
+    assert (
+        "<title>Cross-validation on Dataset004_Hippocampus, Dataset005_Other (incomplete)</title>"
+        in (tmp_path / "out" / "report.html").read_text()
+    )
 
 
 def test_nan_everywhere_is_shown_as_such_and_spoils_nothing_else(two: list[list[Path]], tmp_path: Path) -> None:

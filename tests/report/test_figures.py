@@ -1,4 +1,5 @@
 """figures: one white picture per trainer, class or gate."""
+
 import base64
 import re
 from pathlib import Path
@@ -35,8 +36,10 @@ def table(study: Study) -> pd.DataFrame:
 
 @pytest.fixture
 def logs(study: Study) -> dict[str, dict[int, TrainingLog]]:
-    return {trainer: {fold: read_training_log(folder / f"fold_{fold}") for fold in FOLDS}
-            for trainer, folder in study.model_folders.items()}
+    return {
+        trainer: {fold: read_training_log(folder / f"fold_{fold}") for fold in FOLDS}
+        for trainer, folder in study.model_folders.items()
+    }
 
 
 def decode(panel: Panel) -> bytes:

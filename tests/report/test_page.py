@@ -1,4 +1,5 @@
 """report: one file that opens anywhere and shows what it was given."""
+
 import dataclasses
 import re
 import shutil
@@ -21,9 +22,20 @@ from nnunet_skipx.results.training_log import read_training_log
 from tests.made_up_study import DATASET, DATASET_JSON, FOLDS, TRAINERS, Study
 
 SECTIONS = [
-    "Result", "Comparisons", "Ranking", "Cost", "Folds and replicates", "Training health", "Dice per case",
-    "Case by case", "Slices", "Training", "Expert usage", "Provenance", "Settings and commands",
-]  # fmt: skip
+    "Result",
+    "Comparisons",
+    "Ranking",
+    "Cost",
+    "Folds and replicates",
+    "Training health",
+    "Dice per case",
+    "Case by case",
+    "Slices",
+    "Training",
+    "Expert usage",
+    "Provenance",
+    "Settings and commands",
+]
 OPTIONAL = ("Cost", "Training health", "Slices", "Training", "Expert usage", "Provenance", "Settings and commands")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 needs_chromium = pytest.mark.skipif(
@@ -53,15 +65,24 @@ class Page(HTMLParser):
 def comparison(study: Study) -> Comparison:
     table = collect(list(study.model_folders.values()), FOLDS)
     atlas = atlas_table(study.labels, study.splits, FOLDS, DATASET_JSON, DATASET)
-    logs = {trainer: {fold: read_training_log(folder / f"fold_{fold}") for fold in FOLDS}
-            for trainer, folder in study.model_folders.items()}  # fmt: skip
+    logs = {
+        trainer: {fold: read_training_log(folder / f"fold_{fold}") for fold in FOLDS}
+        for trainer, folder in study.model_folders.items()
+    }
     return Comparison(
-        dataset=DATASET, table=pd.concat([table, atlas], ignore_index=True), baseline=TRAINERS[0],
-        dataset_json=DATASET_JSON, costs={TRAINERS[0]: RowCost(parameters=1_234_567, gflops=12.345)}, logs=logs,
-        provenance={TRAINERS[0]: {"torch": "2.0", "command": "nnUNetv2_train"}}, model_folders=study.model_folders,
-        images_folder=study.images, labels_folder=study.labels, settings={"Epochs": "3"},
+        dataset=DATASET,
+        table=pd.concat([table, atlas], ignore_index=True),
+        baseline=TRAINERS[0],
+        dataset_json=DATASET_JSON,
+        costs={TRAINERS[0]: RowCost(parameters=1_234_567, gflops=12.345)},
+        logs=logs,
+        provenance={TRAINERS[0]: {"torch": "2.0", "command": "nnUNetv2_train"}},
+        model_folders=study.model_folders,
+        images_folder=study.images,
+        labels_folder=study.labels,
+        settings={"Epochs": "3"},
         notes=["Shortened: 3 epochs."],
-    )  # fmt: skip
+    )
 
 
 def write(comparison: Comparison, folder: Path) -> str:
@@ -108,7 +129,8 @@ def test_parts_that_are_missing_drop_their_section(comparison: Comparison, tmp_p
     stock_only = {TRAINERS[0]: comparison.logs[TRAINERS[0]]}
     without_experts = dataclasses.replace(comparison, logs=stock_only, images_folder=None)
     assert headings(write(without_experts, tmp_path)) == [
-        name for name in SECTIONS if name not in ("Slices", "Expert usage")]  # fmt: skip
+        name for name in SECTIONS if name not in ("Slices", "Expert usage")
+    ]
     bare = Comparison(DATASET, comparison.table, comparison.baseline, DATASET_JSON)
     assert headings(write(bare, tmp_path)) == [name for name in SECTIONS if name not in OPTIONAL]
 
@@ -135,10 +157,17 @@ def test_everything_from_outside_is_escaped(comparison: Comparison, tmp_path: Pa
     evil = "<script>alert(1)</script>\"'"
     table = comparison.table.replace({"row": {TRAINERS[1]: evil}, "label": {"Anterior": evil}})
     poisoned = dataclasses.replace(
-        comparison, dataset=evil, table=table, logs={evil: comparison.logs[TRAINERS[1]]}, notes=[evil], incomplete=evil,
-        settings={evil: evil}, provenance={evil: {evil: evil, "command": evil}}, convention=evil,
+        comparison,
+        dataset=evil,
+        table=table,
+        logs={evil: comparison.logs[TRAINERS[1]]},
+        notes=[evil],
+        incomplete=evil,
+        settings={evil: evil},
+        provenance={evil: {evil: evil, "command": evil}},
+        convention=evil,
         model_folders={evil: comparison.model_folders[TRAINERS[1]]},
-    )  # fmt: skip
+    )
     html = write_report(evil, report_parts([poisoned]), tmp_path).read_text()
     assert "<script" not in html
     assert "script" not in Page(html).tags
@@ -171,12 +200,15 @@ def test_the_terminal_shows_a_line_per_row_and_the_same_sentences(comparison: Co
 def test_several_data_sets_share_a_page_that_begins_with_their_consensus(
     comparison: Comparison, tmp_path: Path
 ) -> None:
-    other = dataclasses.replace(comparison, dataset="Dataset005_Other",
-                                table=comparison.table[comparison.table["row"] != ATLAS])  # fmt: skip
+    other = dataclasses.replace(
+        comparison, dataset="Dataset005_Other", table=comparison.table[comparison.table["row"] != ATLAS]
+    )
     html = write_report("Two", report_parts([comparison, other]), tmp_path).read_text()
     assert re.findall(r'<h2 class="part" id="part-\d">(.*?)</h2>', html) == [
-        "Across data sets", DATASET, "Dataset005_Other",
-    ]  # fmt: skip
+        "Across data sets",
+        DATASET,
+        "Dataset005_Other",
+    ]
     assert re.findall(r"<h3>(.*?)</h3>", html)[:2] == ["Consensus", "Result"]
     assert f"{ATLAS} is not ranked: it has no results on Dataset005_Other." in html
     assert [address for address in Page(html).addresses if address.startswith("#")] == ["#part-1", "#part-2", "#part-3"]
@@ -202,9 +234,19 @@ def test_the_matrix_has_a_plus_in_the_line_of_the_better_row(
 
 def browse(path: Path, *options: str) -> str:
     """The page's document after headless Chromium has laid it out, and what it complained about."""
-    command = [str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
-               "--hide-scrollbars", "--allow-file-access-from-files", f"--user-data-dir={path.parent / 'profile'}",
-               *options, "--dump-dom", path.as_uri()]  # fmt: skip
+    command = [
+        str(CHROMIUM),
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-background-networking",
+        "--hide-scrollbars",
+        "--allow-file-access-from-files",
+        f"--user-data-dir={path.parent / 'profile'}",
+        *options,
+        "--dump-dom",
+        path.as_uri(),
+    ]
     run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     return run.stdout + "".join(line for line in run.stderr.splitlines() if "CONSOLE" in line)
 
@@ -213,11 +255,21 @@ def browse(path: Path, *options: str) -> str:
 def test_nothing_is_wider_than_a_phone(comparison: Comparison, tmp_path: Path) -> None:
     long = "nnUNetTrainerUTANet_250epochs_bf16_stage2_twin_and_more"
     table = comparison.table.replace({"row": {TRAINERS[1]: long}})
-    write(dataclasses.replace(comparison, table=table, notes=[long], logs={long: comparison.logs[TRAINERS[1]]},
-                              model_folders={long: comparison.model_folders[TRAINERS[1]]}), tmp_path)  # fmt: skip
-    measure = ("<iframe id=f src=report.html style='width:360px;height:800px;border:0'></iframe><script>onload=()=>{"
-               "const page=f.contentDocument.documentElement;document.title=page.scrollWidth+' of '+page.clientWidth}"
-               "</script>")  # fmt: skip
+    write(
+        dataclasses.replace(
+            comparison,
+            table=table,
+            notes=[long],
+            logs={long: comparison.logs[TRAINERS[1]]},
+            model_folders={long: comparison.model_folders[TRAINERS[1]]},
+        ),
+        tmp_path,
+    )
+    measure = (
+        "<iframe id=f src=report.html style='width:360px;height:800px;border:0'></iframe><script>onload=()=>{"
+        "const page=f.contentDocument.documentElement;document.title=page.scrollWidth+' of '+page.clientWidth}"
+        "</script>"
+    )
     (tmp_path / "phone.html").write_text(measure)
     assert "<title>360 of 360</title>" in browse(tmp_path / "phone.html")
 
@@ -228,11 +280,13 @@ def test_chromium_shows_every_picture_without_a_complaint_in_both_themes(
     comparison: Comparison, tmp_path: Path, theme: str
 ) -> None:
     write(comparison, tmp_path)
-    check = ("<iframe id=f src=report.html></iframe><script>onload=()=>{const page=f.contentDocument;"
-             "const broken=[...page.images].filter(image=>!image.naturalWidth).length;const style="
-             "f.contentWindow.getComputedStyle(page.body);const light=c=>c.match(/\\d+/g).reduce((a,b)=>a+ +b,0);"
-             "const contrast=light(style.color)-light(style.backgroundColor);"
-             "document.title=[page.images.length,broken,contrast>0?'dark':'light'].join(' ')}</script>")  # fmt: skip
+    check = (
+        "<iframe id=f src=report.html></iframe><script>onload=()=>{const page=f.contentDocument;"
+        "const broken=[...page.images].filter(image=>!image.naturalWidth).length;const style="
+        "f.contentWindow.getComputedStyle(page.body);const light=c=>c.match(/\\d+/g).reduce((a,b)=>a+ +b,0);"
+        "const contrast=light(style.color)-light(style.backgroundColor);"
+        "document.title=[page.images.length,broken,contrast>0?'dark':'light'].join(' ')}</script>"
+    )
     (tmp_path / "check.html").write_text(check)
     scheme = f"--blink-settings=preferredColorScheme={0 if theme == 'dark' else 1}"
     dom = browse(tmp_path / "check.html", "--enable-logging=stderr", scheme)

@@ -1,4 +1,5 @@
 """slices: the median and the worst case beside the reference."""
+
 import re
 import shutil
 from pathlib import Path
@@ -22,7 +23,8 @@ def test_each_trainer_shows_its_median_and_its_worst_case(study: Study, table: p
     panels, remarks = slice_panels(table, study.model_folders, study.images, study.labels, DATASET_JSON)
     assert not remarks
     assert [panel.title.split(" case ")[0] for panel in panels] == [
-        f"{trainer}: {which}" for trainer in TRAINERS for which in ("median", "worst")]
+        f"{trainer}: {which}" for trainer in TRAINERS for which in ("median", "worst")
+    ]
     for trainer, (median, worst) in zip(TRAINERS, (panels[:2], panels[2:]), strict=True):
         values = case_values(table, trainer)
         assert f"Dice {values.min():.3f}" in worst.title

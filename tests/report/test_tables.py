@@ -1,4 +1,5 @@
 """The tables that people read hold what was computed, and leave out what is not known."""
+
 import dataclasses
 
 import numpy as np
@@ -95,8 +96,10 @@ def test_a_twin_is_named_with_what_it_lacks_and_what_it_costs(comparison: Compar
 def test_of_trainers_that_do_not_say_what_they_lack_only_the_name_tells(comparison: Comparison) -> None:
     made = beside_twins(comparison)
     assert against_twins(made) == [
-        (f"{TWIN} (its twin)", "–"), (f"{FLOPSTWIN} (its twin)", "–"), (f"{PARTLY} (twin without mixing)", "–"),
-    ]  # fmt: skip
+        (f"{TWIN} (its twin)", "–"),
+        (f"{FLOPSTWIN} (its twin)", "–"),
+        (f"{PARTLY} (twin without mixing)", "–"),
+    ]
     assert ["what its twin leaves out" in sentence for sentence in made.sentences[4:]] == [True, True, False]
     assert f"shows that the mixing of {ROW} does more" in made.sentences[-1]
     assert not any("mechanism" in sentence for sentence in made.sentences)
@@ -121,8 +124,14 @@ def test_health_counts_over_all_folds(comparison: Comparison) -> None:
         TRAINERS[1]: {0: a_log(3, loss=NAN, extra=("Skipped steps: 2",)), 1: a_log(3, extra=("Skipped steps: 5",))},
     }
     first, second = tables.health_table(dataclasses.replace(comparison, logs=logs)).to_dict("records")
-    assert first == {"Row": TRAINERS[0], "Folds": "2", "Epochs": "2 to 3", "Epochs with a loss of NaN": "0",
-                     "Skipped steps": "–", "Balance loss at the end": "–"}  # fmt: skip
+    assert first == {
+        "Row": TRAINERS[0],
+        "Folds": "2",
+        "Epochs": "2 to 3",
+        "Epochs with a loss of NaN": "0",
+        "Skipped steps": "–",
+        "Balance loss at the end": "–",
+    }
     assert (second["Epochs"], second["Epochs with a loss of NaN"], second["Skipped steps"]) == ("3", "2", "21")
     one_sided = a_log(2, extra=EXPERT_LINES)
     one_sided.epochs.loc[1, "val_loss"] = NAN

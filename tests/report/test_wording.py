@@ -1,4 +1,5 @@
 """wording: sentences that say no more than the interval."""
+
 import math
 from typing import Literal
 
@@ -16,9 +17,14 @@ CLAIMED = ("reinjection", "attention", "head")
 
 
 def contrast(
-    low: float, high: float, p: float = 0.001, n: int = 40, equivalence: float = 1.0,
-    kind: Literal["baseline", "twin"] = "baseline", against: str = "Old",
-) -> Contrast:  # fmt: skip
+    low: float,
+    high: float,
+    p: float = 0.001,
+    n: int = 40,
+    equivalence: float = 1.0,
+    kind: Literal["baseline", "twin"] = "baseline",
+    against: str = "Old",
+) -> Contrast:
     """`p` is the adjusted one; those of the difference itself, before Holm, would always convince."""
     interval = Interval((low + high) / 2, low, high, 0.1, n, 0)
     difference = PairedDifference(interval, 1e-6, 1e-6, 0.5, n, 0, 0, equivalence, detectable=0.0123)
@@ -71,13 +77,23 @@ def test_the_region_of_equivalence_is_quoted(rope: float, quoted: str) -> None:
 
 
 @given(
-    FINITE, FINITE, st.floats(0, 1), st.floats(0, 1), st.sampled_from(["baseline", "twin"]),
-    st.lists(st.sampled_from(CLAIMED), unique=True), st.lists(st.sampled_from(CLAIMED), unique=True),
-)  # fmt: skip
+    FINITE,
+    FINITE,
+    st.floats(0, 1),
+    st.floats(0, 1),
+    st.sampled_from(["baseline", "twin"]),
+    st.lists(st.sampled_from(CLAIMED), unique=True),
+    st.lists(st.sampled_from(CLAIMED), unique=True),
+)
 def test_only_a_twin_without_a_shown_difference_puts_in_doubt_and_the_mechanism_only_if_all_of_it_is_gone(
-    one: float, other: float, p: float, equivalence: float, kind: Literal["baseline", "twin"], removed: list[str],
+    one: float,
+    other: float,
+    p: float,
+    equivalence: float,
+    kind: Literal["baseline", "twin"],
+    removed: list[str],
     claimed: list[str],
-) -> None:  # fmt: skip
+) -> None:
     low, high = sorted((one, other))
     text = sentence(contrast(low, high, p, equivalence=equivalence, kind=kind), ROPE, removed, claimed)
     doubted = kind == "twin" and low <= 0 <= high
@@ -92,7 +108,8 @@ def test_what_is_removed_is_named_where_it_is_not_all() -> None:
     assert in_doubt(CLAIMED) == "the mechanism of New does more than its parameters alone."
     assert in_doubt(("attention",)) == "the attention of New does more than its parameters alone."
     assert in_doubt(("adaptivity", "balance"), ("adaptivity", "mixing", "balance")) == (
-        "the adaptivity and the balance of New do more than its parameters alone.")  # fmt: skip
+        "the adaptivity and the balance of New do more than its parameters alone."
+    )
     assert in_doubt(CLAIMED, ()).startswith("the reinjection, the attention and the head of New do more")
 
 
@@ -110,16 +127,19 @@ def test_a_twin_of_as_many_operations_says_nothing_of_parameters(name: str) -> N
 def test_a_difference_to_a_twin_names_what_the_twin_lacks() -> None:
     assert sentence(contrast(0.01, 0.02, kind="twin"), ROPE, ("attention",), CLAIMED) == (
         "New reached a higher mean Dice than Old, its twin without attention, on these 40 cases "
-        "(+0.015, 95 % CI +0.010 to +0.020).")  # fmt: skip
+        "(+0.015, 95 % CI +0.010 to +0.020)."
+    )
     assert "lower mean Dice than Old, its twin, on these" in sentence(contrast(-0.02, -0.01, kind="twin"), ROPE)
     assert "twin" not in sentence(contrast(0.01, 0.02), ROPE, ("attention",), CLAIMED)
 
 
 def test_what_is_lacking_is_a_list_in_words() -> None:
     assert [without(CLAIMED[:number]) for number in range(4)] == [
-        "", " without reinjection", " without reinjection and attention",
+        "",
+        " without reinjection",
+        " without reinjection and attention",
         " without reinjection, attention and head",
-    ]  # fmt: skip
+    ]
 
 
 @pytest.mark.parametrize("kind", ["baseline", "twin"])

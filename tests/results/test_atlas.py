@@ -1,4 +1,5 @@
 """atlas: the baseline without a network."""
+
 import json
 from pathlib import Path
 

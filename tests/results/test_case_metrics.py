@@ -1,4 +1,5 @@
 """case_metrics: equal to nnU-Net, and to MONAI on whole images; defined for empty, tiny and border-touching masks."""
+
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,14 +33,21 @@ def pairs(smallest: int = 1) -> st.SearchStrategy[np.ndarray]:
     return shapes.flatmap(lambda shape: arrays.arrays(np.uint8, shape, elements=st.integers(0, 3), fill=st.just(0)))
 
 
-def metrics(reference: np.ndarray, prediction: np.ndarray, spacing: Sequence[float] = ISOTROPIC, nsd_mm: float = 1,
-            labels: dict[LabelKey, str] = LABELS, ignore_label: int | None = None) -> dict[tuple[str, str], float]:
+def metrics(
+    reference: np.ndarray,
+    prediction: np.ndarray,
+    spacing: Sequence[float] = ISOTROPIC,
+    nsd_mm: float = 1,
+    labels: dict[LabelKey, str] = LABELS,
+    ignore_label: int | None = None,
+) -> dict[tuple[str, str], float]:
     """All there are."""
     return case_metrics(reference, prediction, spacing, labels, ignore_label, True, nsd_mm, True)
 
 
-def of_core(reference: np.ndarray, prediction: np.ndarray, spacing: Sequence[float] = ISOTROPIC,
-            nsd_mm: float = 1) -> dict[str, float]:
+def of_core(
+    reference: np.ndarray, prediction: np.ndarray, spacing: Sequence[float] = ISOTROPIC, nsd_mm: float = 1
+) -> dict[str, float]:
     """Metric -> value of label 1."""
     values = metrics(reference, prediction, spacing, nsd_mm, {1: "core"})
     return {metric: value for (_, metric), value in values.items()}
@@ -53,8 +61,9 @@ def marked(shape: Sequence[int], *voxels: tuple) -> np.ndarray:
     return label_map
 
 
-def monai_of_whole_image(reference: np.ndarray, prediction: np.ndarray, spacing: Sequence[float],
-                         nsd_mm: float) -> list[float]:
+def monai_of_whole_image(
+    reference: np.ndarray, prediction: np.ndarray, spacing: Sequence[float], nsd_mm: float
+) -> list[float]:
     """[NSD, HD95] of two masks, neither cropped nor padded."""
     y_pred, y = (torch.from_numpy(mask.copy())[None, None] for mask in (prediction, reference))
     nsd = compute_surface_dice(y_pred, y, [nsd_mm], include_background=True, spacing=spacing, use_subvoxels=True)
@@ -126,21 +135,28 @@ def test_cropping_does_not_change_what_monai_computes(pair: np.ndarray, spacing:
     reference, prediction = pair == 1
     assume(reference.any() and prediction.any())
     in_2d = pair.shape[1] == 1
-    expected = (monai_of_whole_image(reference[0], prediction[0], spacing[1:], nsd_mm) if in_2d else
-                monai_of_whole_image(reference, prediction, spacing, nsd_mm))  # fmt: skip
+    expected = (
+        monai_of_whole_image(reference[0], prediction[0], spacing[1:], nsd_mm)
+        if in_2d
+        else monai_of_whole_image(reference, prediction, spacing, nsd_mm)
+    )
     values = of_core(*pair, spacing, nsd_mm)
     assert [values[metric] for metric in BOUNDARY] == expected
 
 
-@pytest.mark.parametrize(("reference", "prediction"), [
-    (np.s_[4, 4, 4], np.s_[4, 4, 4]),
-    (np.s_[4, 4, 4], np.s_[2, 5, 4]),
-    (np.s_[0, 0, 0], np.s_[8, 8, 8]),
-    (np.s_[0, 2:5, 2:5], np.s_[0, 3:6, 2:5]),
-    (np.s_[4, 2:7, 2:7], np.s_[4, 3:6, 2:7]),
-    (np.s_[:, :, :], np.s_[1:8, 1:8, 1:8]),
-    (np.s_[:5], np.s_[:6]),
-], ids=["one voxel", "two voxels", "corners", "at a border", "flat", "whole image", "from border to border"])
+@pytest.mark.parametrize(
+    ("reference", "prediction"),
+    [
+        (np.s_[4, 4, 4], np.s_[4, 4, 4]),
+        (np.s_[4, 4, 4], np.s_[2, 5, 4]),
+        (np.s_[0, 0, 0], np.s_[8, 8, 8]),
+        (np.s_[0, 2:5, 2:5], np.s_[0, 3:6, 2:5]),
+        (np.s_[4, 2:7, 2:7], np.s_[4, 3:6, 2:7]),
+        (np.s_[:, :, :], np.s_[1:8, 1:8, 1:8]),
+        (np.s_[:5], np.s_[:6]),
+    ],
+    ids=["one voxel", "two voxels", "corners", "at a border", "flat", "whole image", "from border to border"],
+)
 def test_degenerate_masks_are_scored_as_in_the_whole_image(reference: tuple, prediction: tuple) -> None:
     maps, spacing = [marked((9, 9, 9), index) for index in (reference, prediction)], (2.5, 0.7, 1.1)
     expected = monai_of_whole_image(maps[0] == 1, maps[1] == 1, spacing, 1.5)
@@ -156,8 +172,9 @@ def test_background_around_the_image_changes_nothing(pair: np.ndarray, spacing: 
 
 @PROPERTY
 @given(pairs(smallest=2), SPACING, TOLERANCE, st.permutations(range(3)))
-def test_axes_may_be_exchanged_with_their_spacings(pair: np.ndarray, spacing: tuple, nsd_mm: float,
-                                                   order: list[int]) -> None:
+def test_axes_may_be_exchanged_with_their_spacings(
+    pair: np.ndarray, spacing: tuple, nsd_mm: float, order: list[int]
+) -> None:
     turned = pair.transpose(0, *(axis + 1 for axis in order))
     plain, exchanged = metrics(*pair, spacing, nsd_mm), metrics(*turned, [spacing[axis] for axis in order], nsd_mm)
     np.testing.assert_allclose(list(exchanged.values()), list(plain.values()), rtol=1e-5)
@@ -193,7 +210,7 @@ def test_hd95_ignores_a_few_outliers_and_takes_the_worse_direction() -> None:
     square = marked((1, 20, 30), np.s_[0, 2:18, 2:18])  # its contour has 60 pixels
     # A tail of one pixel in 60 is below the 95th percentile; of nine in 68, it leaves 0.95 * 67 - 58 = 5.65 pixels.
     for length, hd95 in ((1, 0), (9, 5.65)):
-        tailed = marked((1, 20, 30), np.s_[0, 2:18, 2:18], np.s_[0, 9, 18:18 + length])
+        tailed = marked((1, 20, 30), np.s_[0, 2:18, 2:18], np.s_[0, 9, 18 : 18 + length])
         assert of_core(square, tailed)["HD95"] == of_core(tailed, square)["HD95"] == pytest.approx(hd95)
 
 
@@ -237,8 +254,9 @@ def test_volume_error_is_positive_where_too_much_is_predicted() -> None:
 def test_the_prediction_does_not_matter_where_it_is_ignored(pair: np.ndarray, label: int) -> None:
     reference, prediction = pair
     changed = np.where(reference == IGNORE, label, prediction)
-    np.testing.assert_equal(metrics(reference, changed, ignore_label=IGNORE),
-                            metrics(reference, prediction, ignore_label=IGNORE))
+    np.testing.assert_equal(
+        metrics(reference, changed, ignore_label=IGNORE), metrics(reference, prediction, ignore_label=IGNORE)
+    )
 
 
 @PROPERTY
@@ -248,14 +266,18 @@ def test_ignored_voxels_are_background_in_both_masks(pair: np.ndarray) -> None:
     np.testing.assert_equal(metrics(*pair, ignore_label=IGNORE), metrics(*cleared))
 
 
-@pytest.mark.parametrize(("reference", "prediction", "f1"), [
-    ("##..#..#..", "##..#..#..", 1),
-    ("##..#..#..", ".#..#..#..", 1),
-    ("##..#..#..", "#...#....#", 4 / 6),
-    ("##..#..#..", "#####.....", 4 / 5),
-    ("#####.....", "##..#..#..", 2 / 3),
-    ("##..#..#..", "..#..#....", 0),
-], ids=["equal", "touched by a voxel", "one missed and one made up", "two merged", "one split", "none touched"])
+@pytest.mark.parametrize(
+    ("reference", "prediction", "f1"),
+    [
+        ("##..#..#..", "##..#..#..", 1),
+        ("##..#..#..", ".#..#..#..", 1),
+        ("##..#..#..", "#...#....#", 4 / 6),
+        ("##..#..#..", "#####.....", 4 / 5),
+        ("#####.....", "##..#..#..", 2 / 3),
+        ("##..#..#..", "..#..#....", 0),
+    ],
+    ids=["equal", "touched by a voxel", "one missed and one made up", "two merged", "one split", "none touched"],
+)
 def test_lesions_are_counted(reference: str, prediction: str, f1: float) -> None:
     maps = (np.array([[[int(sign == "#") for sign in line]]]) for line in (reference, prediction))
     assert of_core(*maps)["lesion F1"] == pytest.approx(f1)
@@ -267,8 +289,10 @@ def test_voxels_that_share_a_corner_are_one_lesion(shape: tuple) -> None:
     assert of_core(both, one)["lesion F1"] == 1
 
 
-@pytest.mark.parametrize(("boundary", "lesions", "expected"), [
-    (False, False, OVERLAP), (True, False, OVERLAP + BOUNDARY), (False, True, OVERLAP + LESIONS)])
+@pytest.mark.parametrize(
+    ("boundary", "lesions", "expected"),
+    [(False, False, OVERLAP), (True, False, OVERLAP + BOUNDARY), (False, True, OVERLAP + LESIONS)],
+)
 def test_only_what_is_asked_for_is_computed(boundary: bool, lesions: bool, expected: tuple[str, ...]) -> None:
     label_map = marked((3, 3, 3), (1, 1, 1))
     values = case_metrics(label_map, label_map, ISOTROPIC, LABELS, None, boundary, 1, lesions)

@@ -1,4 +1,5 @@
 """collect: nnU-Net's summaries become a tidy table, digit for digit."""
+
 import json
 import math
 import shutil
@@ -13,8 +14,11 @@ from nnunet_skipx.results.collect import COLUMNS, collect, collect_fold
 from nnunet_skipx.results.dice import transunet_dice
 from tests.made_up_study import CASES, DATASET, FOLDS, TRAINERS, Study, label_map, write_summary, write_volume
 
-REGIONS_JSON = {"labels": {"background": 0, "whole": [1, 2], "core": [2], "ignore": 3}, "regions_class_order": [1, 2],
-                "file_ending": ".nii.gz"}
+REGIONS_JSON = {
+    "labels": {"background": 0, "whole": [1, 2], "core": [2], "ignore": 3},
+    "regions_class_order": [1, 2],
+    "file_ending": ".nii.gz",
+}
 
 
 @pytest.fixture
@@ -80,9 +84,19 @@ def test_a_fold_without_summary_is_named_with_the_command_that_makes_it(copied_m
         collect_fold(copied_model, 7)
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"mean": {}}', '{"metric_per_case": 3}', '"text"',
-                                     '{"mean": {}, "metric_per_case": []}',
-                                     '{"mean": {}, "metric_per_case": [{"metrics": {"1": {}}}]}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{",
+        "[]",
+        '{"mean": {}}',
+        '{"metric_per_case": 3}',
+        '"text"',
+        '{"mean": {}, "metric_per_case": []}',
+        '{"mean": {}, "metric_per_case": [{"metrics": {"1": {}}}]}',
+    ],
+)
 def test_a_broken_summary_is_named_with_its_cure(copied_model: Path, content: str) -> None:
     path = copied_model / "fold_0" / "validation" / "summary.json"
     path.write_text(content)

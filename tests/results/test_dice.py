@@ -1,4 +1,5 @@
 """conventions: Dice as published scripts count it, against their rules written out plainly."""
+
 from types import SimpleNamespace
 from typing import get_args
 

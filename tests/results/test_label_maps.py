@@ -1,4 +1,5 @@
 """Metrics from the label maps: of every case of the table, once, and no case is blamed for another's fault."""
+
 import json
 import shutil
 from pathlib import Path
@@ -47,9 +48,7 @@ def test_the_numbers_are_those_of_the_maps(checked: CheckedStudy, table: pd.Data
     assert worst == pytest.approx(two_off["Anterior", "HD95"])
 
 
-def test_lesions_and_slices_are_measured_when_wanted(
-    study: Study, checked: CheckedStudy, tmp_path: Path
-) -> None:
+def test_lesions_and_slices_are_measured_when_wanted(study: Study, checked: CheckedStudy, tmp_path: Path) -> None:
     wanted = Wanted(lesions=True, slice_dice=True)
     found, _ = label_map_metrics(checked.models, checked.table, study.labels, DATASET_JSON, wanted, tmp_path / "c.json")
     assert set(found["metric"]) == {"IoU", "volume error", "lesion F1", "Dice"}
@@ -61,9 +60,7 @@ def test_lesions_and_slices_are_measured_when_wanted(
     np.testing.assert_allclose(sliced, (1 + volume.loc[sliced.index]) / 2)
 
 
-def test_what_was_measured_is_not_measured_again(
-    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_was_measured_is_not_measured_again(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = tmp_path / "out"
     folders, options = [list(study.model_folders.values())], ReportOptions(nsd_mm=[1.0], references=study.labels)
     report(folders, FOLDS, out, options)
@@ -99,9 +96,7 @@ def test_what_was_measured_before_an_interruption_is_kept(
     assert list(json.loads((tmp_path / "c.json").read_text()).values()) == [{"Anterior/IoU": 0.5}]
 
 
-def test_broken_maps_are_named_and_cost_only_their_own_cases(
-    study: Study, tmp_path: Path
-) -> None:
+def test_broken_maps_are_named_and_cost_only_their_own_cases(study: Study, tmp_path: Path) -> None:
     shutil.copytree(study.results, tmp_path, dirs_exist_ok=True)
     folders = [tmp_path / DATASET / folder.name for folder in study.model_folders.values()]
     first, second, third = sorted((folders[1] / "fold_0" / "validation").glob("*.nii.gz"))[:3]

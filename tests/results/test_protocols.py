@@ -69,9 +69,7 @@ def test_two_protocols_in_one_table_are_refused(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_replicate_under_another_protocol_is_refused(
-    folders: list[Path], protocol: Protocol, tmp_path: Path
-) -> None:
+def test_a_replicate_under_another_protocol_is_refused(folders: list[Path], protocol: Protocol, tmp_path: Path) -> None:
     for folder in folders:
         name_protocol(folder, protocol)
     second = folders[0].parents[1] / "replicate_2" / DATASET / folders[0].name

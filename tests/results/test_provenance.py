@@ -1,4 +1,5 @@
 """provenance: what nnU-Net noted when it trained, in words; digests that tell files and splits apart."""
+
 import json
 from pathlib import Path
 from typing import Any
@@ -162,10 +163,16 @@ def test_where_nothing_is_noted_plans_and_command_remain(tmp_path: Path, noted: 
 
 @pytest.mark.parametrize(
     ("missing", "fact"),
-    [("num_epochs", "epochs x iterations"), ("num_iterations_per_epoch", "epochs x iterations"),
-     ("optimizer", "optimiser"), ("grad_scaler", "precision"), ("network", "compiled"), ("torch_version", "torch"),
-     ("hostname", "host")],
-)  # fmt: skip
+    [
+        ("num_epochs", "epochs x iterations"),
+        ("num_iterations_per_epoch", "epochs x iterations"),
+        ("optimizer", "optimiser"),
+        ("grad_scaler", "precision"),
+        ("network", "compiled"),
+        ("torch_version", "torch"),
+        ("hostname", "host"),
+    ],
+)
 def test_a_fact_that_is_not_noted_is_left_out_alone(tmp_path: Path, missing: str, fact: str) -> None:
     full = changed(tmp_path)
     some = provenance(model_folder(tmp_path, {key: NOTED[key] for key in NOTED if key != missing}), [0])

@@ -1,4 +1,5 @@
 """row_cost: what a model folder, its logs and a profile say about cost, and None for what they do not."""
+
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -157,10 +158,14 @@ def test_the_row_of_a_profile_is_that_of_the_trainer(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "other",
-    [{"dataset": "Dataset004_Hippocampus"}, {"plans": "nnUNetResEncUNetMPlans"}, {"configuration": "2d"},
-     {"trainer": f"{TRAINER}_twin"}],
+    [
+        {"dataset": "Dataset004_Hippocampus"},
+        {"plans": "nnUNetResEncUNetMPlans"},
+        {"configuration": "2d"},
+        {"trainer": f"{TRAINER}_twin"},
+    ],
     ids=["dataset", "plans", "configuration", "trainer"],
-)  # fmt: skip
+)
 def test_a_profile_of_something_else_is_not_taken(tmp_path: Path, other: dict[str, Any]) -> None:
     folder = model_folder(tmp_path, with_plans=False)
     assert profiled(folder, [a_profile(**other)]) == {}
@@ -179,17 +184,32 @@ def test_memory_that_a_profile_could_not_measure_stays_none(tmp_path: Path) -> N
 
 def test_what_skipx_profile_writes_is_read_and_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     megabytes = {"training": 64.0, "inference": 32.0}
-    monkeypatch.setattr(profile_module, "_measure", lambda mode, trainers, setting, runs: {
-        name: Use(1.0, 1.0, megabytes[mode]) for name in trainers})  # fmt: skip
+    monkeypatch.setattr(
+        profile_module,
+        "_measure",
+        lambda mode, trainers, setting, runs: {name: Use(1.0, 1.0, megabytes[mode]) for name in trainers},
+    )
     path = tmp_path / "profile.json"
     path.write_text(json.dumps(profile([TRAINER], Setting(plans(SMALL), "test", dataset_json(), "cpu"), 1)))
     found = row_cost(model_folder(tmp_path), {}, [read_profile(path)])
     assert (found.training_mb, found.inference_mb) == (64, 32)
 
 
-NO_PROFILES = ["", "{", "[]", "3", "null", '"text"', "{}", '{"header": {"dataset": "D"}}', '{"trainers": []}',
-               '{"header": {}, "trainers": []}', '{"header": "dataset", "trainers": []}',
-               '{"header": [], "trainers": []}', '{"comparisons": [{"dataset": "D"}]}']
+NO_PROFILES = [
+    "",
+    "{",
+    "[]",
+    "3",
+    "null",
+    '"text"',
+    "{}",
+    '{"header": {"dataset": "D"}}',
+    '{"trainers": []}',
+    '{"header": {}, "trainers": []}',
+    '{"header": "dataset", "trainers": []}',
+    '{"header": [], "trainers": []}',
+    '{"comparisons": [{"dataset": "D"}]}',
+]
 
 
 @pytest.mark.parametrize("content", NO_PROFILES)

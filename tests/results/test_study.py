@@ -1,4 +1,5 @@
 """What a report compares is complete and comparable, or refused with the reason."""
+
 import json
 import shutil
 from pathlib import Path
@@ -50,7 +51,6 @@ def test_two_modes_in_one_table_are_told(folders: list[Path], option: str, words
     assert f"nnUNetTrainerUTANet_{option}: " in remark
     both = folders[0].rename(folders[0].with_name(f"nnUNetTrainer_{option}__nnUNetPlans__3d_fullres"))
     assert not read_study([both, other], FOLDS, allow_missing=False).remarks
-
 
 
 @pytest.mark.parametrize("shorter", [0, 1])

@@ -1,4 +1,5 @@
 """training_log: what nnU-Net's logger writes is read back, however often the training was resumed."""
+
 import math
 from functools import partial
 from pathlib import Path
@@ -18,8 +19,13 @@ from tests.made_up_study import EXPERT_LINES, TRAINERS, Study, log_text
 MEASURED = st.floats(-1e4, 1e4, allow_nan=False, width=32)
 
 
-@given(st.lists(st.tuples(MEASURED, MEASURED, st.lists(st.floats(0, 1, width=32), min_size=1, max_size=4)),
-                min_size=1, max_size=4))
+@given(
+    st.lists(
+        st.tuples(MEASURED, MEASURED, st.lists(st.floats(0, 1, width=32), min_size=1, max_size=4)),
+        min_size=1,
+        max_size=4,
+    )
+)
 def test_what_nnunets_own_epoch_end_writes_is_read_back(tmp_path_factory: pytest.TempPathFactory, epochs: list) -> None:
     folder = tmp_path_factory.mktemp("fold_0")
     for number, (train_loss, val_loss, dice) in enumerate(epochs):
@@ -33,13 +39,27 @@ def test_what_nnunets_own_epoch_end_writes_is_read_back(tmp_path_factory: pytest
 
 def _run_nnunets_epoch_end(path: Path, epoch: int, train_loss: float, val_loss: float, dice: list[float]) -> None:
     """nnU-Net's methods on a stand-in trainer, so that the format is theirs and not ours."""
-    values = {"train_losses": np.float32(train_loss), "val_losses": np.float64(val_loss),
-              "dice_per_class_or_region": [np.float64(value) for value in dice], "epoch_end_timestamps": 112.5,
-              "epoch_start_timestamps": 100.0, "ema_fg_dice": 0.0}
-    logger = SimpleNamespace(log=lambda *args: None, get_value=lambda key, step: values[key],
-                             plot_progress_png=lambda folder: None)
-    trainer = SimpleNamespace(logger=logger, log_file=str(path), local_rank=0, current_epoch=epoch, save_every=10**9,
-                              num_epochs=9, _best_ema=1.0, output_folder=str(path.parent))
+    values = {
+        "train_losses": np.float32(train_loss),
+        "val_losses": np.float64(val_loss),
+        "dice_per_class_or_region": [np.float64(value) for value in dice],
+        "epoch_end_timestamps": 112.5,
+        "epoch_start_timestamps": 100.0,
+        "ema_fg_dice": 0.0,
+    }
+    logger = SimpleNamespace(
+        log=lambda *args: None, get_value=lambda key, step: values[key], plot_progress_png=lambda folder: None
+    )
+    trainer = SimpleNamespace(
+        logger=logger,
+        log_file=str(path),
+        local_rank=0,
+        current_epoch=epoch,
+        save_every=10**9,
+        num_epochs=9,
+        _best_ema=1.0,
+        output_folder=str(path.parent),
+    )
     trainer.print_to_log_file = partial(nnUNetTrainer.print_to_log_file, trainer, also_print_to_console=False)
     trainer.print_to_log_file(f"Epoch {epoch}")
     nnUNetTrainer.on_epoch_end(trainer)
@@ -84,7 +104,8 @@ def test_an_unfinished_epoch_is_left_out() -> None:
 def test_a_log_that_only_validates_changes_nothing(tmp_path: Path) -> None:
     (tmp_path / "training_log_2025_1_1_01_01_01.txt").write_text(log_text(0))
     (tmp_path / "training_log_2025_1_1_01_01_02.txt").write_text(
-        "2025-11-21 02:19:00.000002: Validation complete \n2025-11-21 02:19:00.000002: Mean Validation Dice:  0.8 \n")
+        "2025-11-21 02:19:00.000002: Validation complete \n2025-11-21 02:19:00.000002: Mean Validation Dice:  0.8 \n"
+    )
     assert list(read_training_log(tmp_path).epochs.index) == [0]
 
 

@@ -1,4 +1,5 @@
 """How much attention UDTransNet's stages pay to each other, beside the full matrix of weights."""
+
 import pytest
 import torch
 from torch import nn

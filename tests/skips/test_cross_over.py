@@ -1,4 +1,5 @@
 """The cross-over equals its naive rendering, and never makes a map that the concatenation would need."""
+
 import json
 from collections.abc import Callable, Sequence
 from math import prod
@@ -95,11 +96,7 @@ def test_equals_the_naive_rendering_with_all_gradients(
 def test_the_pyramids_take_every_way(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else the test above would not see a way that is wrong."""
     monkeypatch.setattr(nearest_conv, "FEW_VOXELS", 100)
-    ways = {
-        nearest_conv.route(small, kernel, sizes[0])
-        for sizes, kernel in PYRAMIDS.values()
-        for small in sizes[1:]
-    }
+    ways = {nearest_conv.route(small, kernel, sizes[0]) for sizes, kernel in PYRAMIDS.values() for small in sizes[1:]}
     assert ways == {"plain", "phase", "taps"}
 
 

@@ -1,4 +1,5 @@
 """DAT equals its naive rendering, and the source's reference vectors where they are at hand."""
+
 from pathlib import Path
 from typing import Any
 

@@ -1,4 +1,5 @@
 """The gates' routing and the balance loss."""
+
 import pytest
 import torch
 from hypothesis import given

@@ -1,4 +1,5 @@
 """Gates under instance norm see what batch norm would leave them: running means, amplified deviations."""
+
 import copy
 
 import pytest

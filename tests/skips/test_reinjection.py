@@ -1,4 +1,5 @@
 """Re-injected maps add up to one convolution over the concatenation, as nnU-Net would start it."""
+
 import pytest
 import torch
 from torch import nn

@@ -1,4 +1,5 @@
 """Residual adapters equal their definitions, start as the identity, and leave the shared convolution alone."""
+
 import pytest
 import torch
 from torch import nn
@@ -8,8 +9,11 @@ from nnunet_skipx.skips.full_unit import FullUnit
 from nnunet_skipx.skips.residual_adapters import ParallelUnit, SeriesUnit
 from tests.skips.test_separable import op_types
 
-CASES = {"3d": (3, (3, 3, 3), (1, 1, 1)), "anisotropic-strided": (3, (1, 3, 3), (1, 2, 2)),
-         "2d-strided": (2, (3, 3), (2, 2))}  # fmt: skip
+CASES = {
+    "3d": (3, (3, 3, 3), (1, 1, 1)),
+    "anisotropic-strided": (3, (1, 3, 3), (1, 2, 2)),
+    "2d-strided": (2, (3, 3), (2, 2)),
+}
 UNITS = [SeriesUnit, ParallelUnit]
 Unit = SeriesUnit | ParallelUnit
 

@@ -1,4 +1,5 @@
 """A running mean over images is that of all processes that train together, also in a compiled network."""
+
 from multiprocessing import get_context
 from pathlib import Path
 

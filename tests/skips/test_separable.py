@@ -1,4 +1,5 @@
 """The separable unit equals its naive rendering, shares what it should share, and keeps little for the backward."""
+
 from pathlib import Path
 from typing import Any
 

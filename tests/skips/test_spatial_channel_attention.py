@@ -1,4 +1,5 @@
 """Spatial-channel attention equals its naive rendering and the source's vectors, and stays finite in half precision."""
+
 from pathlib import Path
 
 import pytest

@@ -1,4 +1,5 @@
 """Summed heads equal one head over the concatenation of all enlarged maps."""
+
 import pytest
 import torch
 from torch import nn

@@ -1,4 +1,5 @@
 """Grids of tokens follow the plan, and plans without one are refused."""
+
 import pytest
 
 from nnunet_skipx.skips.token_grid import token_grid

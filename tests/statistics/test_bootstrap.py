@@ -1,4 +1,5 @@
 """Bootstrap intervals: they cover what they promise, and do not depend on unit, origin or order."""
+
 from types import SimpleNamespace
 
 import numpy as np
@@ -71,8 +72,10 @@ def test_a_difference_between_folds_alone_gives_no_width() -> None:
 
 def test_small_folds_do_not_narrow_the_interval() -> None:
     values = np.random.default_rng(9).normal(0, 1, size=(20, 200))
-    pairs, whole = (np.diff(bca_intervals(values, strata), axis=0).mean() for strata in
-                    (tuple(case // 2 for case in range(20)), (0,) * 20))  # fmt: skip
+    pairs, whole = (
+        np.diff(bca_intervals(values, strata), axis=0).mean()
+        for strata in (tuple(case // 2 for case in range(20)), (0,) * 20)
+    )
     assert pairs == pytest.approx(whole, rel=0.05)
 
 

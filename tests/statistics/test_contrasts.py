@@ -1,4 +1,5 @@
 """summary: numbers per row, and contrasts between those that belong together."""
+
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -55,8 +56,10 @@ def test_a_row_is_compared_with_its_twin_and_holm_counts_all(table: pd.DataFrame
     whole = pd.concat([renamed(table, TRAINERS[0], TRAINERS[0]), better, renamed(table, TRAINERS[0], twin)])
     found = contrasts(whole, TRAINERS[0])
     assert [(c.row, c.against, c.kind) for c in found] == [
-        (TRAINERS[1], TRAINERS[0], "baseline"), (twin, TRAINERS[0], "baseline"), (TRAINERS[1], twin, "twin"),
-    ]  # fmt: skip
+        (TRAINERS[1], TRAINERS[0], "baseline"),
+        (twin, TRAINERS[0], "baseline"),
+        (TRAINERS[1], twin, "twin"),
+    ]
     assert [c.p for c in found] == pytest.approx(holm([c.difference.signed_rank for c in found]).tolist())
     assert found[0].p > found[0].difference.signed_rank
 
@@ -101,9 +104,11 @@ def test_every_row_has_its_own_twins() -> None:
     rows = ["A", "A_bf16", "A (P, 2d)", "B_bf16"]
     names = [*rows, "A_twin_bf16", "B_bf16_without-head", "A_without-head", "A_without-head (P, 2d)", "B_twin"]
     assert twins(names) == [
-        ("A", "A_without-head"), ("A_bf16", "A_twin_bf16"), ("A (P, 2d)", "A_without-head (P, 2d)"),
+        ("A", "A_without-head"),
+        ("A_bf16", "A_twin_bf16"),
+        ("A (P, 2d)", "A_without-head (P, 2d)"),
         ("B_bf16", "B_bf16_without-head"),
-    ]  # fmt: skip
+    ]
 
 
 def test_a_twin_has_no_twin_and_a_mixture_of_kinds_is_none() -> None:

@@ -1,4 +1,5 @@
 """statistics: intervals that cover, comparisons that pair."""
+
 import warnings
 
 import numpy as np
@@ -120,8 +121,10 @@ def test_two_configurations_of_one_trainer_are_not_mixed() -> None:
 
 
 def test_a_case_counts_with_its_mean_over_replicates() -> None:
-    rows = [("D", "T", "T", "P", "C", replicate, 0, case, "x", "Dice", value)
-            for replicate, case, value in ((1, "a", 0.2), (2, "a", 0.6), (1, "b", 0.5), (2, "b", 0.5))]  # fmt: skip
+    rows = [
+        ("D", "T", "T", "P", "C", replicate, 0, case, "x", "Dice", value)
+        for replicate, case, value in ((1, "a", 0.2), (2, "a", 0.6), (1, "b", 0.5), (2, "b", 0.5))
+    ]
     assert case_values(pd.DataFrame(rows, columns=list(COLUMNS)), "T").tolist() == pytest.approx([0.4, 0.5])
 
 

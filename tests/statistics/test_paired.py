@@ -1,4 +1,5 @@
 """Paired comparisons: right against statsmodels and scipy, and silent where there is nothing."""
+
 from itertools import product
 
 import numpy as np

@@ -1,4 +1,5 @@
 """Rankings: those of scipy and of slow loops, the same in any order of models, and silent where nothing differs."""
+
 from itertools import permutations
 
 import numpy as np
@@ -23,8 +24,9 @@ PLACES_OF_4 = st.lists(st.permutations([1, 2, 3, 4]), min_size=1, max_size=5)
 
 def study_of(values: np.ndarray, folds: int = 2) -> pd.DataFrame:
     """Cases dealt to folds in turn; models are called a, b, c, ..."""
-    index = pd.MultiIndex.from_tuples([(case % folds, f"case_{case}") for case in range(len(values))],
-                                      names=["fold", "case"])  # fmt: skip
+    index = pd.MultiIndex.from_tuples(
+        [(case % folds, f"case_{case}") for case in range(len(values))], names=["fold", "case"]
+    )
     return pd.DataFrame(values, index, [chr(ord("a") + model) for model in range(values.shape[1])])
 
 
@@ -172,8 +174,13 @@ def test_a_pair_without_a_common_case_is_not_compared_and_not_counted() -> None:
     assert found.p["c"].isna().all() and (found.decided["c"] == 0).all()
 
 
-@pytest.mark.parametrize("differences", [[-1.0, *np.linspace(0.01, 0.02, 20)],  # one outlier turns the mean
-                                         [*[-0.001] * 11, *np.linspace(0.1, 0.2, 10)]])  # many tiny ones the median
+@pytest.mark.parametrize(
+    "differences",
+    [
+        [-1.0, *np.linspace(0.01, 0.02, 20)],  # one outlier turns the mean
+        [*[-0.001] * 11, *np.linspace(0.1, 0.2, 10)],
+    ],
+)  # many tiny ones the median
 def test_the_sign_is_that_of_the_rank_sums(differences: list[float]) -> None:
     assert min(np.mean(differences), np.median(differences)) < 0 < max(np.mean(differences), np.median(differences))
     assert significance(study_of(np.column_stack([np.zeros(21), differences]))).sign.at["a", "b"] == 1
@@ -192,8 +199,9 @@ def test_no_order_is_nearer_to_those_of_the_data_sets_than_the_consensus(places:
     found = consensus({f"set {n}": dict(zip(models, column, strict=True)) for n, column in enumerate(places)})
 
     def distance(order: tuple[str, ...]) -> int:
-        return sum((column[models.index(model)] - place - 1) ** 2
-                   for column in places for place, model in enumerate(order))  # fmt: skip
+        return sum(
+            (column[models.index(model)] - place - 1) ** 2 for column in places for place, model in enumerate(order)
+        )
 
     assert distance(tuple(found.mean.index)) == min(map(distance, permutations(models)))
     assert found.mean.is_monotonic_increasing
@@ -202,11 +210,18 @@ def test_no_order_is_nearer_to_those_of_the_data_sets_than_the_consensus(places:
 
 
 def test_the_consensus_names_whom_it_leaves_out_and_ranks_the_others_among_themselves() -> None:
-    found = consensus({"Heart": {"a": 1.2, "b": 2.0, "c": 2.8, "d": 4.0}, "Liver": {"d": 1.5, "c": 1.5, "a": 3.0},
-                       "Brain": {"a": 1.0, "b": 2.0, "c": 3.0, "d": np.nan}})  # fmt: skip
+    found = consensus(
+        {
+            "Heart": {"a": 1.2, "b": 2.0, "c": 2.8, "d": 4.0},
+            "Liver": {"d": 1.5, "c": 1.5, "a": 3.0},
+            "Brain": {"a": 1.0, "b": 2.0, "c": 3.0, "d": np.nan},
+        }
+    )
     assert found.missing == {"b": ["Liver"], "d": ["Brain"]}
-    assert found.places.to_dict("index") == {"a": {"Heart": 1, "Liver": 2, "Brain": 1},
-                                             "c": {"Heart": 2, "Liver": 1, "Brain": 2}}  # fmt: skip
+    assert found.places.to_dict("index") == {
+        "a": {"Heart": 1, "Liver": 2, "Brain": 1},
+        "c": {"Heart": 2, "Liver": 1, "Brain": 2},
+    }
     assert found.mean.to_dict() == pytest.approx({"a": 4 / 3, "c": 5 / 3})
     assert list(found.mean.index) == list(found.places.index) == ["a", "c"]
 

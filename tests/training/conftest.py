@@ -1,4 +1,5 @@
 """Empty nnU-Net folders with the test plans' data set in them."""
+
 from pathlib import Path
 
 import pytest

@@ -1,4 +1,5 @@
 """A trainer on the small test plans, as nnU-Net would make it."""
+
 from typing import Any
 
 import torch

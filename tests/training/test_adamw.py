@@ -1,4 +1,5 @@
 """`_adamw`: schedule, clipping, and who has the last word on the optimiser."""
+
 import itertools
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,5 @@
 """The balance loss reaches the gradient once, however the network is run, and never in validation."""
+
 import multiprocessing
 import tempfile
 from collections.abc import Callable

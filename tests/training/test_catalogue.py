@@ -1,4 +1,5 @@
 """The catalogue of `skipx list`."""
+
 import json
 
 import pytest
@@ -24,9 +25,20 @@ def test_the_baseline_comes_first_and_no_trainer_is_left_out() -> None:
 
 def test_the_baseline_has_the_parameters_of_nnunets_default_network() -> None:
     network = PlainConvUNet(
-        1, 6, (32, 64, 128, 256, 320, 320), nn.Conv3d, 3, (1, 2, 2, 2, 2, 2), 2, 3, 2, conv_bias=True,
-        norm_op=nn.InstanceNorm3d, norm_op_kwargs={"affine": True}, deep_supervision=True,
-    )  # fmt: skip
+        1,
+        6,
+        (32, 64, 128, 256, 320, 320),
+        nn.Conv3d,
+        3,
+        (1, 2, 2, 2, 2, 2),
+        2,
+        3,
+        2,
+        conv_bias=True,
+        norm_op=nn.InstanceNorm3d,
+        norm_op_kwargs={"affine": True},
+        deep_supervision=True,
+    )
     assert catalogue()["trainers"][0]["parameters"] == sum(p.numel() for p in network.parameters())
 
 

@@ -1,4 +1,5 @@
 """Two processes over gloo: every trainer gets the gradients of one process with the joined batch."""
+
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any

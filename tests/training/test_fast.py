@@ -1,4 +1,5 @@
 """`_fast` trains as its trainer does: losses, weights, online Dice and logs agree, compiled or not."""
+
 from contextlib import suppress
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,5 @@
 """`_gpuaug`: what the workers no longer do, the training step does on the trainer's device."""
+
 from pathlib import Path
 
 import numpy as np
@@ -143,8 +144,9 @@ def test_a_cascade_trains_on_the_stage_before_as_channels(folders: Path) -> None
     trainer.initialize()
     labels = trainer.label_manager.foreground_labels
     scales = trainer._get_deep_supervision_scales()
-    trainer.get_training_transforms(SMALL.patch, (-0.5, 0.5), scales, (0, 1, 2), False, is_cascaded=True,
-                                    foreground_labels=labels)  # fmt: skip
+    trainer.get_training_transforms(
+        SMALL.patch, (-0.5, 0.5), scales, (0, 1, 2), False, is_cascaded=True, foreground_labels=labels
+    )
     batch = cropped()
     batch["target"] = torch.cat([batch["target"], batch["target"].clamp(min=0)], dim=1)
     seen: list[torch.Tensor] = []

@@ -1,4 +1,5 @@
 """Before the workers start, a step on zeros shows whether memory and compiler are up to the training."""
+
 import subprocess
 import sys
 from pathlib import Path
@@ -16,8 +17,13 @@ from tests.contract import SMALL
 from tests.plan_shapes import dataset_json, plans
 from tests.training.small_trainer import make
 
-REGIONS = {"channel_names": {"0": "CT"}, "labels": {"background": 0, "whole": [1, 2], "core": [2], "ignore": 3},
-           "regions_class_order": [1, 2], "numTraining": 1, "file_ending": ".nii.gz"}  # fmt: skip
+REGIONS = {
+    "channel_names": {"0": "CT"},
+    "labels": {"background": 0, "whole": [1, 2], "core": [2], "ignore": 3},
+    "regions_class_order": [1, 2],
+    "numTraining": 1,
+    "file_ending": ".nii.gz",
+}
 
 
 def ready(name: str) -> SkipTrainer:
@@ -144,7 +150,9 @@ trainer.on_train_start()
 def test_memory_that_runs_out_is_told_with_patch_batch_and_cure(folders: Path) -> None:
     result = subprocess.run([sys.executable, "-c", TOO_LITTLE], capture_output=True, text=True, check=False)
     assert result.returncode == 1
-    assert "the memory of this machine is too small to train nnUNetTrainerUTANet on patches of 64x64x64, 2 in a batch" \
-        in result.stderr  # fmt: skip
+    assert (
+        "the memory of this machine is too small to train nnUNetTrainerUTANet on patches of 64x64x64, 2 in a batch"
+        in result.stderr
+    )
     assert "skipx plan -d Dataset998_Test -a UTANet --vram" in result.stderr
     assert "workers were started" not in result.stdout

@@ -1,4 +1,5 @@
 """Steps that the GradScaler skips are counted and logged, epoch by epoch; a scaler works on the CPU, too."""
+
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +47,11 @@ def changes_weights(trainer: SkipTrainer, content: dict[str, Any]) -> bool:
 
 
 def skipped_lines(trainer: SkipTrainer) -> list[str]:
-    return [line.split(": ", 1)[1].strip() for line in Path(trainer.log_file).read_text().splitlines()
-            if "Skipped steps" in line]  # fmt: skip
+    return [
+        line.split(": ", 1)[1].strip()
+        for line in Path(trainer.log_file).read_text().splitlines()
+        if "Skipped steps" in line
+    ]
 
 
 @pytest.mark.parametrize(

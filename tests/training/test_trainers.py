@@ -1,4 +1,5 @@
 """Every trainer keeps the contract; what the options of a name change in a trainer and its network."""
+
 import random
 from collections.abc import Iterator
 from pathlib import Path

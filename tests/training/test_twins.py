@@ -1,4 +1,5 @@
 """Twins: widths that meet a budget, and names that mean something."""
+
 import itertools
 from typing import Any
 

@@ -1,4 +1,5 @@
 """The grammar of trainer names."""
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

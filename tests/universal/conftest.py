@@ -1,4 +1,5 @@
 """Made-up data sets that are planned and preprocessed, small enough to train on in a test."""
+
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -23,9 +24,12 @@ def make_domain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
     monkeypatch.setenv("nnUNet_n_proc_DA", "0")
 
     def make(
-        number: int, shape: PlanShape = SHAPES["3d-3-stages"], classes: int = 3, channels: int = 1,
+        number: int,
+        shape: PlanShape = SHAPES["3d-3-stages"],
+        classes: int = 3,
+        channels: int = 1,
         **architecture: object,
-    ) -> Path:  # fmt: skip
+    ) -> Path:
         folder = tmp_path / "nnUNet_preprocessed" / f"Dataset{number:03d}_Made"
         (folder / "nnUNetPlans_test").mkdir(parents=True)
         content = plans(shape, **architecture) | {"dataset_name": folder.name}

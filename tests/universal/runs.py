@@ -1,4 +1,5 @@
 """Universal runs over made-up domains, trained within the test's process."""
+
 import json
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,5 @@
 """`skipx universal`: letters become arguments, mistakes one sentence and exit status 2."""
+
 import shutil
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,5 @@
 """`skipx universal create`: what it writes, and what it refuses before it writes anything."""
+
 import json
 from pathlib import Path
 

@@ -1,4 +1,5 @@
 """Two processes train a universal run together: the same domain in an iteration, and nobody waits for an absent one."""
+
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -32,8 +33,15 @@ def worker(rank: int, run: str, store: str, out: str) -> None:
     domains, gradients = run_steps(trainer, slice(rank, rank + 1))
     trainer.on_validation_epoch_start()
     trainer.on_validation_epoch_end([trainer.validation_step(next(trainer.dataloader_val)) for _ in range(2)])
-    torch.save({"domains": domains, "gradients": gradients, "weights": trainer.network.state_dict(),
-                "dice": trainer.logger.get_value("mean_fg_dice", -1)}, f"{out}/rank{rank}.pt")  # fmt: skip
+    torch.save(
+        {
+            "domains": domains,
+            "gradients": gradients,
+            "weights": trainer.network.state_dict(),
+            "dice": trainer.logger.get_value("mean_fg_dice", -1),
+        },
+        f"{out}/rank{rank}.pt",
+    )
     if rank == 0:
         trainer.save_checkpoint(f"{out}/checkpoint.pth")
     distributed.barrier()
@@ -75,13 +83,15 @@ def made_up_batch(trainer: Any, step: int) -> Batch:
     targets = [target]
     for stride in strides[1:-1]:
         targets.append(targets[-1][(..., *[slice(None, None, s) for s in stride])])
-    return {"data": torch.randn(2, part.num_input_channels, *patch), "target": targets, "domain": domain,
-            "seconds": 0.0}  # fmt: skip
+    return {
+        "data": torch.randn(2, part.num_input_channels, *patch),
+        "target": targets,
+        "domain": domain,
+        "seconds": 0.0,
+    }
 
 
-def test_two_ranks_take_the_same_domains_and_learn_as_one_process_does(
-    make_domain: Make, tmp_path: Path
-) -> None:
+def test_two_ranks_take_the_same_domains_and_learn_as_one_process_does(make_domain: Make, tmp_path: Path) -> None:
     run = make_run(make_domain)
     context = get_context("spawn")
     ranks = [context.Process(target=worker, args=(r, str(run), f"{tmp_path}/store", str(tmp_path))) for r in (0, 1)]

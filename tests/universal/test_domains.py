@@ -1,4 +1,5 @@
 """domains: what nnU-Net has planned is read back, and what cannot share weights is refused with the reason."""
+
 import json
 from pathlib import Path
 

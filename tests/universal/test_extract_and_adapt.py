@@ -1,4 +1,5 @@
 """Extracted models are ordinary ones and predict the same bits; a new domain leaves the old ones' bits alone."""
+
 import io
 import json
 import re

@@ -1,4 +1,5 @@
 """sampling: every domain has its share of an epoch, spread evenly over it."""
+
 from itertools import pairwise
 
 import pytest
@@ -46,10 +47,13 @@ def test_equal_shares_are_a_round_robin() -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [(([1], "random", 5), "sampling must be one of round_robin, sqrt, proportional, got 'random'"),
-     (([3, 0], "sqrt", 5), "must be positive"), (([3], "sqrt", 0), "must be positive"),
-     (([], "sqrt", 1), "must be positive")],
-)  # fmt: skip
+    [
+        (([1], "random", 5), "sampling must be one of round_robin, sqrt, proportional, got 'random'"),
+        (([3, 0], "sqrt", 5), "must be positive"),
+        (([3], "sqrt", 0), "must be positive"),
+        (([], "sqrt", 1), "must be positive"),
+    ],
+)
 def test_what_cannot_be_sampled_is_refused(arguments: tuple, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         iterations_per_domain(*arguments)

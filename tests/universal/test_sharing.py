@@ -1,4 +1,5 @@
 """sharing: networks of other depths, channels and labels hold the same mixing convolutions, and nothing else."""
+
 import pytest
 import torch
 from torch import nn

@@ -1,4 +1,5 @@
 """The universal trainer: one domain per iteration, each with its own plan, loss and log; resumed runs end the same."""
+
 import json
 from collections.abc import Callable
 from pathlib import Path

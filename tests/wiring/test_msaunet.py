@@ -1,4 +1,5 @@
 """MSA-UNet: the trainer's network re-injects, attends and joins its heads where the source does."""
+
 from typing import Any
 
 import pytest

@@ -1,4 +1,5 @@
 """3D U2-Net: the trainer's network is the source's separable one for one task, but for the side outputs."""
+
 from typing import Any
 
 import pytest

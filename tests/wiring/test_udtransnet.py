@@ -1,4 +1,5 @@
 """UDTransNet: the trainer's network is the source's, with DAT and DRA on every skip that is finer than the tokens."""
+
 import math
 from typing import Any
 

@@ -1,4 +1,5 @@
 """UTANet: the trainer's network is the source's U-Net with TA-MoSC between encoder and decoder."""
+
 from typing import Any
 
 import pytest

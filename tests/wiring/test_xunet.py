@@ -1,4 +1,5 @@
 """XUNet: every stage of the trainer's decoder sees what the source's does."""
+
 from typing import Any
 
 import pytest

@@ -5,6 +5,7 @@ source's network computes: which map goes where, in which order, at which size. 
 source's plain blocks. `parity_cases/` holds the parts against the source's vectors; these tests hold the network around
 them. `python -m benchmarks.differences` puts what they find into the documentation.
 """
+
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any

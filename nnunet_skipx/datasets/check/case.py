@@ -1,4 +1,5 @@
 """One case, in a worker: what comes back are numbers, a hash and a thumbnail."""
+
 import hashlib
 from collections import Counter
 from dataclasses import dataclass

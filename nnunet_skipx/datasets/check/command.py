@@ -1,4 +1,5 @@
 """`skipx data check`: what a careful colleague would look at before training on a data set."""
+
 import functools
 import os
 from collections import Counter

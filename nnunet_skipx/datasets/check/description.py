@@ -1,4 +1,5 @@
 """What a data set in nnUNet_raw says of itself in dataset.json, as nnU-Net understands it."""
+
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout

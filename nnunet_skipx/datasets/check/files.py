@@ -1,4 +1,5 @@
 """The files of a data set as nnU-Net finds them, and those that are missing or too many."""
+
 import copy
 import re
 from collections.abc import Collection, Iterator

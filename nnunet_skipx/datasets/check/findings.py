@@ -1,4 +1,5 @@
 """From the numbers of single cases to findings: channels, label values, intensities."""
+
 import math
 from collections.abc import Iterator
 
@@ -76,8 +77,9 @@ def intensity_findings(record: CaseRecord, dataset: RawDataset) -> Iterator[Find
     for file, count in {channel.file: channel.not_finite for channel in record.channels}.items():
         if count:
             text = f"case {record.name}: {file} has {count} voxels that are NaN or infinite, expected numbers"
-            yield problem("Intensities", f"{text}: nnU-Net takes them for 0, or the loss becomes NaN; restore it",
-                          record.name)  # fmt: skip
+            yield problem(
+                "Intensities", f"{text}: nnU-Net takes them for 0, or the loss becomes NaN; restore it", record.name
+            )
     names = [*dataset.channel_names, *["?"] * len(record.channels)]  # one too many is told of elsewhere
     for position, channel in enumerate(record.channels):
         about, which = f"case {record.name}: {channel.file}", f"channel {position} ({names[position]})"

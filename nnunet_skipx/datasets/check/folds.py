@@ -1,4 +1,5 @@
 """Folds: the cases of splits_final.json, patients on both sides of a fold, and the protocol's validation cases."""
+
 import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence

@@ -1,4 +1,5 @@
 """Geometry: the files of a case against each other, and the cases against the data set's median."""
+
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
@@ -49,9 +50,7 @@ def grids_differ(case: str, file: File, first: File) -> Iterator[Finding]:
         yield from places_differ(case, file, first, its.affine, expected.affine)
 
 
-def places_differ(
-    case: str, file: File, first: File, affine: np.ndarray, expected: np.ndarray
-) -> Iterator[Finding]:
+def places_differ(case: str, file: File, first: File, affine: np.ndarray, expected: np.ndarray) -> Iterator[Finding]:
     """Origin and direction: nnU-Net does not look at them, so half a voxel or more is a problem."""
     apart = farthest_corner(affine, expected, (*file.grid.size, 1)[:3])
     if apart <= ROUNDING_MM:

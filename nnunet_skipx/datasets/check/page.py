@@ -1,4 +1,5 @@
 """The page of `skipx data check`: one HTML file without anything from outside."""
+
 import base64
 import platform
 from collections.abc import Sequence
@@ -53,14 +54,21 @@ class RangePlot:
 
 
 def write_page(
-    path: Path, dataset: RawDataset, records: Sequence[CaseRecord], findings: Sequence[Finding], notes: Sequence[str],
+    path: Path,
+    dataset: RawDataset,
+    records: Sequence[CaseRecord],
+    findings: Sequence[Finding],
+    notes: Sequence[str],
     rows: Sequence[Row],
 ) -> None:
     """Write the page; OSError if it cannot be written."""
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True,
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
         lstrip_blocks=True,
-    )  # fmt: skip
+    )
     html = environment.get_template("data_check.html.j2").render(
         title=dataset.folder.name,
         sentences=[f"{headline(records, dataset)}.", verdict(findings), *notes],
@@ -86,10 +94,15 @@ def tiles(records: Sequence[CaseRecord], dataset: RawDataset, findings: Sequence
             grades[case] = min(grades.get(case, finding.grade), finding.grade)  # "problem" < "remark"
     order = sorted(records, key=lambda record: (grades.get(record.name, "with none"), record.part, record.name))
     return [
-        Tile(record.name, f"images{record.part}", data_uri(record.thumbnail), caption(record, dataset),
-             record.name in grades)
+        Tile(
+            record.name,
+            f"images{record.part}",
+            data_uri(record.thumbnail),
+            caption(record, dataset),
+            record.name in grades,
+        )
         for record in order[:AT_MOST]
-    ]  # fmt: skip
+    ]
 
 
 def data_uri(picture: bytes) -> str:
@@ -120,8 +133,11 @@ def range_plot(title: str, seen: Sequence[tuple[str, Channel]], low: float, high
         return float((1 - parts[0]) * PLOT_HEIGHT), float((1 - parts[1]) * PLOT_HEIGHT)
 
     bars = [
-        Bar(f"{case}: {number(channel.low)} to {number(channel.high)}", ends(channel.low, channel.high),
-            ends(*channel.usual))
+        Bar(
+            f"{case}: {number(channel.low)} to {number(channel.high)}",
+            ends(channel.low, channel.high),
+            ends(*channel.usual),
+        )
         for case, channel in seen
-    ]  # fmt: skip
+    ]
     return RangePlot(f"{title}{', logarithmic scale' if is_log else ''}", number(low), number(high), bars)

@@ -1,4 +1,5 @@
 """One file as nnU-Net reads it, with its grid; a file that cannot be read is told in one sentence."""
+
 import io
 from collections.abc import Callable
 from contextlib import redirect_stdout

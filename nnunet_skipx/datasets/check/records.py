@@ -1,4 +1,5 @@
 """What `skipx data check` knows of a data set: names, numbers, hashes and small pictures, no voxels."""
+
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,5 @@
 """The table of a data set: median, smallest and largest of what its cases have."""
+
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -65,8 +66,10 @@ def headline(records: Sequence[CaseRecord], dataset: RawDataset) -> str:
     protocol = protocol_in(dataset.description)
     training = sum(record.part == "Tr" for record in records)
     test = len(records) - training
-    return (f"{training} training cases{f', {test} in imagesTs' if test else ''}"
-            f"{f', protocol {protocol.name}' if protocol else ''}")  # fmt: skip
+    return (
+        f"{training} training cases{f', {test} in imagesTs' if test else ''}"
+        f"{f', protocol {protocol.name}' if protocol else ''}"
+    )
 
 
 def caption(record: CaseRecord, dataset: RawDataset) -> list[str]:

@@ -1,4 +1,5 @@
 """Thumbnails: one slice of a case as a small PNG file, with the labels' contours in colour."""
+
 import io
 from collections.abc import Mapping, Sequence
 
@@ -9,9 +10,21 @@ LONGER_SIDE = 160  # pixels
 WINDOW = (1, 99)  # percentiles of the slice that become black and white
 THICK_SLICES = 1.5  # from this ratio of spacings on, slices are cut as they were taken
 COLOURS = (  # seen on grey, and the first also on skin and stained tissue
-    "#00d5ff", "#ffd60a", "#34e05a", "#ff4fd8", "#ff9500", "#ff3b30", "#3d7bff", "#b6e300", "#a97bff", "#d98c5f",
-    "#7fd1ff", "#ff9d9d", "#00a36c", "#e8c9ff",
-)  # fmt: skip
+    "#00d5ff",
+    "#ffd60a",
+    "#34e05a",
+    "#ff4fd8",
+    "#ff9500",
+    "#ff3b30",
+    "#3d7bff",
+    "#b6e300",
+    "#a97bff",
+    "#d98c5f",
+    "#7fd1ff",
+    "#ff9d9d",
+    "#00a36c",
+    "#e8c9ff",
+)
 IGNORE_COLOUR = "#9e9e9e"
 
 
@@ -32,7 +45,9 @@ def fullest_slice(foreground: np.ndarray, axis: int) -> int:
 
 
 def thumbnail(
-    planes: Sequence[np.ndarray], spacing: tuple[float, float], label: np.ndarray | None,
+    planes: Sequence[np.ndarray],
+    spacing: tuple[float, float],
+    label: np.ndarray | None,
     drawn: Mapping[str, Sequence[int]],
 ) -> bytes:
     """A PNG file of at most 160 pixels a side.

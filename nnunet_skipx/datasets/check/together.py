@@ -1,4 +1,5 @@
 """What is wrong or odd when all cases are seen together: rare labels, duplicates, CT that is none."""
+
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 

@@ -1,4 +1,5 @@
 """Findings of `skipx data check`, and how they spell numbers and files."""
+
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,5 @@
 """What the Dice costs."""
+
 from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
@@ -31,8 +32,16 @@ def cost_panels(rows: Sequence[Row], costs: Mapping[str, RowCost]) -> list[Panel
 def _draw(axis: Axes, number: int, row: Row, value: float) -> None:
     mean = row.mean
     colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number // len(COLOURS) % len(MARKERS)]
-    axis.errorbar([value], [mean.value], [[mean.value - mean.low], [mean.high - mean.value]], color=colour,
-                  marker=marker, capsize=3, linestyle="", label=row.name)  # fmt: skip
+    axis.errorbar(
+        [value],
+        [mean.value],
+        [[mean.value - mean.low], [mean.high - mean.value]],
+        color=colour,
+        marker=marker,
+        capsize=3,
+        linestyle="",
+        label=row.name,
+    )
 
 
 def _value(cost: RowCost | None, quantity: str) -> float | None:

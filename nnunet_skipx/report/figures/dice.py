@@ -1,4 +1,5 @@
 """Dice per case: how each row's cases are spread."""
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -33,7 +34,13 @@ def _draw_cases(axis: Axes, height: float, values: pd.Series, colour: str) -> No
     known = values.dropna()
     scatter = np.random.default_rng(0).uniform(-0.16, 0.16, len(known))
     axis.scatter(known, height + scatter, s=9, color=colour, alpha=0.6, linewidths=0)
-    axis.boxplot([known], positions=[height], orientation="horizontal", widths=0.4, showfliers=False,
-                 medianprops={"color": "black"})  # fmt: skip
+    axis.boxplot(
+        [known],
+        positions=[height],
+        orientation="horizontal",
+        widths=0.4,
+        showfliers=False,
+        medianprops={"color": "black"},
+    )
     means = fold_means(values)
     axis.scatter(means, np.full(len(means), height), marker="D", s=26, color="white", edgecolors="black", zorder=4)

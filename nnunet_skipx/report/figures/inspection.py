@@ -1,4 +1,5 @@
 """What `skipx inspect` found: how much each skip matters, how cases were routed, which stage attends to which."""
+
 from collections.abc import Mapping
 
 import numpy as np
@@ -16,11 +17,21 @@ def inspection_panels(inspections: Mapping[str, Inspection]) -> list[Panel]:
     for row, found in inspections.items():
         panels.append(Panel(row, _lost(found), f"Dice lost per skip of {row}"))
         if not found.routing.empty:
-            panels.append(Panel(f"{row}: routing per case", _routing(found.routing),
-                                f"Heat map: weight of each expert per case and gate of {row}"))  # fmt: skip
+            panels.append(
+                Panel(
+                    f"{row}: routing per case",
+                    _routing(found.routing),
+                    f"Heat map: weight of each expert per case and gate of {row}",
+                )
+            )
         if not found.attention.empty:
-            panels.append(Panel(f"{row}: attention", _attention(found.attention),
-                                f"Heat map: share of attention between the stages of {row}"))  # fmt: skip
+            panels.append(
+                Panel(
+                    f"{row}: attention",
+                    _attention(found.attention),
+                    f"Heat map: share of attention between the stages of {row}",
+                )
+            )
     return panels
 
 
@@ -40,13 +51,16 @@ def _lost(found: Inspection) -> str:
 
 def _routing(routing: pd.DataFrame) -> str:
     """A band per gate: a column per case, a line per expert; cases in the order of gate 1's favourite expert."""
-    gates = [part.pivot_table(index="expert", columns=["fold", "case"], values="weight")
-             for _, part in routing.groupby("gate")]  # fmt: skip
+    gates = [
+        part.pivot_table(index="expert", columns=["fold", "case"], values="weight")
+        for _, part in routing.groupby("gate")
+    ]
     order = np.lexsort((gates[0].to_numpy().max(0), gates[0].to_numpy().argmax(0)))
     figure, axes = new_figure(0.7 + 0.6 * len(gates), rows=len(gates))
     for number, (axis, weights) in enumerate(zip(axes, gates, strict=True)):
-        image = axis.imshow(weights.to_numpy()[:, order], aspect="auto", interpolation="nearest", cmap="cividis",
-                            vmin=0, vmax=1)  # fmt: skip
+        image = axis.imshow(
+            weights.to_numpy()[:, order], aspect="auto", interpolation="nearest", cmap="cividis", vmin=0, vmax=1
+        )
         axis.set_yticks([])
         axis.set_ylabel(f"gate {number + 1}", fontsize=9)
     axes[-1].set_xlabel("case (one line per expert)")

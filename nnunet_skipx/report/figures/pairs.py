@@ -1,4 +1,5 @@
 """A row and the one it is compared with, case by case."""
+
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,4 +1,5 @@
 """A picture inside a data URI, white, small enough to stand alone on a phone."""
+
 import base64
 import io
 from dataclasses import dataclass

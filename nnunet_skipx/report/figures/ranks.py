@@ -1,4 +1,5 @@
 """Which place each row takes, how safely, and which rows differ."""
+
 import numpy as np
 import pandas as pd
 

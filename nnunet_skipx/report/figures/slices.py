@@ -1,4 +1,5 @@
 """Predicted slices beside the reference: the median and the worst case of each row."""
+
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,8 +15,9 @@ from nnunet_skipx.results.collect import label_names
 from nnunet_skipx.statistics.means import case_values
 
 
-def slice_panels(table: pd.DataFrame, model_folders: Mapping[str, Path], images_folder: Path, labels_folder: Path,
-                 dataset_json: dict) -> tuple[list[Panel], list[str]]:
+def slice_panels(
+    table: pd.DataFrame, model_folders: Mapping[str, Path], images_folder: Path, labels_folder: Path, dataset_json: dict
+) -> tuple[list[Panel], list[str]]:
     """Two panels per row, the case of median and of lowest mean Dice; and a remark for each that cannot be shown.
 
     Reads imagesTr and labelsTr of nnUNet_raw (or gt_segmentations) and the predictions in fold_X/validation.
@@ -50,8 +52,13 @@ def _case_figure(case: str, prediction: Path, images_folder: Path, labels_folder
         axis.set_title(title, fontsize=10)
         _draw(axis, images[0][chosen], label_map[chosen], colours, properties["spacing"][-2:])
     names = {value: name for value, name in label_names(dataset_json).items() if value in colours}
-    figure.legend(handles=[Patch(color=colours[value], label=name) for value, name in names.items()],
-                  loc="outside lower center", ncols=3, frameon=False, fontsize=9)
+    figure.legend(
+        handles=[Patch(color=colours[value], label=name) for value, name in names.items()],
+        loc="outside lower center",
+        ncols=3,
+        frameon=False,
+        fontsize=9,
+    )
     return data_uri(figure, "png")
 
 
@@ -77,8 +84,9 @@ def _label_colours(dataset_json: dict) -> dict[int, str]:
     return {value: COLOURS[row % len(COLOURS)] for row, value in enumerate(values)}
 
 
-def _draw(axis: Axes, image: np.ndarray, label_map: np.ndarray, colours: Mapping[int, str],
-          spacing: tuple[float, float]) -> None:
+def _draw(
+    axis: Axes, image: np.ndarray, label_map: np.ndarray, colours: Mapping[int, str], spacing: tuple[float, float]
+) -> None:
     """Image `(y, x)` in grey with filled, outlined labels; spacing (y, x) in mm."""
     low, high = np.percentile(image, (1, 99))
     axis.imshow(image, cmap="gray", vmin=low, vmax=max(high, low + 1e-6), aspect=spacing[0] / spacing[1])

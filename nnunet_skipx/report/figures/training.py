@@ -1,4 +1,5 @@
 """How the trainings went: losses, pseudo Dice, and what the gates of a mixture chose."""
+
 from collections.abc import Mapping
 
 import pandas as pd
@@ -30,8 +31,14 @@ def _draw_curves(axis: Axes, folds: Mapping[int, TrainingLog], styles: Mapping[s
     for number, (fold, log) in enumerate(folds.items()):
         marker = "." if len(log.epochs) < 30 else ""  # keeps a training of one epoch, which has no line, visible
         for column, style in styles.items():
-            axis.plot(log.epochs[column], linestyle=style, marker=marker, linewidth=1.2,
-                      color=COLOURS[number % len(COLOURS)], label=f"fold {fold}")  # fmt: skip
+            axis.plot(
+                log.epochs[column],
+                linestyle=style,
+                marker=marker,
+                linewidth=1.2,
+                color=COLOURS[number % len(COLOURS)],
+                label=f"fold {fold}",
+            )
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.grid(alpha=0.3)
 
@@ -59,8 +66,13 @@ def usage_panels(logs: Logs) -> list[Panel]:
     for row, folds in logs.items():
         for gate in sorted({gate for log in folds.values() for gate in log.expert_usage}):
             usage = {fold: log.expert_usage[gate] for fold, log in folds.items() if gate in log.expert_usage}
-            panels.append(Panel(f"{row}: gate {gate}", _usage_figure(usage),
-                                f"Heat map of expert usage at gate {gate} of {row}, per fold and epoch"))  # fmt: skip
+            panels.append(
+                Panel(
+                    f"{row}: gate {gate}",
+                    _usage_figure(usage),
+                    f"Heat map of expert usage at gate {gate} of {row}, per fold and epoch",
+                )
+            )
     return panels
 
 
@@ -69,8 +81,9 @@ def _usage_figure(usage: Mapping[int, pd.DataFrame]) -> str:
     top = max(frame.to_numpy().max() for frame in usage.values())
     for axis, (fold, frame) in zip(axes, usage.items(), strict=True):
         extent = (frame.index[0] - 0.5, frame.index[-1] + 0.5, frame.shape[1] + 0.5, 0.5)
-        image = axis.imshow(frame.to_numpy().T, aspect="auto", interpolation="nearest", cmap="cividis", vmin=0,
-                            vmax=top, extent=extent)  # fmt: skip
+        image = axis.imshow(
+            frame.to_numpy().T, aspect="auto", interpolation="nearest", cmap="cividis", vmin=0, vmax=top, extent=extent
+        )
         axis.set_yticks([])
         axis.set_ylabel(f"fold {fold}", fontsize=9)
     axes[-1].set_xlabel("epoch (one row per expert)")

@@ -1,4 +1,5 @@
 """`_adamw`: the optimiser that attention is trained with inside nnU-Net, for our trainers and for the baseline."""
+
 from typing import ClassVar
 
 import torch

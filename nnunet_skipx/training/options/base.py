@@ -1,4 +1,5 @@
 """What options share: nnU-Net's signatures, which it inspects, once instead of in every option."""
+
 import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager

@@ -1,4 +1,5 @@
 """`_bf16`: bfloat16 instead of float16."""
+
 import functools
 from collections.abc import Iterator
 from contextlib import contextmanager

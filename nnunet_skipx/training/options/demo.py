@@ -1,4 +1,5 @@
 """`_demo`: the schedule of `skipx demo`."""
+
 import random
 from typing import ClassVar
 

@@ -1,4 +1,5 @@
 """`_{N}epochs`: a training of another length."""
+
 from typing import ClassVar
 
 from nnunet_skipx.training.options.base import TrainerOption

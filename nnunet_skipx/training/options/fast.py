@@ -1,4 +1,5 @@
 """`_fast`: nnU-Net's own training, the same mathematics in less time on a GPU."""
+
 from typing import Any
 
 import torch

@@ -1,4 +1,5 @@
 """`_gpuaug`: nnU-Net's training augmentation on the device of the network instead of in worker processes."""
+
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -50,8 +51,10 @@ class GpuAugOption(nnUNetTrainer):
                 image, targets = self.side_stream.run(self.augmentation, batch["data"], batch["target"])
             except torch.OutOfMemoryError:
                 self.augmentation.draws.move_to(CPU)
-                self.print_to_log_file("The GPU has no memory left for the training augmentation, which goes on on the "
-                                       "CPU, slower: end what else runs there, or try `skipx plan --vram`.")
+                self.print_to_log_file(
+                    "The GPU has no memory left for the training augmentation, which goes on on the "
+                    "CPU, slower: end what else runs there, or try `skipx plan --vram`."
+                )
                 image, targets = self.augmentation(batch["data"], batch["target"])
             batch = {**batch, "data": image, "target": targets}
         return super().train_step(batch)

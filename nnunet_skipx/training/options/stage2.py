@@ -1,4 +1,5 @@
 """The second stage of UTANet's training: a trained U-Net is frozen, and only the skip mechanism learns."""
+
 from typing import Any
 
 import torch

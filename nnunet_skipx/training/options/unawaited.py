@@ -1,4 +1,5 @@
 """nnU-Net's training and validation steps without waits for the GPU: results come to the host once an epoch."""
+
 import functools
 from collections import deque
 from contextlib import AbstractContextManager, nullcontext

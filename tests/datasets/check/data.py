@@ -1,4 +1,5 @@
 """Tiny data sets in nnUNet_raw for the tests of `skipx data check`, without anything to find."""
+
 import json
 import os
 import re

@@ -1,4 +1,5 @@
 """`skipx data check` as a command: clean data, patients, and what cannot be checked."""
+
 import json
 import shutil
 from collections.abc import Callable
@@ -116,8 +117,10 @@ class TestUnusualData:
         assert "</span>ignore" in page
 
     def test_files_listed_in_dataset_json_may_lie_anywhere(self, check: Run) -> None:
-        listed = {case: {"images": [str(image_file(case, c)) for c in range(2)], "label": str(label_file(case))}
-                  for case in CASES}  # fmt: skip
+        listed = {
+            case: {"images": [str(image_file(case, c)) for c in range(2)], "label": str(label_file(case))}
+            for case in CASES
+        }
         describe(dataset=listed)
         assert check()[0] == 0
         image_file(channel=1).unlink()

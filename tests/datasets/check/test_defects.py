@@ -1,4 +1,5 @@
 """`skipx data check` on tiny volumes: each defect that is planted is told."""
+
 import json
 import shutil
 from collections.abc import Callable
@@ -34,8 +35,6 @@ FIRST = CASES[0]
 SHIFTED, NUDGED = (np.array(AFFINE) for _ in range(2))
 SHIFTED[:3, 3], NUDGED[:3, 3] = 7, 0.05
 FLIPPED = np.diag([-0.5, -0.5, 2, 1])
-
-
 
 
 @pytest.fixture(autouse=True)
@@ -106,14 +105,17 @@ PROBLEMS: dict[str, tuple[Callable[[], object], str]] = {
         r"case p0_scan0: labelsTr/p0_scan0.nii.gz holds the value 9 \(1 voxels\), expected only \[0, 1, 2\] .*correct",
     ),
     "a label that is no whole number": (
-        lambda: change(label_file(), with_value(0.5)), r"holds the value 0.5 \(1 voxels\), expected only \[0, 1, 2\]",
+        lambda: change(label_file(), with_value(0.5)),
+        r"holds the value 0.5 \(1 voxels\), expected only \[0, 1, 2\]",
     ),
     "a negative label": (lambda: change(label_file(), with_value(-1)), r"holds the value -1 \(1 voxels\), expected"),
     "a label that is NaN": (
-        lambda: change(label_file(), with_value(np.nan)), r"labelsTr/.* has 1 voxels that are NaN .*expected ids: rest",
+        lambda: change(label_file(), with_value(np.nan)),
+        r"labelsTr/.* has 1 voxels that are NaN .*expected ids: rest",
     ),
     "a label that no case holds": (
-        lambda: labels_without_tumour(CASES), r"label tumour of dataset.json is in none of the 6 label files .*: corr",
+        lambda: labels_without_tumour(CASES),
+        r"label tumour of dataset.json is in none of the 6 label files .*: corr",
     ),
     "label ids with a gap": (
         lambda: describe(labels={"background": 0, "liver": 1, "tumour": 3}),
@@ -128,10 +130,12 @@ PROBLEMS: dict[str, tuple[Callable[[], object], str]] = {
         r"case p0_scan0: imagesTr/p0_scan0_0000.nii.gz has 1 voxels that are NaN or infinite, .*restore",
     ),
     "a test image with infinity": (
-        lambda: change(image_file(TEST_CASE, part="Ts"), with_value(np.inf)), r"imagesTs/p9_scan0_0000.nii.gz has 1 v",
+        lambda: change(image_file(TEST_CASE, part="Ts"), with_value(np.inf)),
+        r"imagesTs/p9_scan0_0000.nii.gz has 1 v",
     ),
     "an image of NaN only": (
-        lambda: change(image_file(), lambda voxels: np.full(SHAPE, np.nan, np.float32)), r"has 720 voxels that are NaN",
+        lambda: change(image_file(), lambda voxels: np.full(SHAPE, np.nan, np.float32)),
+        r"has 720 voxels that are NaN",
     ),
     "the same image in train and val": (
         lambda: copy_image("p0_scan0", "p1_scan0"),
@@ -143,7 +147,8 @@ PROBLEMS: dict[str, tuple[Callable[[], object], str]] = {
         r"cases p0_scan0, p9_scan0 have the same image.*imagesTs/p9_scan0_0000.nii.gz.*no test: keep one",
     ),
     "an image without label": (
-        lambda: label_file().unlink(), r"case p0_scan0: labelsTr/p0_scan0.nii.gz is missing: restore it, or move",
+        lambda: label_file().unlink(),
+        r"case p0_scan0: labelsTr/p0_scan0.nii.gz is missing: restore it, or move",
     ),
     "a label without image": (
         lambda: shutil.copy(label_file(), label_file("lost")),
@@ -162,17 +167,21 @@ PROBLEMS: dict[str, tuple[Callable[[], object], str]] = {
         r"imagesTr/other.nii.gz has no channel number.*call it other_0000.nii.gz, or remove",
     ),
     "a wrong number of cases": (
-        lambda: describe(numTraining=9), r'dataset.json says "numTraining": 9, but there are 6 training cases: restore',
+        lambda: describe(numTraining=9),
+        r'dataset.json says "numTraining": 9, but there are 6 training cases: restore',
     ),
     "a cut image": (
-        lambda: cut(image_file()), r"case p0_scan0: imagesTr/p0_scan0_0000.nii.gz is not a complete NIfTI .*restore",
+        lambda: cut(image_file()),
+        r"case p0_scan0: imagesTr/p0_scan0_0000.nii.gz is not a complete NIfTI .*restore",
     ),
     "a cut label": (lambda: cut(label_file()), r"case p0_scan0: labelsTr/p0_scan0.nii.gz is not a complete NIfTI file"),
     "an empty test image": (
-        lambda: cut(image_file(TEST_CASE, part="Ts"), 0), r"imagesTs/p9_scan0_0000.nii.gz is not a complete NIfTI file",
+        lambda: cut(image_file(TEST_CASE, part="Ts"), 0),
+        r"imagesTs/p9_scan0_0000.nii.gz is not a complete NIfTI file",
     ),
     "a web page as image": (
-        lambda: image_file().write_text("<html>not found</html>"), r"imagesTr/p0_scan0_0000.nii.gz is not a complete",
+        lambda: image_file().write_text("<html>not found</html>"),
+        r"imagesTr/p0_scan0_0000.nii.gz is not a complete",
     ),
     "a patient in train and val": (
         lambda: fold(train=SPLITS[0]["train"][1:] + CASES[1:2], val=CASES[:1] + CASES[2:3]),
@@ -183,19 +192,24 @@ PROBLEMS: dict[str, tuple[Callable[[], object], str]] = {
         r"fold 0 of splits_final.json names case ghost, which is not among the 6 training cases: restore",
     ),
     "a case in train and val": (
-        lambda: fold(train=[*SPLITS[0]["train"], FIRST]), r"case p0_scan0 is in train and in val of fold 0 .*: correct",
+        lambda: fold(train=[*SPLITS[0]["train"], FIRST]),
+        r"case p0_scan0 is in train and in val of fold 0 .*: correct",
     ),
     "a case that is validated twice": (
-        lambda: fold(val=[*SPLITS[0]["val"], "p1_scan0"]), r"case p1_scan0 is validated 2 times .*expected once.*corr",
+        lambda: fold(val=[*SPLITS[0]["val"], "p1_scan0"]),
+        r"case p1_scan0 is validated 2 times .*expected once.*corr",
     ),
     "a broken splits_final.json": (
-        lambda: splits_file().write_text("[{"), r"splits_final.json is not valid JSON .*: restore",
+        lambda: splits_file().write_text("[{"),
+        r"splits_final.json is not valid JSON .*: restore",
     ),
     "a splits_final.json of something else": (
-        lambda: splits_file().write_text('[{"train": 5}]'), r"splits_final.json has a fold that is not .*: restore",
+        lambda: splits_file().write_text('[{"train": 5}]'),
+        r"splits_final.json has a fold that is not .*: restore",
     ),
     "a broken provenance.json": (
-        lambda: (raw() / "provenance.json").write_text("[]"), r"provenance.json holds a JSON list, expected a dict",
+        lambda: (raw() / "provenance.json").write_text("[]"),
+        r"provenance.json holds a JSON list, expected a dict",
     ),
     "folds other than the protocol's": (
         lambda: describe(skipx_protocol=protocol_of([SPLITS[0], *SPLITS[:0:-1]])),
@@ -205,45 +219,54 @@ PROBLEMS: dict[str, tuple[Callable[[], object], str]] = {
         lambda: describe(skipx_protocol=protocol_of([*SPLITS, SPLITS[0]])),
         r"splits_final.json has 3 folds, expected the 4",
     ),
-}  # fmt: skip
+}
 REMARKS: dict[str, tuple[Callable[[], object], str]] = {
     "a label a little off": (
-        lambda: change(label_file(), lambda voxels: voxels, NUDGED), r"labelsTr/.* lies 0.0866 mm \(0.173 voxels\) off",
+        lambda: change(label_file(), lambda voxels: voxels, NUDGED),
+        r"labelsTr/.* lies 0.0866 mm \(0.173 voxels\) off",
     ),
     "a case four times as high as others": (
-        crop, r"case p0_scan0: imagesTr/.* has the size 10 x 12 x 24 voxels, the median is 10 x 12 x 6: look",
+        crop,
+        r"case p0_scan0: imagesTr/.* has the size 10 x 12 x 24 voxels, the median is 10 x 12 x 6: look",
     ),
     "a case with other axes": (
-        reorient, r"case p0_scan0: imagesTr/p0_scan0_0000.nii.gz has the axes LPS, most cases have RAS: .*turn image",
+        reorient,
+        r"case p0_scan0: imagesTr/p0_scan0_0000.nii.gz has the axes LPS, most cases have RAS: .*turn image",
     ),
     "a case without foreground": (
         lambda: change(label_file(), lambda voxels: voxels * 0),
         r"case p0_scan0: labelsTr/p0_scan0.nii.gz holds nothing but background: keep the case only if",
     ),
     "a label that few cases hold": (
-        lambda: labels_without_tumour(CASES[1:]), r"label tumour is in 1 of 6 cases only \(p0_scan0\): not all of 5",
+        lambda: labels_without_tumour(CASES[1:]),
+        r"label tumour is in 1 of 6 cases only \(p0_scan0\): not all of 5",
     ),
     "a CT that is shifted": (
-        lambda: change(image_file(), np.abs), r"case p0_scan0: imagesTr/.* has values from .* expected Hounsfield",
+        lambda: change(image_file(), np.abs),
+        r"case p0_scan0: imagesTr/.* has values from .* expected Hounsfield",
     ),
     "CT that is shifted in all cases": (no_scan_has_fat, r"channel 0 \(CT\) has values .*in all 7 cases, expected H"),
     "the same image twice in one fold's val": (
-        lambda: copy_image("p0_scan0", "p0_scan1"), r"cases p0_scan0, p0_scan1 have the same image.*different ones: k",
+        lambda: copy_image("p0_scan0", "p0_scan1"),
+        r"cases p0_scan0, p0_scan1 have the same image.*different ones: k",
     ),
     "a file of another kind": (
-        lambda: (raw() / "imagesTr" / "notes.txt").touch(), r"imagesTr/notes.txt is not read by nnU-Net, .*: remove it",
+        lambda: (raw() / "imagesTr" / "notes.txt").touch(),
+        r"imagesTr/notes.txt is not read by nnU-Net, .*: remove it",
     ),
     "a case that is never validated": (
-        lambda: fold(val=["p0_scan0"]), r"case p0_scan1 is validated in no fold of splits_final.json: add",
+        lambda: fold(val=["p0_scan0"]),
+        r"case p0_scan1 is validated in no fold of splits_final.json: add",
     ),
     "a patient in training and test": (
         lambda: (raw() / "provenance.json").write_text(json.dumps({"patients": {FIRST: "x", TEST_CASE: "x"}})),
         r"patient x has cases in imagesTr and in imagesTs \(p0_scan0, p9_scan0\)",
     ),
     "patients with several cases, and no folds": (
-        lambda: splits_file().unlink(), r"3 patients have several cases, such as p0 .*write a splits_final.json",
+        lambda: splits_file().unlink(),
+        r"3 patients have several cases, such as p0 .*write a splits_final.json",
     ),
-}  # fmt: skip
+}
 
 
 class TestDefects:

@@ -1,4 +1,5 @@
 """The rules of `skipx data check` by themselves: geometry, duplicates, folds and patients."""
+
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +24,13 @@ def channel(grid: Grid = GRID, low: float = -1000, high: float = 900, case: str 
 
 
 def record(
-    name: str = "a", part: str = "Tr", grid: Grid = GRID, digest: str = "", low: float = -1000,
-    voxels: dict[float, int] | None = None, label_grid: Grid | None = None,
+    name: str = "a",
+    part: str = "Tr",
+    grid: Grid = GRID,
+    digest: str = "",
+    low: float = -1000,
+    voxels: dict[float, int] | None = None,
+    label_grid: Grid | None = None,
 ) -> CaseRecord:
     label = LabelRecord(f"labelsTr/{name}.nii.gz", label_grid or grid, voxels or {0: 700, 1: 15, 2: 5})
     return CaseRecord(name, part, (channel(grid, low, case=name),), label, (), digest)
@@ -110,15 +116,22 @@ class TestFolds:
     @given(st.lists(st.integers(0, 2), min_size=6, max_size=6))
     def test_a_partition_of_the_cases_has_no_findings(self, fold_of: list[int]) -> None:
         folds = {f"case{i}": fold for i, fold in enumerate(fold_of)}
-        splits = [{"train": [case for case in folds if folds[case] != fold],
-                   "val": [case for case in folds if folds[case] == fold]} for fold in range(3)]  # fmt: skip
+        splits = [
+            {
+                "train": [case for case in folds if folds[case] != fold],
+                "val": [case for case in folds if folds[case] == fold],
+            }
+            for fold in range(3)
+        ]
         assert list(split_findings(splits, list(folds))) == []
 
     @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 1)), min_size=1, max_size=8))
     def test_a_leak_is_found_exactly_where_a_patient_is_on_both_sides(self, drawn: list[tuple[int, int]]) -> None:
         patients = {f"case{i}": f"p{patient}" for i, (patient, _) in enumerate(drawn)}
-        sides = {part: [f"case{i}" for i, (_, side) in enumerate(drawn) if side == place]
-                 for place, part in enumerate(("train", "val"))}  # fmt: skip
+        sides = {
+            part: [f"case{i}" for i, (_, side) in enumerate(drawn) if side == place]
+            for place, part in enumerate(("train", "val"))
+        }
         leaking = {p for p in patients.values() if {s for q, s in drawn if f"p{q}" == p} == {0, 1}}
         found = list(patient_findings([sides], patients, list(patients), ""))
         assert {patients[finding.cases[0]] for finding in found} == leaking

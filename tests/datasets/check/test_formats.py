@@ -1,4 +1,5 @@
 """`skipx data check` on pictures, and on every format that nnU-Net reads."""
+
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -63,14 +64,16 @@ PROBLEMS: dict[str, tuple[Callable[[], object], str]] = {
         r"case p0_scan0: imagesTr/p0_scan0_0000.png has 4 channels, expected 3 as in dataset.json .*: save",
     ),
     "a grey picture among coloured ones": (
-        lambda: Image.open(picture_file()).convert("L").save(picture_file()), r"0000.png has 1 channels, expected 3",
+        lambda: Image.open(picture_file()).convert("L").save(picture_file()),
+        r"0000.png has 1 channels, expected 3",
     ),
     "a picture with more than 8 bits": (
-        write_16_bits, r"imagesTr/p0_scan0_0000.png has values from 300 to 329 in channel 0 \(rgb_to_0_1\), expected 0",
+        write_16_bits,
+        r"imagesTr/p0_scan0_0000.png has values from 300 to 329 in channel 0 \(rgb_to_0_1\), expected 0",
     ),
     "a cut picture": (lambda: cut(picture_file(), 0.5), r"imagesTr/p0_scan0_0000.png cannot be read \(.*\): restore"),
     "an empty mask file": (lambda: cut(mask_file(), 0), r"labelsTr/p0_scan0.png cannot be read \(.*\): restore it"),
-}  # fmt: skip
+}
 
 
 class TestPictures:
@@ -90,9 +93,7 @@ class TestPictures:
         assert "the first three channels as colours" in page
 
     @pytest.mark.parametrize("defect", PROBLEMS)
-    def test_a_problem_is_told_with_its_place_and_cure(
-        self, capsys: pytest.CaptureFixture[str], defect: str
-    ) -> None:
+    def test_a_problem_is_told_with_its_place_and_cure(self, capsys: pytest.CaptureFixture[str], defect: str) -> None:
         plant, sentence = PROBLEMS[defect]
         plant()
         status, out, _ = run_check(capsys, "-d", "8")
@@ -142,9 +143,7 @@ FORMATS: dict[str, tuple[str, Callable[[Path, np.ndarray], None], int, str]] = {
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_every_format_of_nnunets_is_read_and_a_cut_file_is_found(
-    capsys: pytest.CaptureFixture[str], kind: str
-) -> None:
+def test_every_format_of_nnunets_is_read_and_a_cut_file_is_found(capsys: pytest.CaptureFixture[str], kind: str) -> None:
     ending, write, axes, volume = FORMATS[kind]
     folder = start("Dataset009_Format", ("Microscope",), {"background": 0, "cell": 1}, ending)
     label = np.zeros((6, 9, 8)[-axes:], np.uint8)

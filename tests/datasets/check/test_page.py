@@ -1,4 +1,5 @@
 """The page of `skipx data check`: escaped, offline, with small thumbnails."""
+
 import io
 import re
 from pathlib import Path
@@ -67,8 +68,10 @@ class TestRangePlots:
                 assert 0 <= bar.all[0] <= bar.usual[0] + 1e-9 <= bar.usual[1] + 2e-9 <= bar.all[1] + 3e-9 <= 100 + 1e-6
 
     def test_a_case_far_above_others_makes_the_scale_logarithmic(self) -> None:
-        titles = [[plot.title for plot in range_plots([record("a"), record("b"), record("c", high)], dataset("MRI"))]
-                  for high in (9, 9000)]  # fmt: skip
+        titles = [
+            [plot.title for plot in range_plots([record("a"), record("b"), record("c", high)], dataset("MRI"))]
+            for high in (9, 9000)
+        ]
         assert titles == [["0 MRI"], ["0 MRI, logarithmic scale"]]
 
     def test_channels_without_any_range_have_no_plot(self) -> None:
