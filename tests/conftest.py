@@ -1,5 +1,6 @@
 """One thread per worker, no deadline, a fresh compiler and the package's folder in nnU-Net's search path for all."""
 
+import sys
 from collections.abc import Iterator
 
 import hypothesis
@@ -34,4 +35,5 @@ def our_trainers_are_discoverable(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def nothing_is_compiled_yet() -> Iterator[None]:
     yield
-    torch._dynamo.reset()
+    if "torch._dynamo" in sys.modules:  # whose import takes seconds
+        torch._dynamo.reset()
