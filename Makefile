@@ -1,15 +1,21 @@
-# make demo | make test: each sets up .venv first; the pip equivalents stand in README.md.
+# make demo | test | test-fast | test-long | lint: each sets up .venv first; the pip equivalents stand in README.md.
 PYTHON ?= python3
 VENV := .venv
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test lint clean
+.PHONY: demo test test-fast test-long lint clean
 
 demo: $(INSTALLED)
 	$(VENV)/bin/skipx demo
 
 test: $(INSTALLED)
 	$(VENV)/bin/python -m pytest -n 2
+
+test-fast: $(INSTALLED)
+	$(VENV)/bin/python -m pytest -n 2 -m "not slow"
+
+test-long: $(INSTALLED)
+	$(VENV)/bin/python -m pytest -n 2 --hypothesis-profile=long
 
 lint: $(INSTALLED)
 	$(VENV)/bin/ruff check .

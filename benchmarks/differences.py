@@ -173,7 +173,8 @@ UTANET = Page(
             "the mean of the fused map; it has batch norm",
             lambda b: (
                 "the mean behind batch norm with running statistics over images, deviations from the mean over "
-                f"images times {b.network.skips.level.amplified.gain:g} (`ImageLevel`); with batch norm as the source"
+                f"images times {b.network.skips.level.amplified.gain:g} "
+                "(`ImageLevel`); with batch norm as in the source"
             ),
             "instance norm leaves nearly the same means in every image",
         ),

@@ -1,5 +1,6 @@
 """One thread per worker, no deadline, a fresh compiler and the package's folder in nnU-Net's search path for all."""
 
+import os
 import sys
 from collections.abc import Iterator
 
@@ -10,9 +11,13 @@ import torch
 from nnunet_skipx.discovery import EXT_VARIABLE, ext_path
 from tests.forking.fixture import ForkServer, fork_server
 
+# nnU-Net reads it while it is imported: its pools have one process instead of eight, each of which imports everything.
+os.environ["nnUNet_def_n_proc"] = "1"
 torch.set_num_threads(1)
-hypothesis.settings.register_profile("any machine", deadline=None)  # a busy one is not a slow function
-hypothesis.settings.load_profile("any machine")
+# No deadline: a busy machine is not a slow function. `make test-long` tries many more examples.
+for name, examples in {"suite": 25, "long": 500}.items():
+    hypothesis.settings.register_profile(name, deadline=None, max_examples=examples, print_blob=True)
+hypothesis.settings.load_profile("suite")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

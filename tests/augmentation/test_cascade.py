@@ -9,7 +9,7 @@ from batchgeneratorsv2.transforms.nnunet.remove_connected_components import (
     RemoveRandomConnectedComponentFromOneHotEncodingTransform,
 )
 from batchgeneratorsv2.transforms.nnunet.seg_to_onehot import MoveSegAsOneHotToDataTransform
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from skimage.measure import label
 
@@ -73,7 +73,6 @@ def check_roots(mask: np.ndarray) -> None:
     assert (roots[~mask] == -1).all()
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.floats(0, 1), st.lists(st.integers(1, 12), min_size=2, max_size=3))
 def test_components_are_those_of_scikit_image(seed: int, share: float, shape: list[int]) -> None:
     check_roots(np.random.default_rng(seed).random(shape) < share)

@@ -9,7 +9,6 @@ from typing import ClassVar
 import numpy as np
 import pytest
 import SimpleITK
-from nnunetv2.experiment_planning.plan_and_preprocess_api import extract_fingerprints, plan_experiments
 from nnunetv2.paths import nnUNet_preprocessed
 from PIL import Image
 
@@ -18,6 +17,7 @@ from nnunet_skipx.datasets.catalogue import CONVERTERS
 from nnunet_skipx.datasets.destination import VARIABLES
 from nnunet_skipx.datasets.protocol import fold_digest, protocol_in
 from nnunet_skipx.datasets.recipe import Options, Recipe
+from tests.forking.fixture import ForkServer
 
 NUMBER = 42
 
@@ -134,9 +134,8 @@ class ConverterContract:
         assert provenance["counts"] == {"Tr": self.training, "Ts": self.test}
         assert provenance["version"].startswith("nnunet_skipx ")
 
-    def test_nnunet_plans_it(self, raw: Path) -> None:
-        extract_fingerprints([NUMBER], num_processes=1, check_dataset_integrity=False, clean=True, verbose=False)
-        plan_experiments([NUMBER])
+    def test_nnunet_plans_it(self, raw: Path, forks: ForkServer) -> None:
+        forks.run("nnUNetv2_plan_and_preprocess", "-d", NUMBER, "-npfp", 1, "--no_pp", "--clean")
         folder = Path(str(nnUNet_preprocessed)) / raw.name
         assert "2d" in json.loads((folder / "nnUNetPlans.json").read_text())["configurations"]
         assert json.loads((folder / "dataset.json").read_text())["skipx_protocol"]["name"] == self.protocol

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nnunet_skipx.datasets.monuseg import binary, filled, with_boundary
@@ -57,7 +57,6 @@ class TestDrawing:
         assert not drawn(tmp_path, LINE)[0].any()
 
     @given(st.lists(POINT, min_size=3, max_size=8))
-    @settings(max_examples=60, deadline=None)
     def test_every_point_that_is_inside_by_the_even_odd_rule_is_filled(self, points: list[tuple[float, float]]) -> None:
         corners = np.array(points)
         top, left, inside = filled(corners[:, 1], corners[:, 0], SIZE)
@@ -70,7 +69,6 @@ class TestDrawing:
 
 class TestBoundary:
     @given(st.lists(st.lists(POINT, min_size=3, max_size=6), min_size=1, max_size=4))
-    @settings(max_examples=40, deadline=None)
     def test_nucleus_and_boundary_together_are_the_binary_mask(
         self, tmp_path_factory: pytest.TempPathFactory, shapes: list[list[tuple[float, float]]]
     ) -> None:

@@ -6,7 +6,7 @@ import nibabel
 import numpy as np
 import pytest
 import SimpleITK
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nnunet_skipx.datasets.recipe import Case, Written
@@ -141,7 +141,6 @@ class TestGeometry:
 
 class TestLabels:
     @given(st.dictionaries(st.integers(0, 255), st.integers(0, 255), min_size=1), st.randoms(use_true_random=False))
-    @settings(max_examples=40, deadline=None)
     def test_every_id_becomes_what_the_map_says(self, ids: dict[int, int], random: object) -> None:
         voxels = np.random.default_rng(len(ids)).choice(list(ids), size=(3, 4, 5))
         expected = [ids[value] for value in voxels.ravel().tolist()]

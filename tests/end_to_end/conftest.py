@@ -14,7 +14,7 @@ from nnunet_skipx.datasets.phantom import write_phantom
 from nnunet_skipx.demo.prepare import PLANS, small_plans
 from nnunet_skipx.discovery import EXT_VARIABLE, ext_path
 from nnunet_skipx.system.files import write_json
-from tests.forking.fixture import ForkServer
+from tests.forking.fixture import ForkServer, run_program
 
 Command = Callable[..., subprocess.CompletedProcess]
 FOLDERS = ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results")
@@ -74,13 +74,6 @@ def console_script(name: str) -> str:
     program = shutil.which(name, path=str(Path(sys.executable).parent))
     assert program, f"{name} is not installed in this environment"
     return program
-
-
-def run_program(words: list, variables: dict[str, str], check: bool) -> subprocess.CompletedProcess:
-    result = subprocess.run(list(map(str, words)), capture_output=True, text=True, env=variables, check=False)
-    if check:
-        assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-4000:]
-    return result
 
 
 @pytest.fixture(scope="module")

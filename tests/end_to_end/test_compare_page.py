@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.conftest import DATASET, PLANS, run_program
-from tests.forking.fixture import ForkServer
+from tests.end_to_end.conftest import DATASET, PLANS
+from tests.forking.fixture import ForkServer, run_program
 
 pytestmark = pytest.mark.slow
 PAGE = Path(__file__).parents[2] / "docs" / "compare.md"

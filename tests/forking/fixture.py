@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,19 @@ class ForkServer:
 
     python: Path
     variables: dict[str, str]
+
+    def run(self, *words: object, check: bool = True, **variables: str) -> subprocess.CompletedProcess:
+        """Run a console script, or `-m MODULE`, with its output caught; it must succeed unless told otherwise."""
+        environment = {**os.environ, **self.variables, **variables}
+        return run_program([self.python, *words], environment, check)
+
+
+def run_program(words: Sequence[object], variables: dict[str, str], check: bool) -> subprocess.CompletedProcess:
+    """Run any program with its output caught; says what it said where it had to succeed."""
+    result = subprocess.run(list(map(str, words)), capture_output=True, text=True, env=variables, check=False)
+    if check:
+        assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-4000:]
+    return result
 
 
 @contextmanager

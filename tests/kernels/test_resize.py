@@ -3,7 +3,7 @@
 import math
 
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nnunet_skipx.kernels.resize import narrow_to_support, resize_linear
@@ -11,7 +11,6 @@ from nnunet_skipx.kernels.resize import narrow_to_support, resize_linear
 sizes = st.lists(st.tuples(st.integers(1, 6), st.integers(1, 7)), min_size=2, max_size=3)
 
 
-@settings(deadline=None)
 @given(sizes)
 def test_a_voxelwise_function_commutes_with_narrowing(axes: list[tuple[int, int]]) -> None:
     old, new = [n * factor for n, factor in axes], [n for n, _ in axes]
@@ -34,7 +33,6 @@ def test_the_same_size_is_returned_as_it_is() -> None:
     assert resize_linear(x, (5, 4)) is x
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), min_size=2, max_size=3))
 def test_any_size_to_any_size_is_torchs_interpolation(axes: list[tuple[int, int]]) -> None:
     x = torch.randn(2, 3, *(old for old, _ in axes), dtype=torch.float64, requires_grad=True)
@@ -68,7 +66,6 @@ def antialiased_by_definition(x: torch.Tensor, axis: int, new: int) -> torch.Ten
     return torch.stack(slices, axis)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 12), st.integers(1, 9)), min_size=2, max_size=3))
 def test_antialiased_resizing_is_its_definition(axes: list[tuple[int, int]]) -> None:
     x = torch.randn(2, 3, *(old for old, _ in axes), dtype=torch.float64)
@@ -79,7 +76,6 @@ def test_antialiased_resizing_is_its_definition(axes: list[tuple[int, int]]) -> 
 
 
 # From 2 voxels on: torch 2.15 resizes wrongly when the last axis has or gets one voxel.
-@settings(deadline=None)
 @given(st.tuples(st.integers(2, 20), st.integers(2, 20)), st.tuples(st.integers(2, 20), st.integers(2, 20)))
 def test_antialiased_resizing_in_2d_is_torchs(old: tuple[int, int], new: tuple[int, int]) -> None:
     x = torch.randn(2, 3, *old, dtype=torch.float64, requires_grad=True)

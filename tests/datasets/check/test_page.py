@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -79,7 +79,6 @@ class TestRangePlots:
 
 
 class TestThumbnails:
-    @settings(max_examples=20)
     @given(st.integers(1, 300), st.integers(1, 300), st.floats(0.3, 3), st.sampled_from([1, 3]), st.integers(0, 5))
     def test_they_are_small_pictures_in_proportion(
         self, height: int, width: int, ratio: float, channels: int, seed: int
