@@ -1,6 +1,7 @@
 """A cascade's own steps: the previous stage's labels become channels of the image, which are then disturbed."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from batchgeneratorsv2.transforms.nnunet.random_binary_operator import ApplyRandomBinaryOperatorTransform
@@ -39,7 +40,7 @@ def binary_operators(transform: ApplyRandomBinaryOperatorTransform, batch: Batch
 
 
 def operate(
-    transform: ApplyRandomBinaryOperatorTransform, batch: Batch, drawn: dict[int, tuple[int, Callable, float]]
+    transform: ApplyRandomBinaryOperatorTransform, batch: Batch, drawn: dict[int, tuple[int, Callable[..., Any], float]]
 ) -> None:
     """One channel of each sample that drew channel, operator and radius."""
     flat, labels = batch.image.flatten(0, 1), sorted(c % batch.image.shape[1] for c in transform.channel_idx)

@@ -41,7 +41,7 @@ class Grids:
         """(d, n, length, *size[1:]), coordinate by coordinate: a part of some samples' grids along the first axis."""
         first, *others = (places[:, samples] for places in self.by_axis)
         axes = [first.narrow(2, start, length), *others]
-        grid = reduce(
+        grid: torch.Tensor = reduce(
             torch.add,
             [
                 places.unflatten(2, [-1 if axis == own else 1 for axis in range(len(axes))])

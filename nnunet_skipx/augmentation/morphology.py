@@ -1,6 +1,7 @@
 """Dilation, erosion, opening and closing of many masks at once, each with an operator and an element of its own."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from batchgeneratorsv2.transforms.nnunet import random_binary_operator as theirs
@@ -18,7 +19,7 @@ ERODES = {  # whether each of an operator's steps dilates the background instead
 STEPS = 2  # of an operator, at most
 
 
-def operated(masks: torch.Tensor, operators: Sequence[Callable], radii: Sequence[float]) -> torch.Tensor:
+def operated(masks: torch.Tensor, operators: Sequence[Callable[..., Any]], radii: Sequence[float]) -> torch.Tensor:
     """masks (n, *spatial) after an operator each, with a ball or disk of a radius each."""
     elements = on_device(elements_of(radii, masks.ndim - 1), masks.device, torch.bool).float()
     for step in range(STEPS):
@@ -33,7 +34,8 @@ def operated(masks: torch.Tensor, operators: Sequence[Callable], radii: Sequence
 
 def elements_of(radii: Sequence[float], dimensions: int) -> torch.Tensor:
     """(n, *size): balls or disks, with nothing around those that are smaller than the largest."""
-    found = [torch.from_numpy((ball if dimensions == 3 else disk)(radius, dtype=bool)) for radius in radii]
+    arrays = [ball(radius, dtype=bool) if dimensions == 3 else disk(radius, dtype=bool) for radius in radii]
+    found = [torch.from_numpy(array) for array in arrays]
     largest = max(len(element) for element in found)
     befores = [(largest - 1) // 2 - (len(element) - 1) // 2 for element in found]  # "same" padding rounds down
     return torch.stack(
@@ -50,7 +52,7 @@ def dilated(masks: torch.Tensor, elements: torch.Tensor) -> torch.Tensor:
     padded = F.pad(masks.float(), [(size - 1) // 2, size // 2] * len(axes))
     spectrum = torch.fft.rfftn(padded, dim=axes)
     spectrum *= torch.fft.rfftn(elements, s=padded.shape[1:], dim=axes).conj()
-    meetings = torch.fft.irfftn(spectrum, s=padded.shape[1:], dim=axes)
+    meetings: torch.Tensor = torch.fft.irfftn(spectrum, s=padded.shape[1:], dim=axes)
     for axis in axes:
         meetings = meetings.narrow(axis, 0, masks.shape[axis])
     return meetings > 0.5

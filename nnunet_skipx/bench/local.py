@@ -19,7 +19,7 @@ class Run:
 
     cells: Sequence[Cell]
     waiting: list[Cell] = field(default_factory=list)
-    running: dict[Cell, subprocess.Popen] = field(default_factory=dict)
+    running: dict[Cell, subprocess.Popen[bytes]] = field(default_factory=dict)
     failed: list[Cell] = field(default_factory=list)
     elsewhere: list[Cell] = field(default_factory=list)
 
@@ -55,7 +55,7 @@ def run_cells(cells: Sequence[Cell], slots: Sequence[Slot], npz: bool, watch: Ca
     return run
 
 
-def start(cell: Cell, slot: Slot, npz: bool) -> subprocess.Popen:
+def start(cell: Cell, slot: Slot, npz: bool) -> subprocess.Popen[bytes]:
     """Train a cell in a process of its own, which appends to the cell's log."""
     cell.log.parent.mkdir(parents=True, exist_ok=True)
     order = TrainingOrder(cell, slot.device, slot.threads, npz)
@@ -63,7 +63,7 @@ def start(cell: Cell, slot: Slot, npz: bool) -> subprocess.Popen:
         return subprocess.Popen(order.command(), stdout=output, stderr=subprocess.STDOUT, env=slot.environment())
 
 
-def end(processes: Sequence[subprocess.Popen]) -> None:
+def end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
     """End processes that still run: ask, wait, then kill."""
     for process in processes:
         process.terminate()

@@ -66,7 +66,9 @@ def profile_command(args: argparse.Namespace) -> int:
     return 0
 
 
-def profile_dataloading(args: argparse.Namespace, plans: dict, dataset_json: dict, device: str) -> int:
+def profile_dataloading(
+    args: argparse.Namespace, plans: dict[str, Any], dataset_json: dict[str, Any], device: str
+) -> int:
     from nnunet_skipx.nnunet.planned import preprocessed_folder
     from nnunet_skipx.profiling.dataloading import ITERATIONS, dataloading, dataloading_text
     from nnunet_skipx.profiling.loading_run import LoadingSetting

@@ -122,7 +122,7 @@ def is_converted(recipe: Recipe, folder: Path) -> bool:
     ]
     if not all((folder / name).is_file() for name in written):
         return False
-    files = json.loads((folder / PROVENANCE_FILE).read_text())["files"]
+    files: dict[str, str] = json.loads((folder / PROVENANCE_FILE).read_text())["files"]
     sources = [*recipe.also_read, *(path for case in recipe.cases for path in case.sources)]
     return files == relative_to(recipe.source, {path: sha256_of(path) for path in sources})
 

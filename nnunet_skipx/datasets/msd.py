@@ -6,6 +6,7 @@ import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from nnunetv2.dataset_conversion.convert_MSD_dataset import convert_msd_dataset
 
@@ -120,14 +121,14 @@ def convert_with_nnunet(source: Path, folder: Path, number: int, records: Sequen
     shutil.rmtree(workspace)
 
 
-def read_description(source: Path) -> dict:
+def read_description(source: Path) -> dict[str, Any]:
     """dataset.json of an MSD task folder in which the folders and the keys that nnU-Net needs exist."""
     if not source.is_dir():
         raise FileNotFoundError(f"{source} is not a folder: give the path of an MSD task, such as Task04_Hippocampus")
     path = source / "dataset.json"
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing: copy it from the unpacked MSD archive")
-    description: dict = read_json(path, dict)
+    description: dict[str, Any] = read_json(path, dict)
     for key, kind in KEYS.items():
         if not isinstance(description.get(key), kind):
             raise ValueError(f'{path} has no usable "{key}" (a {kind.__name__} is needed): restore the original file')
@@ -143,7 +144,7 @@ def read_description(source: Path) -> dict:
     return description
 
 
-def training_names(description: dict) -> list[str]:
+def training_names(description: dict[str, Any]) -> list[str]:
     """File names of the training cases; image and label bear the same one (`check_names`)."""
     return [Path(entry["image"]).name for entry in description["training"]]
 
@@ -153,7 +154,7 @@ def nifti_files(folder: Path) -> dict[str, Path]:
     return {path.name.removesuffix(SUFFIX): path for path in sorted(folder.glob("[!._]*" + SUFFIX))}
 
 
-def check_names(source: Path, description: dict) -> None:
+def check_names(source: Path, description: dict[str, Any]) -> None:
     """dataset.json and the folders name the same cases, as nnU-Net takes whatever lies in the folders."""
     listing, names = source / "dataset.json", training_names(description)
     for entry, name in zip(description["training"], names, strict=True):
@@ -177,7 +178,7 @@ def check_names(source: Path, description: dict) -> None:
         )
 
 
-def known_labels(source: Path, description: dict) -> dict[str, int]:
+def known_labels(source: Path, description: dict[str, Any]) -> dict[str, int]:
     """Names and ids of dataset.json's labels: 0, 1, 2, ... without a gap, each with a name, as nnU-Net needs them."""
     labels, path = description["labels"], source / "dataset.json"
     if sorted(labels) != sorted(map(str, range(len(labels)))) or labels.get("0") != "background":

@@ -4,6 +4,7 @@ import json
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import nibabel
 import numpy as np
@@ -61,7 +62,7 @@ def write_files(task: Path, cases: int, test_cases: int, seed: int, shape: tuple
     (task / "dataset.json").write_text(json.dumps(describe(names[:cases], names[cases:], seed), indent=1))
 
 
-def describe(training: list[str], test: list[str], seed: int) -> dict:
+def describe(training: list[str], test: list[str], seed: int) -> dict[str, Any]:
     """The Decathlon's dataset.json, its misspelt "relase" included."""
     return {
         "name": "Phantom",
@@ -132,7 +133,8 @@ def paint(rng: np.random.Generator, tissue: np.ndarray) -> np.ndarray:
     image = 1 + 0.6 * gaussian_filter(tissue.astype(float), 0.7) + 0.15 * texture / texture.std()
     coarse = rng.normal(size=(3, 3, 3))
     bias = np.exp(0.13 * zoom(coarse, np.array(tissue.shape) / 3, order=3, mode="nearest", grid_mode=True))
-    return rng.uniform(200, 400) * (image * bias + rng.normal(scale=0.12, size=tissue.shape))
+    intensities: np.ndarray = rng.uniform(200, 400) * (image * bias + rng.normal(scale=0.12, size=tissue.shape))
+    return intensities
 
 
 def to_nifti(array: np.ndarray, spacing: np.ndarray, dtype: type) -> nibabel.Nifti1Image:

@@ -39,7 +39,8 @@ def write_picture(case: Case, image_target: Path, label_target: Path, mask: Mask
 def read_picture(path: Path) -> Image.Image:
     """A picture with 8 bits per channel, read whole and as stored (no turning by EXIF, which masks do not follow)."""
     try:
-        with Image.open(path) as picture:
+        picture = Image.open(path)
+        with picture:
             picture.load()
     except (UnidentifiedImageError, OSError, SyntaxError) as error:  # SyntaxError: Pillow's word for a broken PNG
         raise ValueError(f"{path} is not a complete picture ({error}): restore it from the download") from error

@@ -207,7 +207,7 @@ def label_file(voxels: np.ndarray, grid: nibabel.Nifti1Header) -> bytes:
 
 def with_header(volume: Volume, header: nibabel.Nifti1Header) -> bytes:
     """The file's content with another header: the voxels stay as they are, bit by bit."""
-    return header.binaryblock + volume.content[HEADER_BYTES:]
+    return bytes(header.binaryblock) + volume.content[HEADER_BYTES:]
 
 
 def compressed(content: bytes) -> bytes:

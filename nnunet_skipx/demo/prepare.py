@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from nnunet_skipx.datasets import msd
 from nnunet_skipx.datasets.convert import convert, is_converted
@@ -75,9 +76,9 @@ def workers() -> int:
     return min(os.cpu_count() or 1, 4)
 
 
-def small_plans(planned: Path) -> dict:
+def small_plans(planned: Path) -> dict[str, Any]:
     """nnU-Net's plans with a quarter of the features per stage; everything else stays as planned."""
-    plans = json.loads(planned.read_text())
+    plans: dict[str, Any] = json.loads(planned.read_text())
     plans["plans_name"] = PLANS
     for configuration in plans["configurations"].values():
         if "architecture" in configuration:

@@ -14,8 +14,10 @@ from nnunet_skipx.bench.command import outcome
 from nnunet_skipx.bench.live import LiveView
 from nnunet_skipx.bench.local import run_cells
 from nnunet_skipx.bench.slots import Slot, cpu_slots
-from nnunet_skipx.demo.prepare import FOLDS, NARROWING, PLANS, prepare, task_folder
+from nnunet_skipx.datasets.recipe import FOLDS
+from nnunet_skipx.demo.prepare import NARROWING, PLANS, prepare, task_folder
 from nnunet_skipx.demo.workspace import Workspace
+from nnunet_skipx.nnunet.trainer_name import BASELINE
 from nnunet_skipx.report.comparison import Comparison
 from nnunet_skipx.report.page import report_parts, terminal_text, write_report
 from nnunet_skipx.results.atlas import atlas_table
@@ -25,7 +27,7 @@ from nnunet_skipx.results.provenance import provenance
 from nnunet_skipx.results.row_cost import row_cost
 from nnunet_skipx.results.training_log import read_training_log
 from nnunet_skipx.training.options.demo import DemoOption
-from nnunet_skipx.training.variants import BASELINE, trainer_class, trainer_names
+from nnunet_skipx.training.variants import trainer_class, trainer_names
 
 NOTES = (
     f"Shortened settings: every network is a quarter (1/{NARROWING}) as wide as nnU-Net plans it, the training has "

@@ -91,7 +91,7 @@ def read_fold(fold: int, path: Path) -> Inspection:
     )
 
 
-def loss_rows(fold: int, case: str, dice: dict[str, Any]) -> list[tuple]:
+def loss_rows(fold: int, case: str, dice: dict[str, Any]) -> list[tuple[Any, ...]]:
     """Per kind and skip what is lost; null, the Dice of a case without any class, makes null, and no kind no rows."""
     intact = dice["intact"]
     return [
@@ -106,6 +106,6 @@ def cells(matrix: Sequence[Sequence[float]]) -> list[tuple[int, int, float]]:
     return [(i, j, value) for i, row in enumerate(matrix) for j, value in enumerate(row)]
 
 
-def table(rows: Sequence[tuple], *columns: str) -> pd.DataFrame:
+def table(rows: Sequence[tuple[Any, ...]], *columns: str) -> pd.DataFrame:
     """Rows as a table whose last column holds numbers, null as NaN."""
     return pd.DataFrame(rows, columns=list(columns)).astype({columns[-1]: float})

@@ -40,12 +40,14 @@ class TrainedFold:
     @property
     def network(self) -> torch.nn.Module:
         """The network, not compiled."""
-        return self.predictor.network
+        network: torch.nn.Module = self.predictor.network
+        return network
 
     @property
     def cases(self) -> list[str]:
         """Names of the validation cases, sorted."""
-        return self.dataset.identifiers
+        identifiers: list[str] = self.dataset.identifiers
+        return identifiers
 
     def dice(self, case: str, donor: str | None = None) -> float:
         """Mean Dice over the classes of a case, predicted by the network as it is now.
@@ -118,4 +120,5 @@ def split_cases(splits_file: Path, fold: int) -> list[str]:
             f"{splits_file} has {len(splits)} folds, so it does not tell what fold {fold} was validated on: copy the "
             "file that the training used, or name other folds with -f"
         )
-    return splits[fold]["val"]
+    cases: list[str] = splits[fold]["val"]
+    return cases

@@ -6,7 +6,6 @@ lengths; an axis is padded by half of that, so that stride 1 keeps its size.
 """
 
 # A kernel takes pointers and integers, and constants in capitals, as is usual with Triton.
-# mypy: allow-untyped-defs
 # ruff: noqa: ANN001, ANN201, N803
 import triton
 import triton.language as tl

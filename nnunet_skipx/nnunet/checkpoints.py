@@ -21,7 +21,8 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         OSError: it cannot be read now.
     """
     try:
-        return torch.load(path, map_location="cpu", weights_only=False)
+        checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=False)
+        return checkpoint
     except (RuntimeError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile, OSError) as error:
         if isinstance(error, OSError) and error.errno != errno.EINVAL:  # torch seeks ahead of a short file's beginning
             raise

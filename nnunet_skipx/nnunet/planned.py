@@ -31,7 +31,7 @@ def plans_file(dataset: str, plans: str) -> Path:
     except ValueError as error:
         raise ValueError(f"{dataset!r} names no data set: give its id (4) or its name (Dataset004_Name)") from error
     folder = Path(str(nnUNet_preprocessed)) / name
-    path = folder / f"{plans}.json"
+    path: Path = folder / f"{plans}.json"
     if not path.is_file():
         existing = ", ".join(sorted(other.stem for other in folder.glob("*Plans*.json"))) or "none"
         raise FileNotFoundError(

@@ -14,7 +14,8 @@ def find_trainer(name: str) -> type[nnUNetTrainer]:
         # The search tells every step, and modules that it comes across warn of their own age.
         with redirect_stdout(io.StringIO()), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return recursive_find_trainer_class_by_name(name)
+            found: type[nnUNetTrainer] = recursive_find_trainer_class_by_name(name)
+            return found
     except RuntimeError as error:
         raise ValueError(
             f"nnU-Net finds no trainer {name!r}: check the spelling (`skipx list` shows ours), and with "

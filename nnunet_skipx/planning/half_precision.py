@@ -59,7 +59,9 @@ class Autocast(TorchFunctionMode):
     kernel, which keeps no scores.
     """
 
-    def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
         kwargs = kwargs or {}
         if func == torch.Tensor.is_cuda.__get__:  # type: ignore[attr-defined]  # another object each time
             return args[0].device.type == "cuda"
@@ -74,7 +76,8 @@ class Autocast(TorchFunctionMode):
         if torch.is_autocast_enabled("cuda"):
             q, k, v = (_cast(x, torch.float16) for x in (q, k, v))
         attend = torch.ops.aten._scaled_dot_product_efficient_attention
-        return attend(q, k, v, None, True, dropout_p, False, scale=scale)[0]
+        attended: torch.Tensor = attend(q, k, v, None, True, dropout_p, False, scale=scale)[0]
+        return attended
 
 
 def _cast(value: Any, dtype: torch.dtype) -> Any:

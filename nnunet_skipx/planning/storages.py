@@ -33,7 +33,9 @@ class StorageTracker(TorchDispatchMode):
         self._alive: Counter[str] = Counter()
         self._labels: dict[int, str] = {}  # by the storage's address, which is its own while it lives
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
         kwargs = dict(kwargs or {})
         if self.device.type == "cuda":
             if func is torch.ops.prim.device.default:  # only C++ asks this way

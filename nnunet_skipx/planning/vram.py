@@ -156,7 +156,8 @@ def _plan(
     plans_name = f"nnUNet{architecture}Plans_{gigabytes:g}G"
     with redirect_stdout(io.StringIO()):  # nnU-Net prints every attempt
         planner = ArchitecturePlanner(name, architecture, gigabytes, shares, plans_name, spacing)
-        return planner.plan_experiment()
+        plans: dict[str, Any] = planner.plan_experiment()
+        return plans
 
 
 def _same_data(

@@ -230,7 +230,7 @@ def _stock(loader: Any) -> int:
 def _is_empty(loader: Any) -> bool:
     if not isinstance(loader, NonDetMultiThreadedAugmenter):
         return True
-    return loader.results_loop_queue.empty() and loader._queue.empty()
+    return bool(loader.results_loop_queue.empty() and loader._queue.empty())
 
 
 def cpu_seconds() -> float | None:

@@ -47,7 +47,7 @@ def ratio(seconds: Mapping[str, list[float]], ours: str, other: str) -> float:
 
 def peak_memory(make_step: Callable[..., Step], *arguments: object) -> float:
     """MB that the first step adds to the resident memory of a fresh process, at its peak (Linux)."""
-    return in_fresh_process(_added_by_first_step, make_step, arguments)
+    return float(in_fresh_process(_added_by_first_step, make_step, arguments))
 
 
 def memory_is_measurable() -> bool:
@@ -127,7 +127,7 @@ def _memory_given_back() -> Iterator[None]:
         yield
 
 
-def _answer(sender: Connection, function: Callable[..., Any], arguments: tuple) -> None:
+def _answer(sender: Connection, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the caller hears it too, and ends this process
     try:
         with redirect_stdout(sys.stderr):
@@ -137,7 +137,7 @@ def _answer(sender: Connection, function: Callable[..., Any], arguments: tuple) 
     sender.send(answer)
 
 
-def _added_by_first_step(make_step: Callable[..., Step], arguments: tuple) -> float:
+def _added_by_first_step(make_step: Callable[..., Step], arguments: tuple[Any, ...]) -> float:
     step = make_step(*arguments)
     before = _megabytes("VmRSS")
     FORGET_THE_PEAK.write_text("5")

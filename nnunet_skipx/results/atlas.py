@@ -7,6 +7,7 @@ to the case's array shape: on 40 hippocampus cases (5 folds, seed 12345) that gi
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,7 +25,7 @@ def atlas_table(
     label_folder: Path,
     splits: Sequence[Mapping[str, Sequence[str]]],
     folds: Sequence[int],
-    dataset_json: dict,
+    dataset_json: dict[str, Any],
     dataset: str,
 ) -> pd.DataFrame:
     """Dice of the atlas in the columns of `collect`, with `ATLAS` as the row.
@@ -52,7 +53,7 @@ def predict(one_hot_maps: Sequence[torch.Tensor], shape: Sequence[int], values: 
     votes = torch.zeros((len(values), *shape))
     for one_hot in one_hot_maps:
         votes += F.interpolate(one_hot[None], size=tuple(shape), mode="trilinear")[0]
-    return np.asarray(values)[votes.argmax(0).numpy()]
+    return np.take(np.asarray(values), votes.argmax(0).numpy())
 
 
 def dice(reference: np.ndarray, prediction: np.ndarray, label: LabelKey, ignore_label: int | None) -> float:
@@ -68,7 +69,7 @@ def _values(names: Mapping[LabelKey, str]) -> list[int]:
     return sorted({0}.union(*(key if isinstance(key, tuple) else (key,) for key in names)))
 
 
-def _read_label_map(folder: Path, case: str, dataset_json: dict) -> np.ndarray:
+def _read_label_map(folder: Path, case: str, dataset_json: dict[str, Any]) -> np.ndarray:
     path = folder / f"{case}{dataset_json['file_ending']}"
     if not path.is_file():
         raise FileNotFoundError(
@@ -76,7 +77,8 @@ def _read_label_map(folder: Path, case: str, dataset_json: dict) -> np.ndarray:
             "Run nnUNetv2_preprocess again, or use the splits_final.json of this data set."
         )
     reader = determine_reader_writer_from_dataset_json(dataset_json, str(path), verbose=False)
-    return reader().read_seg(str(path))[0][0].astype(np.int64)
+    labels: np.ndarray = reader().read_seg(str(path))[0][0].astype(np.int64)
+    return labels
 
 
 def _one_hot(label_map: np.ndarray, values: Sequence[int]) -> torch.Tensor:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from batchgenerators.utilities.file_and_folder_operations import load_json
@@ -61,7 +62,7 @@ def collect_fold(
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def read_dataset_json(model_folder: Path) -> dict:
+def read_dataset_json(model_folder: Path) -> dict[str, Any]:
     """The dataset.json that nnU-Net copied into the model folder; FileNotFoundError where there is none."""
     path = model_folder / "dataset.json"
     if not path.is_file():
@@ -69,10 +70,11 @@ def read_dataset_json(model_folder: Path) -> dict:
             f"{path} is missing: nnU-Net writes it when training starts. Check the folder's name, "
             "or copy the file from nnUNet_raw of this data set."
         )
-    return load_json(str(path))
+    content: dict[str, Any] = load_json(str(path))
+    return content
 
 
-def label_names(dataset_json: dict) -> dict[LabelKey, str]:
+def label_names(dataset_json: dict[str, Any]) -> dict[LabelKey, str]:
     """Label value, or tuple of values for a region, -> name, in the order of dataset.json."""
     return {
         tuple(map(int, value)) if isinstance(value, list | tuple) else int(value): name

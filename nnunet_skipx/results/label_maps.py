@@ -174,5 +174,5 @@ def measure(job: Job, dataset_json: dict[str, Any], wanted: Wanted) -> dict[str,
     return found
 
 
-def _rows(job: Job, values: dict[str, float]) -> list[tuple]:
+def _rows(job: Job, values: dict[str, float]) -> list[tuple[Any, ...]]:
     return [(*job.cell, *key.rsplit("/", 1), value) for key, value in values.items()]

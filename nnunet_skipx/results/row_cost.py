@@ -94,7 +94,8 @@ def profiled(folder: Path, profiles: Sequence[Mapping[str, Any]]) -> Mapping[str
     wanted = {"dataset": folder.parent.name, "plans": plans, "configuration": configuration}
     for profile in profiles:
         if wanted.items() <= profile["header"].items():
-            for row in profile["trainers"]:
+            rows: list[dict[str, Any]] = profile["trainers"]
+            for row in rows:
                 if row["trainer"] == trainer:
                     return row
     return {}
@@ -103,7 +104,7 @@ def profiled(folder: Path, profiles: Sequence[Mapping[str, Any]]) -> Mapping[str
 def read_profile(path: Path) -> dict[str, Any]:
     """What `skipx profile --json` printed into a file; ValueError for anything else."""
     try:
-        content = json.loads(path.read_text())
+        content: dict[str, Any] = json.loads(path.read_text())
         _ = content["header"]["dataset"], [row["trainer"] for row in content["trainers"]]
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is no profile: write one with skipx profile … --json > {path.name}") from error

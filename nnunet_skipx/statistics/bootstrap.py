@@ -91,4 +91,5 @@ def _bca_ends(drawn: np.ndarray, deviations: np.ndarray) -> np.ndarray:
     below = (np.count_nonzero(drawn < -rounding) + np.count_nonzero(abs(drawn) <= rounding) / 2) / len(drawn)
     z0 = ndtri(np.clip(below, 1 / len(drawn), 1 - 1 / len(drawn)))
     z = z0 + ndtri([(1 - COVERAGE) / 2, (1 + COVERAGE) / 2])
-    return np.quantile(drawn, ndtr(z0 + z / (1 - acceleration * z)))
+    ends: np.ndarray = np.quantile(drawn, ndtr(z0 + z / (1 - acceleration * z)))
+    return ends

@@ -29,7 +29,8 @@ def signed_rank_p(differences: ArrayLike) -> float:
 def signed_ranks(differences: ArrayLike) -> np.ndarray:
     """Rank of each |difference| in its column, with the difference's sign; 0 for zeros and NaN; `(n,)` or `(n, m)`."""
     rounded = np.nan_to_num(_rounded(differences))
-    return np.sign(rounded) * (rankdata(np.abs(rounded), axis=0) - (rounded == 0).sum(0))  # zeros rank first
+    ranks: np.ndarray = np.sign(rounded) * (rankdata(np.abs(rounded), axis=0) - (rounded == 0).sum(0))  # zeros first
+    return ranks
 
 
 def _counted_p(ranks: np.ndarray) -> float:

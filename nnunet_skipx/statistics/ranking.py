@@ -78,16 +78,19 @@ def _mean_rank_ends(ranks: np.ndarray, strata: tuple[Hashable, ...]) -> np.ndarr
     """Percentile ends `(2, models)`; deviations in folds of k are scaled by sqrt(k / (k - 1)) as in `bca_intervals`."""
     _, scaled = deviations(ranks, strata)
     ends = np.quantile(_resampled_means(scaled, strata), [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2], axis=0)
-    return np.clip(ranks.sum(0) / max(len(ranks), 1) + ends, 1, ranks.shape[1])
+    clipped: np.ndarray = np.clip(ranks.sum(0) / max(len(ranks), 1) + ends, 1, ranks.shape[1])
+    return clipped
 
 
 def _resampled_means(values: np.ndarray, strata: tuple[Hashable, ...]) -> np.ndarray:
     """Means `(RESAMPLES, models)`, NaN for fewer than two cases; sums of ranks are exact, so equal ones tie."""
     if len(values) < 2:
         return np.full((RESAMPLES, values.shape[1]), np.nan)
-    return resampling_counts(strata) @ values / len(values)
+    means: np.ndarray = resampling_counts(strata) @ values / len(values)
+    return means
 
 
 def _share(places: np.ndarray, place: ArrayLike) -> np.ndarray:
     """Share of the resamples in which each model has this place, `(models,)`; NaN where nothing was resampled."""
-    return np.where(np.isnan(places), np.nan, places == place).mean(0)
+    shares: np.ndarray = np.where(np.isnan(places), np.nan, places == place).mean(0)
+    return shares

@@ -13,7 +13,7 @@ nnU-Net gives three ways to add a loss that depends on the inside of the network
 """
 
 from collections.abc import Callable
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -109,14 +109,14 @@ class BalancedTrainer(SkipTrainer):
         if isinstance(self.loss, BalancedLoss):
             self.loss.take_epoch()
 
-    def on_train_epoch_end(self, train_outputs: list[dict]) -> None:
+    def on_train_epoch_end(self, train_outputs: list[dict[str, Any]]) -> None:
         """Log the mean balance loss and, per gate, the share of each expert in the choices."""
         super().on_train_epoch_end(train_outputs)
         if not isinstance(self.loss, BalancedLoss):
             return
         balance, usage = self.loss.take_epoch()
         if self.is_ddp:
-            everyones: list = [None] * distributed.get_world_size()
+            everyones: list[Any] = [None] * distributed.get_world_size()
             distributed.all_gather_object(everyones, usage)
             usage = np.mean(everyones, axis=0)
         self.logger.log("balance_losses", balance, self.current_epoch)

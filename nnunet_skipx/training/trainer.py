@@ -50,10 +50,10 @@ class SkipTrainer(nnUNetTrainer):
 
     def __init__(
         self,
-        plans: dict,
+        plans: dict[str, Any],
         configuration: str,
         fold: int,
-        dataset_json: dict,
+        dataset_json: dict[str, Any],
         device: torch.device = torch.device("cuda"),  # noqa: B008 - nnU-Net compares signatures
     ) -> None:
         if device.type == "cuda" and not torch.cuda.is_available():
@@ -134,14 +134,14 @@ class SkipTrainer(nnUNetTrainer):
         """One forward and backward pass on zeros."""
         preflight(self)
 
-    def train_step(self, batch: dict) -> dict:
+    def train_step(self, batch: dict[str, Any]) -> dict[str, Any]:
         """nnU-Net's step; counts those that the GradScaler skips because a gradient was not finite."""
         if self.grad_scaler is None:
             return super().train_step(batch)
         with self.skipped.watching(self.optimizer):
             return super().train_step(batch)
 
-    def on_train_epoch_end(self, train_outputs: list[dict]) -> None:
+    def on_train_epoch_end(self, train_outputs: list[dict[str, Any]]) -> None:
         """Log the epoch's skipped steps where half precision can have any."""
         super().on_train_epoch_end(train_outputs)
         if self.grad_scaler is not None:

@@ -23,10 +23,10 @@ class AdaptOption(SkipTrainer):
 
     def __init__(
         self,
-        plans: dict,
+        plans: dict[str, Any],
         configuration: str,
         fold: int,
-        dataset_json: dict,
+        dataset_json: dict[str, Any],
         device: torch.device = torch.device("cuda"),  # noqa: B008
     ) -> None:
         self.source = find_checkpoint(type(self), self.number, plans["plans_name"], configuration, fold)

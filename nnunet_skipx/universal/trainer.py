@@ -58,10 +58,10 @@ class UniversalTrainer(SkipTrainer):
 
     def __init__(
         self,
-        plans: dict,
+        plans: dict[str, Any],
         configuration: str,
         fold: int,
-        dataset_json: dict,
+        dataset_json: dict[str, Any],
         device: torch.device = torch.device("cuda"),  # noqa: B008
     ) -> None:
         resumed = plans["continue_training"]
@@ -191,11 +191,11 @@ class UniversalTrainer(SkipTrainer):
         for part in self.parts:
             part.on_train_epoch_start()
 
-    def train_step(self, batch: dict) -> dict:
+    def train_step(self, batch: dict[str, Any]) -> dict[str, Any]:
         """nnU-Net's step of the batch's domain. The other domains' own parameters get no gradient and stay."""
         return timed(self.parts[batch["domain"]].train_step, batch)
 
-    def on_train_epoch_end(self, train_outputs: list[dict]) -> None:
+    def on_train_epoch_end(self, train_outputs: list[dict[str, Any]]) -> None:
         """nnU-Net's for every domain; the run logs the mean of their losses."""
         for domain, part in enumerate(self.parts):
             part.on_train_epoch_end(of_domain(train_outputs, domain))
@@ -207,11 +207,11 @@ class UniversalTrainer(SkipTrainer):
         for part in self.parts:
             part.on_validation_epoch_start()
 
-    def validation_step(self, batch: dict) -> dict:
+    def validation_step(self, batch: dict[str, Any]) -> dict[str, Any]:
         """nnU-Net's step of the batch's domain."""
         return timed(self.parts[batch["domain"]].validation_step, batch)
 
-    def on_validation_epoch_end(self, val_outputs: list[dict]) -> None:
+    def on_validation_epoch_end(self, val_outputs: list[dict[str, Any]]) -> None:
         """nnU-Net's for every domain; the run logs the means over the domains, and the Dice of all their labels."""
         for domain, part in enumerate(self.parts):
             part.on_validation_epoch_end(of_domain(val_outputs, domain))
@@ -241,7 +241,7 @@ class UniversalTrainer(SkipTrainer):
             self.print_to_log_file(f"{name}: train_loss {loss}, val_loss {validation}, EMA pseudo Dice {dice}")
         super().on_epoch_end()
 
-    def load_checkpoint(self, filename_or_checkpoint: dict | str) -> None:
+    def load_checkpoint(self, filename_or_checkpoint: dict[str, Any] | str) -> None:
         """nnU-Net's; then every domain gets its mirroring axes and its best Dice back."""
         super().load_checkpoint(filename_or_checkpoint)
         for name, part in zip(self.keys, self.parts, strict=True):

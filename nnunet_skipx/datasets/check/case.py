@@ -38,7 +38,8 @@ class Slice:
 
     def of(self, voxels: np.ndarray) -> np.ndarray:
         """Rows and columns of an array (z, y, x), which may be smaller than the first image; a copy."""
-        return np.take(voxels, min(self.index, voxels.shape[self.axis] - 1), axis=self.axis)
+        rows_and_columns: np.ndarray = np.take(voxels, min(self.index, voxels.shape[self.axis] - 1), axis=self.axis)
+        return rows_and_columns
 
 
 def check_case(files: CaseFiles, reading: Reading) -> CaseRecord:

@@ -76,7 +76,8 @@ def reader_of(description: dict[str, Any], cases: Sequence[CaseFiles]) -> type[A
     for example in [*examples, None]:
         try:
             with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):  # it prints tracebacks
-                return determine_reader_writer_from_dataset_json(description, example, verbose=False)
+                reader: type[Any] = determine_reader_writer_from_dataset_json(description, example, verbose=False)
+                return reader
         except RuntimeError:
             continue  # a broken image; without an example nnU-Net goes by the file ending
     raise ValueError(f'nnU-Net has no reader for "file_ending": "{description["file_ending"]}": correct dataset.json')

@@ -34,7 +34,7 @@ def read_array(path: Path, reader: type[Any], is_label: bool) -> Array:
     """Read one file with a reader of nnU-Net's; ValueError when it is cut or not of the reader's kind."""
     is_read_blindly = issubclass(reader, SimpleITKIO) and path.name.endswith((".nii", ".nii.gz"))
     not_finite = count_not_finite(complete_voxels(path)) if is_read_blindly else 0
-    read: Callable[[Any], tuple[np.ndarray, dict]] = reader().read_seg if is_label else reader().read_images
+    read: Callable[[Any], tuple[np.ndarray, dict[str, Any]]] = reader().read_seg if is_label else reader().read_images
     try:
         with redirect_stdout(io.StringIO()):  # some readers print for every file
             voxels, properties = read(str(path) if is_label else [str(path)])

@@ -89,7 +89,8 @@ def in_grey(plane: np.ndarray) -> np.ndarray:
 
 def clipped(plane: np.ndarray) -> np.ndarray:
     """0 to 255 as 8 bits; black where there is no number."""
-    return np.clip(np.nan_to_num(plane, nan=0, posinf=255, neginf=0), 0, 255).astype(np.uint8)
+    numbers: np.ndarray = np.nan_to_num(plane, nan=0, posinf=255, neginf=0)
+    return numbers.clip(0, 255).astype(np.uint8)
 
 
 def with_contours(pixels: np.ndarray, label: np.ndarray, drawn: Mapping[str, Sequence[int]]) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,11 @@ from nnunet_skipx.statistics.means import case_values
 
 
 def slice_panels(
-    table: pd.DataFrame, model_folders: Mapping[str, Path], images_folder: Path, labels_folder: Path, dataset_json: dict
+    table: pd.DataFrame,
+    model_folders: Mapping[str, Path],
+    images_folder: Path,
+    labels_folder: Path,
+    dataset_json: dict[str, Any],
 ) -> tuple[list[Panel], list[str]]:
     """Two panels per row, the case of median and of lowest mean Dice; and a remark for each that cannot be shown.
 
@@ -38,7 +43,9 @@ def slice_panels(
     return panels, remarks
 
 
-def _case_figure(case: str, prediction: Path, images_folder: Path, labels_folder: Path, dataset_json: dict) -> str:
+def _case_figure(
+    case: str, prediction: Path, images_folder: Path, labels_folder: Path, dataset_json: dict[str, Any]
+) -> str:
     image_path = images_folder / f"{case}_0000{dataset_json['file_ending']}"
     reference = labels_folder / f"{case}{dataset_json['file_ending']}"
     _require(image_path, reference, prediction)
@@ -69,7 +76,8 @@ def _require(*paths: Path) -> None:
 
 
 def _read_labels(reader: BaseReaderWriter, path: Path) -> np.ndarray:
-    return reader.read_seg(str(path))[0][0].astype(np.int64)
+    labels: np.ndarray = reader.read_seg(str(path))[0][0].astype(np.int64)
+    return labels
 
 
 def largest_slice(label_map: np.ndarray) -> int:
@@ -77,7 +85,7 @@ def largest_slice(label_map: np.ndarray) -> int:
     return int((label_map > 0).sum(axis=(1, 2)).argmax())
 
 
-def _label_colours(dataset_json: dict) -> dict[int, str]:
+def _label_colours(dataset_json: dict[str, Any]) -> dict[int, str]:
     """A colour per foreground value; values that only regions mention have one too."""
     keys = [key if isinstance(key, tuple) else (key,) for key in label_names(dataset_json)]
     values = sorted({value for key in keys for value in key} - {0})

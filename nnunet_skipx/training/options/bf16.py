@@ -34,12 +34,12 @@ class Bf16Option(TrainerOption):
         with bfloat16_by_default(self.device.type):
             super().on_train_start()
 
-    def train_step(self, batch: dict) -> dict:
+    def train_step(self, batch: dict[str, Any]) -> dict[str, Any]:
         """nnU-Net's step, with bfloat16 as the default of autocast."""
         with bfloat16_by_default(self.device.type):
             return super().train_step(batch)
 
-    def validation_step(self, batch: dict) -> dict:
+    def validation_step(self, batch: dict[str, Any]) -> dict[str, Any]:
         """nnU-Net's step, with bfloat16 as the default of autocast."""
         with bfloat16_by_default(self.device.type):
             return super().validation_step(batch)

@@ -44,7 +44,7 @@ class GpuAugOption(nnUNetTrainer):
         reason = "" if device == self.device else f", because torch cannot resample volumes on {self.device.type}"
         self.print_to_log_file(f"The training augmentation runs on {device}, in the training process{reason}.")
 
-    def train_step(self, batch: dict) -> dict:
+    def train_step(self, batch: dict[str, Any]) -> dict[str, Any]:
         """nnU-Net's step on the augmented batch."""
         if self.augmentation is not None:
             try:
@@ -71,7 +71,7 @@ class GpuAugOption(nnUNetTrainer):
             states = [loader.augmentation.draws.state_dict() for loader in self._loaders()]
             torch.save(checkpoint | {STATE: states}, draft)
 
-    def load_checkpoint(self, filename_or_checkpoint: dict | str) -> None:
+    def load_checkpoint(self, filename_or_checkpoint: dict[str, Any] | str) -> None:
         """nnU-Net's loading; the random numbers go on from there once training starts."""
         super().load_checkpoint(filename_or_checkpoint)
         content = filename_or_checkpoint

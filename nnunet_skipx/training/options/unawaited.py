@@ -22,7 +22,7 @@ class UnawaitedSteps(nnUNetTrainer):
     the host prepares nothing.
     """
 
-    def train_step(self, batch: dict) -> dict:
+    def train_step(self, batch: dict[str, Any]) -> dict[str, Any]:
         """nnU-Net's step; the loss stays on the device."""
         self.ahead.begin()
         self.optimizer.zero_grad(set_to_none=True)
@@ -40,7 +40,7 @@ class UnawaitedSteps(nnUNetTrainer):
         self.ahead.end()
         return {"loss": loss.detach()}
 
-    def validation_step(self, batch: dict) -> dict:
+    def validation_step(self, batch: dict[str, Any]) -> dict[str, Any]:
         """nnU-Net's step: the loss, and hard true and false positives and false negatives per label or region."""
         self.ahead.begin()
         image, target = self._on_device(batch)
@@ -64,14 +64,14 @@ class UnawaitedSteps(nnUNetTrainer):
         """Of this trainer's device."""
         return Ahead(self.device)
 
-    def _on_device(self, batch: dict) -> tuple[torch.Tensor, Any]:
+    def _on_device(self, batch: dict[str, Any]) -> tuple[torch.Tensor, Any]:
         image, target = batch["data"].to(self.device, non_blocking=True), batch["target"]
         if isinstance(target, list):
             return image, [x.to(self.device, non_blocking=True) for x in target]
         return image, target.to(self.device, non_blocking=True)
 
     def _loss_of(self, image: torch.Tensor, target: Any) -> tuple[torch.Tensor, Any]:
-        autocast: AbstractContextManager = torch.autocast("cuda") if self.device.type == "cuda" else nullcontext()
+        autocast: AbstractContextManager[Any] = torch.autocast("cuda") if self.device.type == "cuda" else nullcontext()
         with autocast:
             output = self.network(image)
             return self.loss(output, target), output
