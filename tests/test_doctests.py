@@ -5,7 +5,7 @@ import importlib
 
 import pytest
 
-MODULES = ["nnunet.names", "nnunet.trainer_name"]
+MODULES = ["nnunet.names", "nnunet.trainer_name", "report.twins"]
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -4,6 +4,11 @@ from typing import NamedTuple
 
 BASELINE = "nnUNetTrainer"
 
+# Options that make a twin of the trainer without them.
+TWIN = "twin"  # ingredients that the network claims are taken out, at as many parameters
+FLOPSTWIN = "flopstwin"  # the same, at as many operations
+WITHOUT = "without-"  # this one claimed ingredient is taken out, at as many parameters; several may stand in a name
+
 
 class TrainerName(NamedTuple):
     """`nnUNetTrainerUTANet_twin_bf16`: base nnUNetTrainerUTANet, options twin and bf16.
@@ -31,3 +36,33 @@ class TrainerName(NamedTuple):
     def without(self, option: str) -> "TrainerName":
         """The same without an option, wherever it stands."""
         return TrainerName(self.base, tuple(o for o in self.options if o != option))
+
+    @property
+    def twin_options(self) -> frozenset[str]:
+        """Those of the options that make a twin.
+
+        >>> TrainerName.of("nnUNetTrainerUTANet_bf16_without-gates").twin_options
+        frozenset({'without-gates'})
+        """
+        return frozenset(o for o in self.options if o in (TWIN, FLOPSTWIN) or o.startswith(WITHOUT))
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """The ingredients that the name itself says are taken out; empty where it says none, as that of a `_twin`.
+
+        >>> TrainerName.of("nnUNetTrainerMSAUNet_without-head_bf16_without-attention").left_out
+        ('head', 'attention')
+        """
+        return tuple(o.removeprefix(WITHOUT) for o in self.options if o.startswith(WITHOUT))
+
+    def is_twin_of(self, other: "TrainerName") -> bool:
+        """Whether this is the other, which is no twin, with the options of one twin; options come in any order.
+
+        >>> bf16 = TrainerName.of("nnUNetTrainerUTANet_bf16")
+        >>> [TrainerName.of("nnUNetTrainerUTANet_" + options).is_twin_of(bf16) for options in ("twin_bf16", "twin")]
+        [True, False]
+        """
+        own = self.twin_options
+        of_one_kind = own in ({TWIN}, {FLOPSTWIN}) or (bool(own) and all(o.startswith(WITHOUT) for o in own))
+        rest = frozenset(self.options) - own
+        return of_one_kind and not other.twin_options and (self.base, rest) == (other.base, frozenset(other.options))

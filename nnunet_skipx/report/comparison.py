@@ -10,6 +10,7 @@ import pandas as pd
 
 from nnunet_skipx.datasets.protocol import Protocol
 from nnunet_skipx.inspection.records import Inspection
+from nnunet_skipx.report.twins import trainer_of, twins_among
 from nnunet_skipx.report.wording import sentence
 from nnunet_skipx.results.row_cost import RowCost
 from nnunet_skipx.results.training_log import TrainingLog
@@ -18,7 +19,6 @@ from nnunet_skipx.statistics.contrasts import (
     MetricRow,
     Row,
     contrasts,
-    ingredients_left_out,
     metric_rows,
     summary_rows,
 )
@@ -68,7 +68,7 @@ class Comparison:
     @functools.cached_property
     def contrasts(self) -> list[Contrast]:
         """Each row against the baseline and against its twins, in Dice."""
-        return contrasts(self.table, self.baseline, self.rope)
+        return contrasts(self.table, self.baseline, self.rope, twins=twins_among([row.name for row in self.rows]))
 
     @functools.cached_property
     def metric_rows(self) -> list[MetricRow]:
@@ -113,7 +113,7 @@ class Comparison:
 
     def removed(self, name: str) -> tuple[str, ...]:
         """The ingredients that a twin lacks: as its trainer says, else as its name does; empty where neither says."""
-        return self.cost(name).removed or ingredients_left_out(name)
+        return self.cost(name).removed or trainer_of(name).left_out
 
     def contrast_with_baseline(self, name: str) -> Contrast | None:
         """That of a row; None for the baseline itself."""

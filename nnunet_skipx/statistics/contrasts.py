@@ -17,11 +17,6 @@ from nnunet_skipx.statistics.means import (
 )
 from nnunet_skipx.statistics.paired import holm
 
-# Options in a trainer's name that make it a twin of the trainer without them.
-TWIN = "twin"  # ingredients that the network claims are taken out, at as many parameters
-FLOPSTWIN = "flopstwin"  # the same, at as many operations
-WITHOUT = "without-"  # this one claimed ingredient is taken out, at as many parameters; several may stand in a name
-
 
 @dataclass(frozen=True)
 class Row:
@@ -78,11 +73,15 @@ def _row(part: pd.DataFrame, name: str) -> Row:
 
 
 def contrasts(
-    table: pd.DataFrame, baseline: str, rope: float = ROPE, metric: str = "Dice", with_twins: bool = True
+    table: pd.DataFrame,
+    baseline: str,
+    rope: float = ROPE,
+    metric: str = "Dice",
+    twins: Sequence[tuple[str, str]] = (),
 ) -> list[Contrast]:
     """Every row against the baseline, then every row against each of its twins.
 
-    rope: half the region of practical equivalence, in the metric's unit.
+    twins: a row and a twin of it, each. rope: half the region of practical equivalence, in the metric's unit.
     Raises ValueError when the baseline is not in the table, or the cases of two rows are not the same.
     """
     there = table[table["metric"] == metric]
@@ -94,7 +93,7 @@ def contrasts(
         for name in values
         if name != baseline
     ]
-    for name, twin in twins(list(values)) if with_twins else ():
+    for name, twin in twins:
         found.append(Contrast(name, twin, "twin", paired_difference(values[name], values[twin], rope), 1.0))
     return adjusted(found)
 
@@ -106,46 +105,11 @@ def adjusted(found: Sequence[Contrast]) -> list[Contrast]:
     return [replace(contrast, p=p[frozenset((contrast.row, contrast.against))]) for contrast in found]
 
 
-def twins(names: Sequence[str]) -> list[tuple[str, str]]:
-    """A row and a twin of it, for every twin that stands beside its row; options may come in any order."""
-    parts = {name: _parts(name) for name in names}
-    rows = [name for name in names if not parts[name][1]]  # a twin has no twins
-    return [
-        (row, other)
-        for row in rows
-        for other in names
-        if parts[other][0] == parts[row][0] and _make_a_twin(parts[other][1])
-    ]
-
-
-def options_in(name: str) -> list[str]:
-    """The options of the trainer in a row's name."""
-    return name.partition(" ")[0].split("_")[1:]
-
-
-def ingredients_left_out(name: str) -> tuple[str, ...]:
-    """Those that a row's name itself says; empty where it says none, as that of a `_twin`."""
-    return tuple(option.removeprefix(WITHOUT) for option in options_in(name) if option.startswith(WITHOUT))
-
-
-def _parts(name: str) -> tuple[tuple[str, frozenset[str], str], frozenset[str]]:
-    """What a row has in common with its twins: trainer, options, plans and configuration; and a twin's own options."""
-    trainer, _, rest = name.partition(" ")
-    options = frozenset(options_in(name))
-    own = frozenset(option for option in options if option in (TWIN, FLOPSTWIN) or option.startswith(WITHOUT))
-    return (trainer.split("_")[0], options - own, rest), own
-
-
-def _make_a_twin(own: frozenset[str]) -> bool:
-    """Whether these options are those of one twin: a mixture of several kinds is none."""
-    return own in ({TWIN}, {FLOPSTWIN}) or (bool(own) and all(option.startswith(WITHOUT) for option in own))
-
-
 def metric_rows(table: pd.DataFrame, baseline: str) -> list[MetricRow]:
     """Metric by metric other than Dice, every row; contrasts with the baseline, p adjusted within each metric."""
     rows = []
     for metric in (name for name in table["metric"].unique() if name != "Dice"):
-        by_row = {contrast.row: contrast for contrast in contrasts(table, baseline, metric=metric, with_twins=False)}
+        by_row = {contrast.row: contrast for contrast in contrasts(table, baseline, metric=metric)}
         for name in table.loc[table["metric"] == metric, "row"].unique():
             rows.append(
                 MetricRow(metric, name, mean_interval(case_values(table, name, metric=metric)), by_row.get(name))

@@ -7,10 +7,10 @@ import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
-from nnunet_skipx.nnunet.trainer_name import BASELINE
+from nnunet_skipx.nnunet.trainer_name import BASELINE, WITHOUT
 from nnunet_skipx.system.text_table import text_table
 from nnunet_skipx.training.trainer import SkipTrainer
-from nnunet_skipx.training.variants import OPTIONS, WITHOUT, options_of, trainer_class, trainer_names
+from nnunet_skipx.training.variants import OPTIONS, options_of, trainer_class, trainer_names
 
 STAGES = 6
 CHANNELS, HEADS = 1, 3

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Mapping, Sequence
 
+from nnunet_skipx.nnunet.trainer_name import FLOPSTWIN, TWIN
 from nnunet_skipx.training.trainer import SkipTrainer
 from nnunet_skipx.training.twins import Ingredient, Twin
 
@@ -14,7 +15,7 @@ def refuse_meaningless(
 
     removals: those of the options that make a twin.
     """
-    twins = [option for option in removals if option in ("twin", "flopstwin")]
+    twins = [option for option in removals if option in (TWIN, FLOPSTWIN)]
     if twins and len(removals) > 1:
         a, b = list(removals)[:2]
         raise ValueError(f"{name!r}: '_{a}' and '_{b}' are twins of their own: leave one of the two out")
@@ -49,7 +50,7 @@ def refuse_foreign(
     name: str, base: type[SkipTrainer], options: Sequence[str], removals: Mapping[str, Ingredient | Twin]
 ) -> None:
     """A twin whose widths are its own takes no weights from elsewhere."""
-    resized = [option for option, removal in removals.items() if removal.resizes or option == "flopstwin"]
+    resized = [option for option, removal in removals.items() if removal.resizes or option == FLOPSTWIN]
     if resized and "stage2" in options:
         raise ValueError(
             f"{name!r}: the U-Net of '_{resized[0]}' is wider or narrower than the plans say, so that no trained U-Net "

@@ -16,7 +16,7 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 import nnunet_skipx.trainers as trainers_package
 from nnunet_skipx.architectures import SkipUNet
-from nnunet_skipx.nnunet.trainer_name import BASELINE, TrainerName
+from nnunet_skipx.nnunet.trainer_name import BASELINE, FLOPSTWIN, TWIN, WITHOUT, TrainerName
 from nnunet_skipx.training.meaningless import refuse_meaningless
 from nnunet_skipx.training.options.adamw import AdamWOption
 from nnunet_skipx.training.options.bf16 import Bf16Option
@@ -29,14 +29,13 @@ from nnunet_skipx.training.options.unawaited import UnawaitedSteps
 from nnunet_skipx.training.trainer import SkipTrainer
 from nnunet_skipx.training.twins import Ingredient, Twin
 
-WITHOUT = "without-"
 USUAL_EPOCHS = 1000  # nnU-Net's
 EPOCHS = re.compile(r"([1-9][0-9]*)epochs?")
 NUMBERED = re.compile(r"([a-z]+)([1-9][0-9]*)")  # a trainer's own option with a number, such as from500
 OPTIONS = {
     "{N}epochs": "train for N epochs instead of 1000",
-    "twin": "the network's twin: as many parameters, without what it claims to gain from (not on nnUNetTrainer)",
-    "flopstwin": "the same with as many operations instead (not on nnUNetTrainer)",
+    TWIN: "the network's twin: as many parameters, without what it claims to gain from (not on nnUNetTrainer)",
+    FLOPSTWIN: "the same with as many operations instead (not on nnUNetTrainer)",
     "bf16": "autocast to bfloat16 instead of float16, without GradScaler",
     "gpuaug": "nnU-Net's training augmentation on the GPU; workers only load and crop",
     "elastic": "elastic deformation of the 3D U-Net's authors on top (with _gpuaug)",
@@ -89,14 +88,14 @@ def kind(option: str) -> str:
 def options_of(base: type[nnUNetTrainer]) -> dict[str, str]:
     """The options that a trainer's name takes, with what they do."""
     if not issubclass(base, SkipTrainer):
-        return {option: text for option, text in OPTIONS.items() if option not in ("twin", "flopstwin", "stage2")}
+        return {option: text for option, text in OPTIONS.items() if option not in (TWIN, FLOPSTWIN, "stage2")}
     general = dict(OPTIONS)
     if not issubclass(base.architecture, SkipUNet):
         del general["stage2"]  # there is no stock U-Net in it to freeze
     if base.twin is None:
-        del general["twin"]
+        del general[TWIN]
     if base.twin is None or base.twin.matches_operations:
-        del general["flopstwin"]
+        del general[FLOPSTWIN]
     own = {
         option: "the network with " + ", ".join(f"{key}={value!r}" for key, value in kwargs.items())
         for option, kwargs in base.own_options.items()
@@ -148,7 +147,7 @@ def network_of(base: type[SkipTrainer], options: Sequence[str]) -> dict[str, Any
     for removal in removals.values():
         attributes["architecture_kwargs"] |= removal.network
         attributes |= removal.trainer
-    if "flopstwin" in options:
+    if FLOPSTWIN in options:
         attributes["budget"] = "operations"
     elif any(removal.resizes for removal in removals.values()):
         attributes["budget"] = "parameters"
@@ -159,7 +158,7 @@ def removals_of(base: type[SkipTrainer], options: Sequence[str]) -> dict[str, In
     """The options that make a twin, with what they do without."""
     known: dict[str, Ingredient | Twin] = {WITHOUT + name: ingredient for name, ingredient in base.ingredients.items()}
     if base.twin is not None:
-        known |= {"twin": base.twin, "flopstwin": base.twin}
+        known |= {TWIN: base.twin, FLOPSTWIN: base.twin}
     return {option: known[option] for option in options if option in known}
 
 
@@ -167,7 +166,7 @@ def removed(base: type[SkipTrainer], options: Sequence[str]) -> tuple[str, ...]:
     """The ingredients that a variant does without."""
     gone = {option.removeprefix(WITHOUT) for option in options if option.startswith(WITHOUT)}
     gone |= {name for option in gone & base.ingredients.keys() for name in base.ingredients[option].takes_along}
-    if base.twin is not None and {"twin", "flopstwin"} & set(options):
+    if base.twin is not None and {TWIN, FLOPSTWIN} & set(options):
         gone |= set(base.twin.removes)
     return tuple(name for name in base.ingredients if name in gone)
 

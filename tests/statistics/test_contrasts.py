@@ -1,18 +1,13 @@
-"""summary: numbers per row, and contrasts between those that belong together."""
+"""contrasts: numbers per row, and contrasts between those that belong together."""
 
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from nnunet_skipx.results.collect import collect
-from nnunet_skipx.statistics.contrasts import contrasts, ingredients_left_out, metric_rows, summary_rows, twins
+from nnunet_skipx.statistics.contrasts import contrasts, metric_rows, summary_rows
 from nnunet_skipx.statistics.means import case_values, mean_interval, paired_difference
 from nnunet_skipx.statistics.paired import holm
 from tests.made_up_study import FOLDS, TRAINERS, Study
-
-OPTIONS = st.lists(st.sampled_from(["bf16", "250epochs", "attn", "demo"]), unique=True)
-KINDS = [["twin"], ["flopstwin"], ["without-attention"], ["without-head"], ["without-head", "without-attention"]]
 
 
 @pytest.fixture
@@ -54,7 +49,7 @@ def test_a_row_is_compared_with_its_twin_and_holm_counts_all(table: pd.DataFrame
     better = renamed(table, TRAINERS[0], TRAINERS[1])
     better["value"] += 0.01
     whole = pd.concat([renamed(table, TRAINERS[0], TRAINERS[0]), better, renamed(table, TRAINERS[0], twin)])
-    found = contrasts(whole, TRAINERS[0])
+    found = contrasts(whole, TRAINERS[0], twins=[(TRAINERS[1], twin)])
     assert [(c.row, c.against, c.kind) for c in found] == [
         (TRAINERS[1], TRAINERS[0], "baseline"),
         (twin, TRAINERS[0], "baseline"),
@@ -67,7 +62,7 @@ def test_a_row_is_compared_with_its_twin_and_holm_counts_all(table: pd.DataFrame
 def test_a_pair_that_is_both_counts_once(table: pd.DataFrame) -> None:
     twin = f"{TRAINERS[1]}_twin"
     pair = pd.concat([renamed(table, TRAINERS[1], TRAINERS[1]), renamed(table, TRAINERS[0], twin)])
-    one, other = contrasts(pair, twin)
+    one, other = contrasts(pair, twin, twins=[(TRAINERS[1], twin)])
     assert (one.kind, other.kind) == ("baseline", "twin")
     assert one.p == other.p == one.difference.signed_rank
 
@@ -78,7 +73,7 @@ def test_of_several_twins_each_is_a_contrast_and_holm_counts_every_pair_once(tab
     parts = [renamed(table, TRAINERS[0], name) for name in names]
     for number, part in enumerate(parts):
         part["value"] -= 0.01 * number * part["case"].str.contains("[1-7]")
-    found = contrasts(pd.concat(parts), names[0])
+    found = contrasts(pd.concat(parts), names[0], twins=[(row, names[0]), (row, names[1]), (row, names[3])])
     pairs = [(names[1], names[0]), (row, names[0]), (names[3], names[0]), (row, names[1]), (row, names[3])]
     assert [(c.row, c.against) for c in found if c.kind == "baseline"] == pairs[:3]
     assert [(c.row, c.against) for c in found if c.kind == "twin"] == [(row, names[0]), *pairs[3:]]
@@ -86,39 +81,6 @@ def test_of_several_twins_each_is_a_contrast_and_holm_counts_every_pair_once(tab
     assert [(c.row, c.against) for c in once] == pairs
     assert [c.p for c in once] == pytest.approx(holm([c.difference.signed_rank for c in once]).tolist())
     assert found[3].p == found[1].p > found[1].difference.signed_rank
-
-
-@given(OPTIONS, st.randoms())
-def test_all_twins_are_found_whatever_the_order_of_the_options(options: list[str], random: object) -> None:
-    def name(*more: str) -> str:
-        shuffled = [*options, *more]
-        random.shuffle(shuffled)  # type: ignore[attr-defined]
-        return "_".join(["nnUNetTrainerX", *shuffled])
-
-    row, beside = name(), [name(*kind) for kind in KINDS]
-    strangers = [part for twin in beside for part in (f"{twin}_5epochs", twin.replace("X", "Y"), f"{twin} (P, 2d)")]
-    assert twins([row, *beside, *strangers]) == [(row, twin) for twin in beside]
-
-
-def test_every_row_has_its_own_twins() -> None:
-    rows = ["A", "A_bf16", "A (P, 2d)", "B_bf16"]
-    names = [*rows, "A_twin_bf16", "B_bf16_without-head", "A_without-head", "A_without-head (P, 2d)", "B_twin"]
-    assert twins(names) == [
-        ("A", "A_without-head"),
-        ("A_bf16", "A_twin_bf16"),
-        ("A (P, 2d)", "A_without-head (P, 2d)"),
-        ("B_bf16", "B_bf16_without-head"),
-    ]
-
-
-def test_a_twin_has_no_twin_and_a_mixture_of_kinds_is_none() -> None:
-    assert twins(["A_twin", "A_twin_twin", "A_without-head", "A_without-head_without-attention"]) == []
-    assert twins(["A", "A_twin_without-head", "A_flopstwin_twin", "A_flopstwin_without-head", "A_withouthead"]) == []
-
-
-def test_a_name_tells_the_ingredients_that_it_leaves_out() -> None:
-    assert ingredients_left_out("A_without-head_bf16_without-attention (Without_P, 2d)") == ("head", "attention")
-    assert ingredients_left_out("A_twin_flopstwin_bf16 (without-head_P, 2d)") == ()
 
 
 def test_other_metrics_are_compared_and_adjusted_within_themselves(table: pd.DataFrame) -> None:
