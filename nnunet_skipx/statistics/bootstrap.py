@@ -19,6 +19,10 @@ def resampling_counts(strata: tuple[Hashable, ...]) -> np.ndarray:
 
     strata: the stratum of each case, `(n,)`, for example its fold. Seeded: equal strata give the same resamples, so all
     intervals of a study rest on the same ones.
+
+    >>> counts = resampling_counts(("fold 0", "fold 0", "fold 1"))
+    >>> counts.shape, set(counts[:, :2].sum(1).tolist()), set(counts[:, 2].tolist())
+    ((10000, 3), {2.0}, {1.0})
     """
     rng = np.random.default_rng(SEED)
     names = _numbered(strata)
@@ -41,6 +45,10 @@ def bca_intervals(values: ArrayLike, strata: tuple[Hashable, ...]) -> np.ndarray
     Args:
         values: `(n, columns)`; NaN is left out, column by column.
         strata: the stratum of each case, `(n,)`.
+
+    >>> values = np.linspace(0.7, 0.9, 20)[:, None]
+    >>> bca_intervals(values, (0,) * 10 + (1,) * 10).round(3).tolist()
+    [[0.786], [0.814]]
     """
     table = np.asarray(values, dtype=float)
     ends = np.full((2, table.shape[1]), np.nan)
@@ -58,7 +66,11 @@ def bca_intervals(values: ArrayLike, strata: tuple[Hashable, ...]) -> np.ndarray
 
 
 def usable_strata(strata: tuple[Hashable, ...]) -> tuple[Hashable, ...]:
-    """The strata, or a single one for all where one of them has a single case, which would never be drawn anew."""
+    """The strata, or a single one for all where one of them has a single case, which would never be drawn anew.
+
+    >>> usable_strata((0, 0, 1, 1)), usable_strata((0, 0, 1))
+    ((0, 0, 1, 1), (0, 0, 0))
+    """
     return strata if min(Counter(strata).values(), default=0) > 1 else (0,) * len(strata)
 
 
@@ -69,7 +81,12 @@ def _numbered(strata: tuple[Hashable, ...]) -> np.ndarray:
 
 
 def deviations(table: np.ndarray, strata: tuple[Hashable, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Values `(n, columns)` minus the mean of their stratum, as they are and scaled by sqrt(k / (k - 1)); 0 for NaN."""
+    """Values `(n, columns)` minus the mean of their stratum, as they are and scaled by sqrt(k / (k - 1)); 0 for NaN.
+
+    >>> plain, scaled = deviations(np.array([[1.0], [3.0]]), (0, 0))
+    >>> plain.ravel().tolist(), scaled.ravel().round(3).tolist()
+    ([-1.0, 1.0], [-1.414, 1.414])
+    """
     names = _numbered(strata)
     plain, scaled = np.zeros_like(table), np.zeros_like(table)
     for stratum in np.unique(names):

@@ -54,7 +54,13 @@ class MetricRow:
 
 
 def summary_rows(table: pd.DataFrame) -> list[Row]:
-    """One `Row` per row of the table, in its order."""
+    """One `Row` per row of the table, in its order.
+
+    >>> cells = [(row, 1, 0, case, "liver", "Dice") for row in ("A", "B") for case in ("a", "b")]
+    >>> table = pd.DataFrame(cells, columns=["row", "replicate", "fold", "case", "label", "metric"])
+    >>> [(row.name, round(row.mean.value, 2)) for row in summary_rows(table.assign(value=[0.8, 0.9, 0.7, 0.7]))]
+    [('A', 0.85), ('B', 0.7)]
+    """
     dice = table[table["metric"] == "Dice"]
     return [_row(part, str(name)) for name, part in dice.groupby("row", sort=False)]
 
@@ -83,6 +89,12 @@ def contrasts(
 
     twins: a row and a twin of it, each. rope: half the region of practical equivalence, in the metric's unit.
     Raises ValueError when the baseline is not in the table, or the cases of two rows are not the same.
+
+    >>> cells = [(row, 1, 0, case, "liver", "Dice") for row in ("A", "B") for case in ("a", "b")]
+    >>> table = pd.DataFrame(cells, columns=["row", "replicate", "fold", "case", "label", "metric"])
+    >>> (contrast,) = contrasts(table.assign(value=[0.8, 0.9, 0.7, 0.7]), baseline="B")
+    >>> contrast.row, contrast.against, round(contrast.difference.interval.value, 2), contrast.p
+    ('A', 'B', 0.15, 0.5)
     """
     there = table[table["metric"] == metric]
     values = {str(name): case_values(part, str(name), metric=metric) for name, part in there.groupby("row", sort=False)}
@@ -95,10 +107,10 @@ def contrasts(
     ]
     for name, twin in twins:
         found.append(Contrast(name, twin, "twin", paired_difference(values[name], values[twin], rope), 1.0))
-    return adjusted(found)
+    return _adjusted(found)
 
 
-def adjusted(found: Sequence[Contrast]) -> list[Contrast]:
+def _adjusted(found: Sequence[Contrast]) -> list[Contrast]:
     """The contrasts with Holm's p over all of them; the same pair in both kinds counts once."""
     raw = {frozenset((contrast.row, contrast.against)): contrast.difference.signed_rank for contrast in found}
     p = dict(zip(raw, holm(list(raw.values())).tolist(), strict=True))
@@ -106,7 +118,14 @@ def adjusted(found: Sequence[Contrast]) -> list[Contrast]:
 
 
 def metric_rows(table: pd.DataFrame, baseline: str) -> list[MetricRow]:
-    """Metric by metric other than Dice, every row; contrasts with the baseline, p adjusted within each metric."""
+    """Metric by metric other than Dice, every row; contrasts with the baseline, p adjusted within each metric.
+
+    >>> cells = [(row, 1, 0, case, "liver", "NSD") for row in ("A", "B") for case in ("a", "b")]
+    >>> table = pd.DataFrame(cells, columns=["row", "replicate", "fold", "case", "label", "metric"])
+    >>> found = metric_rows(table.assign(value=[0.8, 0.9, 0.7, 0.7]), baseline="B")
+    >>> [(row.row, round(row.mean.value, 2), row.contrast and row.contrast.against) for row in found]
+    [('A', 0.85, 'B'), ('B', 0.7, None)]
+    """
     rows = []
     for metric in (name for name in table["metric"].unique() if name != "Dice"):
         by_row = {contrast.row: contrast for contrast in contrasts(table, baseline, metric=metric)}

@@ -64,6 +64,13 @@ def case_values(table: pd.DataFrame, row: str, label: str | None = None, metric:
 
     For `label=None` the mean over labels, too; NaN is left out. Raises ValueError when the row is not in the table, or
     has several values per case.
+
+    >>> table = pd.DataFrame(
+    ...     [("A", 1, 0, "a", "liver", "Dice", 0.8), ("A", 2, 0, "a", "liver", "Dice", 0.9)],
+    ...     columns=["row", "replicate", "fold", "case", "label", "metric", "value"],
+    ... )
+    >>> case_values(table, "A").round(2).to_dict()
+    {(0, 'a'): 0.85}
     """
     found = table[(table["row"] == row) & (table["metric"] == metric)]
     if found.empty:
@@ -80,12 +87,23 @@ def case_values(table: pd.DataFrame, row: str, label: str | None = None, metric:
 
 
 def fold_means(values: pd.Series) -> pd.Series:
-    """Mean per fold of what `case_values` returned, without NaN."""
+    """Mean per fold of what `case_values` returned, without NaN.
+
+    >>> cases = pd.MultiIndex.from_tuples([(0, "a"), (0, "b"), (1, "c"), (1, "d")], names=["fold", "case"])
+    >>> fold_means(pd.Series([0.8, 0.9, 0.7, np.nan], cases)).round(2).to_dict()
+    {0: 0.85, 1: 0.7}
+    """
     return values.groupby("fold").mean()
 
 
 def mean_interval(values: pd.Series) -> Interval:
-    """Mean of `case_values` and its 95 % CI: BCa bootstrap over the cases of each fold; NaN is left out."""
+    """Mean of `case_values` and its 95 % CI: BCa bootstrap over the cases of each fold; NaN is left out.
+
+    >>> cases = pd.MultiIndex.from_tuples([(0, "a"), (0, "b"), (1, "c"), (1, "d")], names=["fold", "case"])
+    >>> found = mean_interval(pd.Series([0.8, 0.9, 0.7, np.nan], cases))
+    >>> round(found.value, 2), found.n, found.dropped
+    (0.8, 3, 1)
+    """
     known = values.dropna()
     n, dropped = len(known), len(values) - len(known)
     if n == 0:
@@ -99,7 +117,12 @@ def mean_interval(values: pd.Series) -> Interval:
 
 
 def case_differences(values: pd.Series, baseline: pd.Series) -> pd.Series:
-    """values - baseline per case (indexed alike); ValueError when they were not evaluated on the same cases."""
+    """values - baseline per case (indexed alike); ValueError when they were not evaluated on the same cases.
+
+    >>> cases = pd.MultiIndex.from_tuples([(0, "a"), (0, "b")], names=["fold", "case"])
+    >>> case_differences(pd.Series([0.8, 0.9], cases), pd.Series([0.7, 0.9], cases)).round(2).tolist()
+    [0.1, 0.0]
+    """
     unpaired = values.index.symmetric_difference(baseline.index)
     if len(unpaired):
         raise ValueError(
@@ -110,7 +133,13 @@ def case_differences(values: pd.Series, baseline: pd.Series) -> pd.Series:
 
 
 def paired_difference(values: pd.Series, baseline: pd.Series, rope: float = ROPE) -> PairedDifference:
-    """`case_differences` in numbers; a pair with a NaN is dropped and counted."""
+    """`case_differences` in numbers; a pair with a NaN is dropped and counted.
+
+    >>> cases = pd.MultiIndex.from_tuples([(0, "a"), (0, "b"), (0, "c")], names=["fold", "case"])
+    >>> found = paired_difference(pd.Series([0.8, 0.9, 0.7], cases), pd.Series([0.7, 0.9, 0.5], cases))
+    >>> round(found.interval.value, 2), (found.wins, found.ties, found.losses)
+    (0.1, (2, 1, 0))
+    """
     differences = case_differences(values, baseline)
     known = differences.dropna()
     wins, ties, losses = wins_ties_losses(known)

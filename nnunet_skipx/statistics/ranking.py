@@ -46,6 +46,11 @@ def rank_models(values: pd.DataFrame) -> Ranking:
     """Rank then aggregate (Wiesenfarth et al. 2021): mean ranks, and how firm they are when cases are drawn again.
 
     Percentile intervals of the bootstrap over the cases of each fold; folds are given up where one has a single case.
+
+    >>> cases = pd.MultiIndex.from_product([[0, 1], ["a", "b"]], names=["fold", "case"])
+    >>> values = pd.DataFrame({"one": [0.9, 0.8, 0.9, 0.7], "other": [0.8, 0.7, 0.8, 0.8]}, cases)
+    >>> rank_models(values).table["mean_rank"].to_dict()
+    {'one': 1.25, 'other': 1.75}
     """
     known, models = values.dropna(), values.columns
     # Values that agree on paper tie; a tie shares the mean of its ranks.
@@ -66,6 +71,10 @@ def consensus(places: Mapping[str, Mapping[str, float]]) -> Consensus:
 
     It has the smallest sum of squared distances to the data sets' rankings, as the Euclidean consensus of challengeR
     (Wiesenfarth et al. 2021). Models are ranked anew among those of all data sets; ties share the mean of their places.
+
+    >>> found = consensus({"A": {"one": 1, "other": 2, "third": 3}, "B": {"one": 1, "third": 2}})
+    >>> found.mean.to_dict(), found.missing
+    ({'one': 1.0, 'third': 2.0}, {'other': ['B']})
     """
     table = pd.DataFrame({name: pd.Series(dict(column), dtype=float) for name, column in places.items()})
     missing = {model: list(table.columns[row.isna()]) for model, row in table.iterrows() if row.isna().any()}
