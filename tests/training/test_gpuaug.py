@@ -7,6 +7,7 @@ import pytest
 import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
+from nnunet_skipx.nnunet.checkpoints import DamagedCheckpointError, read_checkpoint
 from nnunet_skipx.training.options.gpuaug import STATE
 from nnunet_skipx.training.variants import trainer_class
 from tests.contract import SMALL
@@ -80,6 +81,42 @@ def test_random_numbers_go_on_after_a_resumed_training(folders: Path, tmp_path: 
     ours, theirs = first.augmentation(*arguments), second.augmentation(*arguments)
     assert torch.equal(ours[0], theirs[0])
     assert all(torch.equal(one, other) for one, other in zip(ours[1], theirs[1], strict=True))
+
+
+@pytest.mark.parametrize("name", ["nnUNetTrainer", "nnUNetTrainerUTANet"])
+def test_a_checkpoint_is_nnunets_with_one_more_entry_and_written_once(
+    folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    stock, trainer = make(name), started(f"{name}_gpuaug")
+    stock.initialize()
+    saved: list[set] = []
+    save = torch.save
+    monkeypatch.setattr(torch, "save", lambda content, *to: (saved.append(set(content)), save(content, *to)))
+    for each in (stock, trainer):
+        each.save_checkpoint(str(tmp_path / "checkpoint.pth"))
+    plain, augmented = saved
+    assert augmented == plain | {STATE}
+    assert set(read_checkpoint(tmp_path / "checkpoint.pth")) == augmented
+    save({}, tmp_path / "other.pth")
+    assert read_checkpoint(tmp_path / "other.pth") == {}, "only checkpoints get the entry"
+
+
+def test_before_the_first_batch_and_without_checkpointing_nothing_is_added(folders: Path, tmp_path: Path) -> None:
+    unstarted, off = make("nnUNetTrainer_gpuaug"), started("nnUNetTrainer_gpuaug")
+    unstarted.initialize()
+    unstarted.save_checkpoint(str(tmp_path / "checkpoint.pth"))
+    assert STATE not in read_checkpoint(tmp_path / "checkpoint.pth")
+    off.disable_checkpointing = True
+    off.save_checkpoint(str(tmp_path / "none.pth"))
+    assert [path.name for path in tmp_path.glob("*.pth*")] == ["checkpoint.pth"]
+
+
+def test_a_checkpoint_that_was_cut_off_is_refused_before_anything_is_loaded(folders: Path, tmp_path: Path) -> None:
+    trainer, path = started("nnUNetTrainer_gpuaug"), tmp_path / "checkpoint.pth"
+    trainer.save_checkpoint(str(path))
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(DamagedCheckpointError, match="goes on from the checkpoint before"):
+        trainer.load_checkpoint(str(path))
 
 
 def log_of(trainer: nnUNetTrainer) -> str:

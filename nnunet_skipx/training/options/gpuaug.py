@@ -9,6 +9,7 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 from nnunet_skipx.augmentation.pipeline import DeviceAugmentation
 from nnunet_skipx.augmentation.stream import SideStream
+from nnunet_skipx.nnunet.checkpoints import read_checkpoint, saved_along
 from nnunet_skipx.system.files import draft_of
 
 STATE = "augmentation_state"  # in a checkpoint
@@ -63,20 +64,18 @@ class GpuAugOption(nnUNetTrainer):
         """nnU-Net's checkpoint, with the state of the augmentation's random numbers."""
         if self.local_rank != 0:  # writes nothing, and must not touch the first process's draft
             return
-        with draft_of(Path(filename)) as draft:
+        augmentations = [loader.augmentation for loader in self._loaders()]
+        started = augmentations[0] is not None
+        entries = {STATE: [augmentation.draws.state_dict() for augmentation in augmentations]} if started else {}
+        with draft_of(Path(filename)) as draft, saved_along(entries):
             super().save_checkpoint(str(draft))
-            if self._loaders()[0].augmentation is None or not draft.is_file():  # not started, or not to be written
-                return
-            checkpoint = torch.load(draft, map_location="cpu", weights_only=False)
-            states = [loader.augmentation.draws.state_dict() for loader in self._loaders()]
-            torch.save(checkpoint | {STATE: states}, draft)
 
     def load_checkpoint(self, filename_or_checkpoint: dict[str, Any] | str) -> None:
         """nnU-Net's loading; the random numbers go on from there once training starts."""
-        super().load_checkpoint(filename_or_checkpoint)
         content = filename_or_checkpoint
         if not isinstance(content, dict):
-            content = torch.load(content, map_location="cpu", weights_only=False)
+            content = read_checkpoint(Path(content))
+        super().load_checkpoint(filename_or_checkpoint)
         for loader, state in zip(self._loaders(), content.get(STATE, []), strict=False):
             loader.loaded_state = state
 
