@@ -13,6 +13,7 @@ from benchmarks.plans import PLANS, architecture_arguments, block_ops, maps
 from nnunet_skipx import architectures
 from nnunet_skipx.profiling.measure import Step
 from nnunet_skipx.skips.cross_over import CrossOver, reduced_for_each_stage
+from nnunet_skipx.skips.gates import MixtureOptions
 from nnunet_skipx.skips.summed_heads import sum_enlarged
 from nnunet_skipx.skips.ta_mosc import TAMoSC
 
@@ -46,7 +47,7 @@ def ta_mosc_step(plan: str, naive: bool) -> Step:
     """UTANet's mixture of all skips."""
     torch.manual_seed(0)
     skips = maps(plan)[:-1]
-    module = TAMoSC(block_ops(plan), [x.shape[1] for x in skips])
+    module = TAMoSC(block_ops(plan), [x.shape[1] for x in skips], MixtureOptions())
     directions = [torch.ones_like(x) for x in skips]
 
     def step() -> None:

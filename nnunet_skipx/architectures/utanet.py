@@ -7,8 +7,8 @@ import numpy as np
 import torch
 
 from nnunet_skipx.architectures.unet import SkipUNet
-from nnunet_skipx.skips.gates import Routing
-from nnunet_skipx.skips.ta_mosc import RoutingKind, TAMoSC
+from nnunet_skipx.skips.gates import MixtureOptions, Routing, RoutingKind
+from nnunet_skipx.skips.ta_mosc import TAMoSC
 
 
 class UTANet(SkipUNet):
@@ -16,7 +16,7 @@ class UTANet(SkipUNet):
 
     Args:
         input_channels, num_classes, deep_supervision, unet: see `SkipUNet`.
-        embedding, num_experts, top_k, hidden_rate, routing: see `TAMoSC`.
+        embedding, num_experts, top_k, hidden_rate, routing: see `MixtureOptions`.
     """
 
     def __init__(
@@ -33,7 +33,8 @@ class UTANet(SkipUNet):
         **unet: Any,
     ) -> None:
         super().__init__(input_channels, num_classes, deep_supervision, **unet)
-        self.skips = TAMoSC(self.ops, self.skip_channels, embedding, num_experts, top_k, hidden_rate, routing)
+        options = MixtureOptions(embedding, num_experts, top_k, hidden_rate, routing)
+        self.skips = TAMoSC(self.ops, self.skip_channels, options)
         self.gates_spread = UTANet.gates_spread if routing == "top_k" else None
         self.keep_routing = False
         self.routing: Routing | None = None

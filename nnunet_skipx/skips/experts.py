@@ -9,7 +9,7 @@ from nnunet_skipx.kernels.pointwise import conv1x1, conv1x1_norm_nonlin
 from nnunet_skipx.kernels.voxel_products import multiply_voxels
 from nnunet_skipx.kernels.voxel_sums import at_least_float32
 from nnunet_skipx.skips.blocks import BlockOps
-from nnunet_skipx.skips.gates import Routing
+from nnunet_skipx.skips.gates import MixtureOptions, Routing
 
 
 class Experts(nn.Module):
@@ -21,9 +21,10 @@ class Experts(nn.Module):
     training: see `routed_experts`.
     """
 
-    def __init__(self, ops: BlockOps, embedding: int, num_experts: int, hidden_rate: int) -> None:
+    def __init__(self, ops: BlockOps, options: MixtureOptions) -> None:
         super().__init__()
-        hidden = hidden_rate * embedding
+        embedding, num_experts = options.embedding, options.num_experts
+        hidden = options.hidden_rate * embedding
         self.num_experts = num_experts
         self.expand = ops.conv1x1(embedding, num_experts * hidden)
         self.transform = ops.conv1x1(num_experts * hidden, num_experts * hidden, groups=num_experts)

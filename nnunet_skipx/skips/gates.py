@@ -1,11 +1,48 @@
 """The gates of TA-MoSC: one routing decision per sample and skip, and the loss that keeps the experts in balance."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 import torch
 from torch import nn
 
+from nnunet_skipx.skips.blocks import refuse_unknown
 from nnunet_skipx.skips.per_image import PerImage
+
+RoutingKind = Literal["top_k", "constant", "uniform", "fixed"]
+
+
+@dataclass(frozen=True)
+class MixtureOptions:
+    """How TA-MoSC is built; the defaults are the source's.
+
+    Args:
+        embedding: channels of the fused map, m.
+        num_experts: experts, N.
+        top_k: experts that a gate chooses per sample, K.
+        hidden_rate: an expert's width in multiples of the embedding.
+        routing: "top_k"; for twins "constant": gates learn one choice for all images; "uniform": no gates, every
+            expert has the same weight; or "fixed": no gates, skip k takes expert k (modulo N).
+
+    Raises:
+        ValueError: more experts to choose than there are, or none; or a routing that does not exist.
+    """
+
+    embedding: int = 64
+    num_experts: int = 4
+    top_k: int = 2
+    hidden_rate: int = 2
+    routing: RoutingKind = "top_k"
+
+    def __post_init__(self) -> None:
+        refuse_unknown("routing", self.routing, ("top_k", "constant", "uniform", "fixed"))
+        if self.has_gates and not 1 <= self.top_k <= self.num_experts:
+            raise ValueError(f"top_k must lie between 1 and num_experts = {self.num_experts}, got {self.top_k}")
+
+    @property
+    def has_gates(self) -> bool:
+        """Whether gates choose the experts."""
+        return self.routing in ("top_k", "constant")
 
 
 class Routing(NamedTuple):
@@ -31,13 +68,11 @@ class Gates(nn.Module):
     No bias and no noise. The weights of the chosen experts are a second softmax, over their K probabilities.
     """
 
-    def __init__(self, num_gates: int, embedding: int, num_experts: int, top_k: int) -> None:
+    def __init__(self, num_gates: int, options: MixtureOptions) -> None:
         super().__init__()
-        if not 1 <= top_k <= num_experts:
-            raise ValueError(f"top_k must lie between 1 and num_experts = {num_experts}, got {top_k}")
-        self.top_k = top_k
-        self.weight = nn.Parameter(torch.empty(num_gates, embedding, num_experts))
-        bound = (6 / (embedding + num_experts)) ** 0.5
+        self.top_k = options.top_k
+        self.weight = nn.Parameter(torch.empty(num_gates, options.embedding, options.num_experts))
+        bound = (6 / (options.embedding + options.num_experts)) ** 0.5
         nn.init.uniform_(self.weight, -bound, bound)
         self.chosen = PerImage()
 

@@ -1,16 +1,16 @@
 """TA-MoSC, the task-adaptive mixture of skip connections of UTANet (AAAI 2025)."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import nn
 
 from nnunet_skipx.kernels.pointwise import conv1x1, conv1x1_norm_nonlin, spatial_mean
 from nnunet_skipx.kernels.resize import narrow_to_support, resize_linear
-from nnunet_skipx.skips.blocks import BlockOps, refuse_unknown
+from nnunet_skipx.skips.blocks import BlockOps
 from nnunet_skipx.skips.experts import Experts
-from nnunet_skipx.skips.gates import Gates, Routing
+from nnunet_skipx.skips.gates import Gates, MixtureOptions, Routing
 from nnunet_skipx.skips.image_level import ImageLevel, normalises_each_image
 
 FUSING_STAGE = 1
@@ -18,7 +18,6 @@ FUSING_STAGE = 1
 GATE_GAIN = 2.75
 # The mean of a normed map behind ReLU, which is what gates see that are not to see the image.
 USUAL_LEVEL = 0.4
-RoutingKind = Literal["top_k", "constant", "uniform", "fixed"]
 
 
 class Fuse(nn.Module):
@@ -83,39 +82,23 @@ class TAMoSC(nn.Module):
     Args:
         ops: op types of the plans; the source's own are batch norm and ReLU.
         channels: channels of the skips, stage 0 first; at least two.
-        embedding: channels of the fused map, m.
-        num_experts: experts, N.
-        top_k: experts that a gate chooses per sample, K.
-        hidden_rate: an expert's width in multiples of the embedding.
-        routing: "top_k"; for twins "constant": gates learn one choice for all images; "uniform": no gates, every
-            expert has the same weight; or "fixed": no gates, skip k takes expert k (modulo N).
+        options: see `MixtureOptions`.
 
     With a norm over each image, such as nnU-Net's instance norm, the gates see what batch norm would leave them
     (`ImageLevel`); all else is normed as the plans say.
     """
 
-    def __init__(
-        self,
-        ops: BlockOps,
-        channels: Sequence[int],
-        embedding: int = 64,
-        num_experts: int = 4,
-        top_k: int = 2,
-        hidden_rate: int = 2,
-        routing: RoutingKind = "top_k",
-    ) -> None:
+    def __init__(self, ops: BlockOps, channels: Sequence[int], options: MixtureOptions) -> None:
         super().__init__()
         if len(channels) <= FUSING_STAGE:
             raise ValueError(f"TA-MoSC mixes at least 2 skips, got {len(channels)}: the plans need 3 stages or more")
-        refuse_unknown("routing", routing, ("top_k", "constant", "uniform", "fixed"))
-        self.routing = routing
-        self.fuse = Fuse(ops, channels, embedding)
-        has_gates = routing in ("top_k", "constant")
-        self.gates = Gates(len(channels), embedding, num_experts, top_k) if has_gates else None
-        apart = routing == "top_k" and normalises_each_image(ops.norm_op)
-        self.level = ImageLevel(embedding, GATE_GAIN) if apart else None
-        self.experts = Experts(ops, embedding, num_experts, hidden_rate)
-        self.dockers = nn.ModuleList(Docker(ops, embedding, c) for c in channels)
+        self.routing = options.routing
+        self.fuse = Fuse(ops, channels, options.embedding)
+        self.gates = Gates(len(channels), options) if options.has_gates else None
+        apart = options.routing == "top_k" and normalises_each_image(ops.norm_op)
+        self.level = ImageLevel(options.embedding, GATE_GAIN) if apart else None
+        self.experts = Experts(ops, options)
+        self.dockers = nn.ModuleList(Docker(ops, options.embedding, c) for c in channels)
 
     def forward(self, features: Sequence[torch.Tensor]) -> tuple[list[torch.Tensor], Routing | None]:
         """Skips of the same shapes as `features` (`(B, C, *spatial)`, stage 0 first), and what the gates decided."""

@@ -8,7 +8,7 @@ from torch import nn
 
 from nnunet_skipx.kernels.pointwise import spatial_mean
 from nnunet_skipx.skips.blocks import BlockOps
-from nnunet_skipx.skips.gates import balance_loss
+from nnunet_skipx.skips.gates import MixtureOptions, balance_loss
 from nnunet_skipx.skips.ta_mosc import TAMoSC
 
 if TYPE_CHECKING:
@@ -22,10 +22,8 @@ def build(reference: "Reference") -> TAMoSC:
     config = reference.meta["config"]
     flat = reference.values["in/e1"].ndim == 4
     ops = BlockOps(nn.Conv2d if flat else nn.Conv3d, nn.BatchNorm2d if flat else nn.BatchNorm3d, None, nn.ReLU, None)
-    module = TAMoSC(
-        ops, config["channels"], config["emb"], config["num_experts"], config["top_k"], config["hidden_rate"]
-    )
-    return module.double().eval()
+    options = MixtureOptions(*(config[key] for key in ("emb", "num_experts", "top_k", "hidden_rate")))
+    return TAMoSC(ops, config["channels"], options).double().eval()
 
 
 def by_reference_name(module: TAMoSC, get: Callable[[torch.Tensor], torch.Tensor]) -> dict[str, torch.Tensor]:

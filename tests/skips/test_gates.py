@@ -5,11 +5,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nnunet_skipx.skips.gates import Gates, balance_loss
+from nnunet_skipx.skips.gates import Gates, MixtureOptions, balance_loss
 
 
 def test_weights_are_a_second_softmax_over_the_top_probabilities() -> None:
-    gates = Gates(num_gates=3, embedding=8, num_experts=4, top_k=2)
+    gates = Gates(3, MixtureOptions(embedding=8, num_experts=4, top_k=2))
     routing = gates(torch.randn(5, 8))
     torch.testing.assert_close(routing.probabilities.sum(-1), torch.ones(5, 3))
     best = routing.probabilities.sort(-1, descending=True).values[..., :2]
@@ -23,7 +23,7 @@ def test_weights_are_a_second_softmax_over_the_top_probabilities() -> None:
 @pytest.mark.parametrize("top_k", [0, 5])
 def test_an_impossible_top_k_is_refused(top_k: int) -> None:
     with pytest.raises(ValueError, match="top_k"):
-        Gates(1, 8, 4, top_k)
+        MixtureOptions(num_experts=4, top_k=top_k)
 
 
 @given(st.integers(2, 8), st.integers(1, 6), st.integers(1, 9))

@@ -8,6 +8,7 @@ from torch import nn
 
 from benchmarks.naive.ta_mosc import naive_ta_mosc
 from nnunet_skipx.skips.blocks import BlockOps
+from nnunet_skipx.skips.gates import MixtureOptions
 from nnunet_skipx.skips.ta_mosc import TAMoSC
 
 NORMS = {"instance": (nn.InstanceNorm2d, nn.InstanceNorm3d), "batch": (nn.BatchNorm2d, nn.BatchNorm3d)}
@@ -25,7 +26,7 @@ def setup(pyramid: str, norm: str, training: bool, batch: int = 3) -> tuple[TAMo
     conv_op, norm_op = (nn.Conv2d, nn.Conv3d)[dim - 2], NORMS[norm][dim - 2]
     ops = BlockOps(conv_op, norm_op, {"affine": True}, nn.LeakyReLU, {"inplace": True})
     channels = [4, 6, 8, 10][: len(sizes)]
-    module = TAMoSC(ops, channels, embedding=8).double().train(training)
+    module = TAMoSC(ops, channels, MixtureOptions(8)).double().train(training)
     for parameter in module.parameters():
         nn.init.normal_(parameter, std=0.5)
     features = [
@@ -85,9 +86,8 @@ def test_the_order_of_the_experts_does_not_matter() -> None:
 
 def test_the_twin_weighs_all_experts_alike_and_has_no_gates() -> None:
     module, features = setup("2d", "instance", False)
-    twin = TAMoSC(
-        BlockOps(nn.Conv2d, nn.InstanceNorm2d, {"affine": True}, nn.LeakyReLU, {}), [4, 6, 8, 10], 8, routing="uniform"
-    ).double()
+    ops = BlockOps(nn.Conv2d, nn.InstanceNorm2d, {"affine": True}, nn.LeakyReLU, {})
+    twin = TAMoSC(ops, [4, 6, 8, 10], MixtureOptions(8, routing="uniform")).double()
     twin.load_state_dict({k: v for k, v in module.state_dict().items() if not k.startswith(("gates.", "level."))})
     with torch.no_grad():
         module.gates.weight.zero_()  # all probabilities equal
@@ -99,7 +99,7 @@ def test_the_twin_weighs_all_experts_alike_and_has_no_gates() -> None:
 def test_a_twin_without_mixing_gives_every_skip_one_expert() -> None:
     _, features = setup("2d", "instance", False)
     ops = BlockOps(nn.Conv2d, nn.InstanceNorm2d, {"affine": True}, nn.LeakyReLU, {})
-    twin = TAMoSC(ops, [4, 6, 8, 10], 8, num_experts=3, routing="fixed").double()
+    twin = TAMoSC(ops, [4, 6, 8, 10], MixtureOptions(8, num_experts=3, routing="fixed")).double()
     experts, fused = twin.experts, twin.fuse.activate(twin.fuse.convolve(features))
     hidden = experts.nonlin(experts.norm(experts.transform(experts.expand(fused))))
     outputs = experts.project(hidden).chunk(3, 1)
@@ -109,7 +109,7 @@ def test_a_twin_without_mixing_gives_every_skip_one_expert() -> None:
 
 def test_a_twin_without_adaptivity_routes_all_images_alike_and_learns_how() -> None:
     ops = BlockOps(nn.Conv2d, nn.InstanceNorm2d, {"affine": True}, nn.LeakyReLU, {})
-    twin = TAMoSC(ops, [4, 6, 8, 10], 8, routing="constant").double()
+    twin = TAMoSC(ops, [4, 6, 8, 10], MixtureOptions(8, routing="constant")).double()
     _, features = setup("2d", "instance", True)
     skips, routing = twin(features)
     assert (routing.probabilities == routing.probabilities[:1]).all()
@@ -118,14 +118,14 @@ def test_a_twin_without_adaptivity_routes_all_images_alike_and_learns_how() -> N
 
 
 def test_activations_without_an_inplace_argument_work() -> None:
-    module = TAMoSC(BlockOps(nn.Conv2d, nn.InstanceNorm2d, {"affine": True}, nn.GELU), [4, 6], embedding=8)
+    module = TAMoSC(BlockOps(nn.Conv2d, nn.InstanceNorm2d, {"affine": True}, nn.GELU), [4, 6], MixtureOptions(8))
     skips, _ = module([torch.randn(1, 4, 8, 8), torch.randn(1, 6, 4, 4)])
     assert all(skip.isfinite().all() for skip in skips)
 
 
 def test_a_single_skip_is_refused() -> None:
     with pytest.raises(ValueError, match="3 stages"):
-        TAMoSC(BlockOps(nn.Conv2d), [4])
+        TAMoSC(BlockOps(nn.Conv2d), [4], MixtureOptions())
 
 
 def test_parity_with_the_reference_vectors() -> None:
