@@ -112,15 +112,14 @@ class MSAUNet(SkipUNet):
     def compute_conv_feature_map_size(self, input_size: Sequence[int]) -> np.int64:
         """Elements that the convolutions put out for one sample; re-injection, attention and all heads included."""
         elements = super().compute_conv_feature_map_size(input_size)
-        sizes = self.skip_sizes(input_size)
+        *sizes, bottleneck = self.map_sizes(input_size)
         if self.skips.reinjection is not None:
             elements += self.skips.reinjection.compute_conv_feature_map_size(sizes[1:])
         voxels = [math.prod(size) for size in sizes]
         elements += 3 * sum(voxels[: len(self.skips.attentions)])  # two poolings and the spatial term
         if self.skips.bottleneck_head is not None:
-            bottleneck = math.prod(-(-n // s) for n, s in zip(sizes[-1], self.encoder.strides[-1], strict=True))
             others = 0 if self.decoder.deep_supervision else sum(voxels[1:])  # the decoder counts them itself
-            elements += self.decoder.num_classes * (bottleneck + others)
+            elements += self.decoder.num_classes * (math.prod(bottleneck) + others)
         return np.int64(elements)
 
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
+from nnunet_skipx.architectures.sizes import map_sizes
 from nnunet_skipx.kernels.voxel_products import multiply_rows
 from nnunet_skipx.skips.blocks import BlockOps
 from nnunet_skipx.skips.full_unit import FullUnit
@@ -108,11 +109,7 @@ class Encoder(nn.Module):
 
     def map_sizes(self, input_size: Sequence[int]) -> list[list[int]]:
         """Spatial sizes of the stages' maps in voxels for an image of `input_size` voxels."""
-        sizes, size = [], list(input_size)
-        for stride in self.strides:
-            size = [-(-n // s) for n, s in zip(size, stride, strict=True)]
-            sizes.append(size)
-        return sizes
+        return map_sizes(input_size, self.strides)
 
     def kept_elements(self, sizes: Sequence[Sequence[int]]) -> int:
         """Elements that stem and units put out for one sample."""

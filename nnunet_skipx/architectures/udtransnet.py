@@ -68,5 +68,5 @@ class UDTransNet(SkipUNet):
 
     def compute_conv_feature_map_size(self, input_size: Sequence[int]) -> np.int64:
         """Elements that the convolutions put out for one sample, DAT and DRA included."""
-        bridge = self.skips.compute_conv_feature_map_size(self.skip_sizes(input_size))
+        bridge = self.skips.compute_conv_feature_map_size(self.map_sizes(input_size))
         return super().compute_conv_feature_map_size(input_size) + np.int64(bridge)

@@ -11,6 +11,7 @@ from dynamic_network_architectures.building_blocks.residual_encoders import Resi
 from dynamic_network_architectures.building_blocks.unet_decoder import UNetDecoder
 from torch import nn
 
+from nnunet_skipx.architectures.sizes import map_sizes
 from nnunet_skipx.skips.blocks import BlockOps
 
 
@@ -58,13 +59,9 @@ class SkipUNet(nn.Module):
         e = self.encoder
         return BlockOps(e.conv_op, e.norm_op, e.norm_op_kwargs, e.nonlin, e.nonlin_kwargs)
 
-    def skip_sizes(self, input_size: Sequence[int]) -> list[list[int]]:
-        """Spatial sizes of the skips in voxels for an image of `input_size` voxels."""
-        sizes, size = [], list(input_size)
-        for stride in self.encoder.strides[:-1]:
-            size = [-(-n // s) for n, s in zip(size, stride, strict=True)]
-            sizes.append(size)
-        return sizes
+    def map_sizes(self, input_size: Sequence[int]) -> list[list[int]]:
+        """Spatial sizes of the skips and the bottleneck in voxels for an image of `input_size` voxels."""
+        return map_sizes(input_size, self.encoder.strides)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor | list[torch.Tensor]:
         """Logits `(B, num_classes, *spatial)` of an image `(B, input_channels, *spatial)`, a list if deep."""

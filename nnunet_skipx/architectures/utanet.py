@@ -49,5 +49,5 @@ class UTANet(SkipUNet):
 
     def compute_conv_feature_map_size(self, input_size: Sequence[int]) -> np.int64:
         """Elements that the convolutions put out for one sample, the mixture included."""
-        mixture = self.skips.compute_conv_feature_map_size(self.skip_sizes(input_size))
+        mixture = self.skips.compute_conv_feature_map_size(self.map_sizes(input_size))
         return super().compute_conv_feature_map_size(input_size) + np.int64(mixture)

@@ -75,8 +75,7 @@ class XUNet(SkipUNet):
 
     def compute_conv_feature_map_size(self, input_size: Sequence[int]) -> np.int64:
         """Elements that the convolutions put out for one sample, those of the mechanism included."""
-        sizes = self.skip_sizes(input_size)
-        sizes.append([-(-n // s) for n, s in zip(sizes[-1], self.encoder.strides[-1], strict=True)])
+        sizes = self.map_sizes(input_size)
         mechanisms: list[Any] = list(self.skips)
         added = sum(mechanism.compute_conv_feature_map_size(sizes) for mechanism in mechanisms)
         return super().compute_conv_feature_map_size(input_size) + np.int64(added)

@@ -18,13 +18,17 @@ CACHE_ELEMENTS = 2**19
 
 def channels_last(x: torch.Tensor) -> torch.Tensor:
     """`(B, C, *spatial)` with the channels next to each other in memory."""
-    return x.contiguous(memory_format=(torch.channels_last, torch.channels_last_3d)[x.ndim - 4])
+    return x.contiguous(memory_format=memory_format(x))
 
 
 def empty_channels_last(like: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
     """An uninitialised channels-last map of that shape, on the device of `like` and of its type."""
-    memory_format = (torch.channels_last, torch.channels_last_3d)[like.ndim - 4]
-    return torch.empty(size, dtype=like.dtype, device=like.device, memory_format=memory_format)
+    return torch.empty(size, dtype=like.dtype, device=like.device, memory_format=memory_format(like))
+
+
+def memory_format(x: torch.Tensor) -> torch.memory_format:
+    """That of channels-last maps with as many axes as `x`."""
+    return {4: torch.channels_last, 5: torch.channels_last_3d}[x.ndim]
 
 
 def rows(x: torch.Tensor) -> torch.Tensor:

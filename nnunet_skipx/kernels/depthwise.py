@@ -10,10 +10,11 @@ from typing import Any
 
 import torch
 from torch.autograd.function import once_differentiable
-from torch.nn import functional as F
 
 from nnunet_skipx.kernels.channels_last import channels_last, empty_channels_last
+from nnunet_skipx.kernels.convolution import convolution
 from nnunet_skipx.kernels.depthwise_gpu import depthwise_op, has_kernels, input_gradient_op, kernel_gradient_op
+from nnunet_skipx.kernels.precision import in_autocast_precision
 
 
 def depthwise(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, stride: Sequence[int]) -> torch.Tensor:
@@ -25,8 +26,7 @@ def depthwise(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, 
         bias: `(C,)`.
         stride: per axis; an axis of n voxels becomes ceil(n / stride).
     """
-    if torch.is_autocast_enabled(x.device.type):
-        x = x.to(torch.get_autocast_dtype(x.device.type))
+    x = in_autocast_precision(x)
     y = Depthwise.apply(x, weight.to(x.dtype), tuple(stride))
     return y if bias is None else y + bias.to(x.dtype).view(-1, *[1] * (x.ndim - 2))
 
@@ -51,8 +51,7 @@ def depthwise_forward(x: torch.Tensor, weight: torch.Tensor, stride: Sequence[in
     """The convolution itself, outside of autograd, channels last; `weight` has x's type."""
     if has_kernels(x):
         return depthwise_op(x, weight, stride)
-    convolution = (F.conv2d, F.conv3d)[x.ndim - 4]
-    return channels_last(convolution(channels_last(x), weight, None, tuple(stride), padding(weight), 1, len(weight)))
+    return channels_last(convolution(channels_last(x), weight, None, tuple(stride), padding(weight), len(weight)))
 
 
 def depthwise_backward(
@@ -118,10 +117,9 @@ def input_gradient(grad: torch.Tensor, weight: torch.Tensor, factor: Sequence[in
     kernel is the mirrored weight summed over a box: one convolution with few outputs.
     """
     mirrored = weight.flip(tuple(range(2, weight.ndim)))
-    convolution = (F.conv2d, F.conv3d)[grad.ndim - 4]
     box = weight.new_ones(1, 1, *factor)
     kernel = convolution(mirrored, box, padding=[f - 1 for f in factor])
-    return convolution(grad, kernel, None, tuple(factor), padding(weight), 1, len(weight))
+    return convolution(grad, kernel, None, tuple(factor), padding(weight), len(weight))
 
 
 def spread(grad: torch.Tensor, stride: Sequence[int], size: Sequence[int]) -> torch.Tensor:

@@ -10,17 +10,17 @@ from collections.abc import Callable, Sequence
 import torch
 from torch.nn import functional as F
 
-from nnunet_skipx.kernels.voxel_sums import at_least_float32
+from nnunet_skipx.kernels.precision import at_least_float32, without_autocast
 
 EPS = 1e-5
 SMALLEST_SQUARE = 1e-12  # of keys that are all alike, which must not be divided by zero
 
 
+@without_autocast
 def channel_attention_weights(q: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
     """softmax(IN(Q^T K)), `(B, C, C)`, softmax over the keys' channels, of tokens `(B, n, C)`, at least in float32."""
-    with torch.autocast("cuda", enabled=False), torch.autocast("cpu", enabled=False):
-        scores = at_least_float32(q).mT @ at_least_float32(k)
-        return torch.softmax(scores * torch.rsqrt(scores.var((1, 2), correction=0, keepdim=True) + EPS), -1)
+    scores = at_least_float32(q).mT @ at_least_float32(k)
+    return torch.softmax(scores * torch.rsqrt(scores.var((1, 2), correction=0, keepdim=True) + EPS), -1)
 
 
 def channel_attention(
@@ -52,15 +52,20 @@ def spatial_attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, dropout
         dropout: probability of dropping a weight; 0 in evaluation.
     """
     kind = torch.get_autocast_dtype("cuda") if q.is_cuda and torch.is_autocast_enabled("cuda") else None
-    with torch.autocast("cuda", enabled=False), torch.autocast("cpu", enabled=False):
-        queries, keys = normed_queries_and_keys(q, k)
-        values = at_least_float32(v)
-        if dropout > 0 and not q.is_cuda:
-            return torch.stack([attend_and_drop(part, keys, values, dropout) for part in queries])
-        queries = queries.permute(1, 2, 0, 3, 4).flatten(2, 3)
-        queries, keys, values = (x.to(kind or x.dtype) for x in (queries, keys, values))
-        context = F.scaled_dot_product_attention(queries, keys, values, dropout_p=dropout, scale=1.0)
-        return context.unflatten(2, (len(q), -1)).permute(2, 0, 1, 3, 4)
+    return attend(q, k, v, dropout, kind)
+
+
+@without_autocast
+def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, dropout: float, kind: torch.dtype | None) -> torch.Tensor:
+    """`spatial_attention`, on a GPU with products of that kind, else of what comes in."""
+    queries, keys = normed_queries_and_keys(q, k)
+    values = at_least_float32(v)
+    if dropout > 0 and not q.is_cuda:
+        return torch.stack([attend_and_drop(part, keys, values, dropout) for part in queries])
+    queries = queries.permute(1, 2, 0, 3, 4).flatten(2, 3)
+    queries, keys, values = (x.to(kind or x.dtype) for x in (queries, keys, values))
+    context = F.scaled_dot_product_attention(queries, keys, values, dropout_p=dropout, scale=1.0)
+    return context.unflatten(2, (len(q), -1)).permute(2, 0, 1, 3, 4)
 
 
 def attend_and_drop(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, dropout: float) -> torch.Tensor:

@@ -8,12 +8,15 @@ the products are brought to the voxels that read them, summed over several maps 
 """
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import prod
 from typing import Literal
 
 import torch
 from torch.nn import functional as F
+
+from nnunet_skipx.kernels.convolution import convolution
+from nnunet_skipx.kernels.precision import without_autocast
 
 FEW_VOXELS = 1024  # in maps this small the taps cost less than the wider convolution by phase
 
@@ -49,7 +52,6 @@ def whole_factors(small: Sequence[int], large: Sequence[int]) -> list[int] | Non
 def conv_same(x: torch.Tensor, weight: torch.Tensor, padding: Sequence[int] | None = None) -> torch.Tensor:
     """A convolution of `(B, C_in, *spatial)` without bias, padded with zeros to keep the size unless told otherwise."""
     padding = [k // 2 for k in weight.shape[2:]] if padding is None else padding
-    convolution: Callable[..., torch.Tensor] = {4: F.conv2d, 5: F.conv3d}[x.ndim]
     return convolution(x, weight, padding=tuple(padding))
 
 
@@ -158,7 +160,7 @@ def sum_taps(taps: torch.Tensor, axis: int, factor: int) -> torch.Tensor:
     return torch.stack([first, *inner, last], axis).flatten(axis - 1, axis)
 
 
+@without_autocast
 def rounded_once(*maps: torch.Tensor) -> torch.Tensor:
     """Their sum: torch adds up halves in float32, and so does this, which `+` would round each time."""
-    with torch.autocast("cuda", enabled=False), torch.autocast("cpu", enabled=False):
-        return torch.stack(maps).sum(0)
+    return torch.stack(maps).sum(0)

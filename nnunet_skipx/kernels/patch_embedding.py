@@ -7,7 +7,7 @@ import torch
 from torch.autograd.function import once_differentiable
 from torch.utils.checkpoint import checkpoint
 
-from nnunet_skipx.kernels.voxel_products import in_autocast_precision
+from nnunet_skipx.kernels.precision import in_autocast_precision
 from nnunet_skipx.kernels.voxel_sums import sum_over_voxels
 
 LARGEST_CONVOLVED = 4  # voxels per axis; up to here convolutions are the faster ones, on the CPU too

@@ -6,15 +6,15 @@ from typing import Any
 import torch
 from torch import nn
 from torch.autograd.function import once_differentiable
-from torch.nn import functional as F
 from torch.nn.modules.instancenorm import _InstanceNorm
 
+from nnunet_skipx.kernels.convolution import convolution
+from nnunet_skipx.kernels.precision import without_autocast
 from nnunet_skipx.kernels.voxel_sums import minus, sum_over_voxels
 
 
 def conv1x1(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
     """A convolution with kernel 1 of `(B, C_in, *spatial)` by a matrix `(C_out, C_in)`, in 2D or 3D."""
-    convolution = {3: F.conv1d, 4: F.conv2d, 5: F.conv3d}[x.ndim]
     return convolution(x, weight.view(*weight.shape, *[1] * (x.ndim - 2)), bias)
 
 
@@ -51,6 +51,7 @@ class FoldedInstanceNorm(torch.autograd.Function):
     """
 
     @staticmethod
+    @without_autocast
     def forward(
         ctx: Any,
         x: torch.Tensor,
@@ -61,41 +62,40 @@ class FoldedInstanceNorm(torch.autograd.Function):
         beta: torch.Tensor,
         eps: float,
     ) -> torch.Tensor:
-        with torch.autocast("cuda", enabled=False), torch.autocast("cpu", enabled=False):
-            w = weight.to(gamma.dtype)
-            mean = x.mean(2, keepdim=True, dtype=gamma.dtype)
-            centred = with_ones(minus(x, mean))
-            covariance = sum_over_voxels(centred[:, :-1], centred[:, :-1]) / x.shape[2]
-            r = torch.rsqrt(((w @ covariance) * w).sum(2, keepdim=True).clamp_min(0) + eps)
-            # Joined as rows, of C_out numbers: GPUs are slow to read rows of an odd length, such as C_in + 1.
-            matrix = torch.cat([(gamma[:, None] * r * w).mT, beta.expand(len(x), 1, -1)], 1).mT
-            seen = centred if kept is None else with_ones(minus(kept, mean))
-            ctx.over_all = kept is None
-            ctx.save_for_backward(centred, seen, weight, bias, gamma, covariance, r)
-            return torch.bmm(matrix.to(x.dtype), seen)
+        w = weight.to(gamma.dtype)
+        mean = x.mean(2, keepdim=True, dtype=gamma.dtype)
+        centred = with_ones(minus(x, mean))
+        covariance = sum_over_voxels(centred[:, :-1], centred[:, :-1]) / x.shape[2]
+        r = torch.rsqrt(((w @ covariance) * w).sum(2, keepdim=True).clamp_min(0) + eps)
+        # Joined as rows, of C_out numbers: GPUs are slow to read rows of an odd length, such as C_in + 1.
+        matrix = torch.cat([(gamma[:, None] * r * w).mT, beta.expand(len(x), 1, -1)], 1).mT
+        seen = centred if kept is None else with_ones(minus(kept, mean))
+        ctx.over_all = kept is None
+        ctx.save_for_backward(centred, seen, weight, bias, gamma, covariance, r)
+        return torch.bmm(matrix.to(x.dtype), seen)
 
     @staticmethod
     @once_differentiable
+    @without_autocast
     def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         centred, seen, weight, bias, gamma, covariance, r = ctx.saved_tensors
-        with torch.autocast("cuda", enabled=False), torch.autocast("cpu", enabled=False):
-            w = weight.to(gamma.dtype)
-            matrix = gamma[:, None] * r * w
-            # This way round, because GPUs are slow to write rows of an odd length, such as that of `seen`.
-            grad_matrix, grad_beta = sum_over_voxels(seen, grad).mT.tensor_split([w.shape[1]], 2)
-            grad_scale = (grad_matrix * w).sum(2, keepdim=True)
-            grad_variance = -0.5 * grad_scale * gamma[:, None] * r**3
-            grad_weight = (grad_matrix * gamma[:, None] * r + 2 * grad_variance * (w @ covariance)).sum(0)
-            # Through covariance and mean, a voxel's gradient is affine in the voxel itself.
-            slope = 2 * (w.mT @ (grad_variance * w)) / centred.shape[2]
-            offset = -(matrix.mT @ grad_beta) / centred.shape[2]
-            affine = torch.cat([slope, offset.mT], 1).mT  # the slope is symmetric
-            grad_x = torch.bmm(affine.to(centred.dtype), centred)
-            direct = matrix.to(grad.dtype).mT
-            if ctx.over_all:
-                grad_x, grad_kept = torch.baddbmm(grad_x, direct, grad), None
-            else:
-                grad_kept = torch.bmm(direct, grad)
+        w = weight.to(gamma.dtype)
+        matrix = gamma[:, None] * r * w
+        # This way round, because GPUs are slow to write rows of an odd length, such as that of `seen`.
+        grad_matrix, grad_beta = sum_over_voxels(seen, grad).mT.tensor_split([w.shape[1]], 2)
+        grad_scale = (grad_matrix * w).sum(2, keepdim=True)
+        grad_variance = -0.5 * grad_scale * gamma[:, None] * r**3
+        grad_weight = (grad_matrix * gamma[:, None] * r + 2 * grad_variance * (w @ covariance)).sum(0)
+        # Through covariance and mean, a voxel's gradient is affine in the voxel itself.
+        slope = 2 * (w.mT @ (grad_variance * w)) / centred.shape[2]
+        offset = -(matrix.mT @ grad_beta) / centred.shape[2]
+        affine = torch.cat([slope, offset.mT], 1).mT  # the slope is symmetric
+        grad_x = torch.bmm(affine.to(centred.dtype), centred)
+        direct = matrix.to(grad.dtype).mT
+        if ctx.over_all:
+            grad_x, grad_kept = torch.baddbmm(grad_x, direct, grad), None
+        else:
+            grad_kept = torch.bmm(direct, grad)
         grad_gamma = (grad_scale * r).sum((0, 2))
         grad_weight = grad_weight.to(weight.dtype)
         return grad_x, grad_kept, grad_weight, torch.zeros_like(bias), grad_gamma, grad_beta.sum((0, 2)), None

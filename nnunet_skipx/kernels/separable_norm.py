@@ -17,6 +17,7 @@ from nnunet_skipx.kernels.channels_last import (
     rows,
 )
 from nnunet_skipx.kernels.depthwise import depthwise_backward, depthwise_forward
+from nnunet_skipx.kernels.precision import without_autocast
 from nnunet_skipx.kernels.voxel_sums import sum_over_voxels
 
 
@@ -61,6 +62,7 @@ class SeparableNorm(torch.autograd.Function):
     """
 
     @staticmethod
+    @without_autocast
     def forward(
         ctx: Any,
         x: torch.Tensor,
@@ -75,18 +77,17 @@ class SeparableNorm(torch.autograd.Function):
         out_beta: torch.Tensor,
         options: UnitOptions,
     ) -> torch.Tensor:
-        with torch.autocast("cuda", enabled=False), torch.autocast("cpu", enabled=False):
-            y = depthwise_forward(join(x, skip, options.factor), kernel.to(x.dtype), options.stride)
-            mean, r = mean_and_scale(rows(y), options.eps)
-            centre, covariance = activate_and_centre_(rows(y), gamma * r, beta - mean * gamma * r, options.slope)
-            w = weight.detach().flatten(1).to(gamma.dtype)  # torch rounds products otherwise if w requires a gradient
-            out_r = torch.rsqrt(((w @ covariance) * w).sum(2).clamp_min(0) + options.out_eps)[:, None]
-            matrix = (w.mT * (out_gamma * out_r)).to(x.dtype)
-            out = empty_channels_last(y, (len(y), len(weight), *y.shape[2:]))
-            for z, result in pieces(rows(y), rows(out)):
-                torch.baddbmm(out_beta.to(x.dtype), z, matrix, out=result)
-                if options.activated:
-                    F.leaky_relu_(result, options.slope)
+        y = depthwise_forward(join(x, skip, options.factor), kernel.to(x.dtype), options.stride)
+        mean, r = mean_and_scale(rows(y), options.eps)
+        centre, covariance = activate_and_centre_(rows(y), gamma * r, beta - mean * gamma * r, options.slope)
+        w = weight.detach().flatten(1).to(gamma.dtype)  # torch rounds products otherwise if w requires a gradient
+        out_r = torch.rsqrt(((w @ covariance) * w).sum(2).clamp_min(0) + options.out_eps)[:, None]
+        matrix = (w.mT * (out_gamma * out_r)).to(x.dtype)
+        out = empty_channels_last(y, (len(y), len(weight), *y.shape[2:]))
+        for z, result in pieces(rows(y), rows(out)):
+            torch.baddbmm(out_beta.to(x.dtype), z, matrix, out=result)
+            if options.activated:
+                F.leaky_relu_(result, options.slope)
         ctx.options, ctx.has_biases = options, (kernel_bias is not None, bias is not None)
         kept = (x, skip, out if options.activated else None, kernel, weight)
         ctx.save_for_backward(*kept, *Layers(gamma, beta, w, out_gamma, mean, r, centre, covariance, out_r))
@@ -94,17 +95,17 @@ class SeparableNorm(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
+    @without_autocast
     def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         x, skip, out, kernel, weight, *layers = ctx.saved_tensors
         options: UnitOptions = ctx.options
-        with torch.autocast("cuda", enabled=False), torch.autocast("cpu", enabled=False):
-            joined = join(x, skip, options.factor)
-            y = depthwise_forward(joined, kernel.to(x.dtype), options.stride)
-            out = None if out is None else rows(out)
-            grad_rows, grads = rows_backward(rows(channels_last(grad)), rows(y), out, Layers(*layers), options.slope)
-            grad_y = grad_rows.mT.unflatten(2, y.shape[2:])
-            del y, grad_rows
-            grad_x, grad_kernel = depthwise_backward(grad_y, joined, kernel.to(x.dtype), options.stride, options.factor)
+        joined = join(x, skip, options.factor)
+        y = depthwise_forward(joined, kernel.to(x.dtype), options.stride)
+        out = None if out is None else rows(out)
+        grad_rows, grads = rows_backward(rows(channels_last(grad)), rows(y), out, Layers(*layers), options.slope)
+        grad_y = grad_rows.mT.unflatten(2, y.shape[2:])
+        del y, grad_rows
+        grad_x, grad_kernel = depthwise_backward(grad_y, joined, kernel.to(x.dtype), options.stride, options.factor)
         grad_skip = None
         if skip is not None:
             grad_x, grad_skip = grad_x.split([x.shape[1], skip.shape[1]], 1)

@@ -6,6 +6,7 @@ import torch
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from nnunet_skipx.kernels.precision import in_autocast_precision
 from nnunet_skipx.kernels.voxel_sums import sum_over_voxels
 
 
@@ -17,13 +18,6 @@ def multiply_voxels(matrix: torch.Tensor, x: torch.Tensor, bias: torch.Tensor | 
 def multiply_rows(matrix: torch.Tensor, rows: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
     """`rows @ matrix.T + bias`, `(B, P, K)`: one matrix `(K, C)`, P voxels `(B, P, C)` as rows, bias `(K,)`."""
     return ChannelsLast.apply(matrix, in_autocast_precision(rows), bias)
-
-
-def in_autocast_precision(x: torch.Tensor) -> torch.Tensor:
-    """What autocast makes of the input of a matrix product; on the meta device there is none."""
-    device = x.device.type
-    enabled = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
-    return x.to(torch.get_autocast_dtype(device)) if enabled else x
 
 
 class ChannelsFirst(torch.autograd.Function):

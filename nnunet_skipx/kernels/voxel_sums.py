@@ -2,6 +2,8 @@
 
 import torch
 
+from nnunet_skipx.kernels.precision import at_least_float32, without_autocast
+
 # A GPU gives each tile of a product's output to one of its processors, however many numbers are summed. Pieces of this
 # many voxels make about as many tiles of a map with 64^3 voxels as a large GPU has processors, 132.
 PIECE = 2048
@@ -10,6 +12,7 @@ HALF = (torch.float16, torch.bfloat16)
 WIDENS = "dtype" in torch.ops.aten.bmm.overloads()  # torch 2.8 and later, on CUDA
 
 
+@without_autocast
 def sum_over_voxels(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     """`a @ b.mT`, `(B, M, N)`, in at least float32, of a, `(B, M, P)`, and b, `(B, N, P)`, P voxels.
 
@@ -19,12 +22,11 @@ def sum_over_voxels(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     """
     voxels = a.shape[2]
     pieces = voxels // PIECE if worth_cutting(a) else 1
-    with torch.autocast("cuda", enabled=False), torch.autocast("cpu", enabled=False):
-        if pieces < FEWEST:
-            return product(a, b.mT)
-        whole = pieces * PIECE
-        total = sum_of_pieces(a[..., :whole], b[..., :whole])
-        return total if whole == voxels else total + product(a[..., whole:], b[..., whole:].mT)
+    if pieces < FEWEST:
+        return product(a, b.mT)
+    whole = pieces * PIECE
+    total = sum_of_pieces(a[..., :whole], b[..., :whole])
+    return total if whole == voxels else total + product(a[..., whole:], b[..., whole:].mT)
 
 
 def worth_cutting(x: torch.Tensor) -> bool:
@@ -52,8 +54,3 @@ def product(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
 def minus(x: torch.Tensor, mean: torch.Tensor) -> torch.Tensor:
     """`x - mean` in the precision of x: calculated in that of the mean, which no map is stored in."""
     return torch.sub(x, mean, out=torch.empty_like(x))
-
-
-def at_least_float32(x: torch.Tensor) -> torch.Tensor:
-    """Half precision becomes float32; float32 and float64 stay."""
-    return x.to(torch.promote_types(x.dtype, torch.float32))

@@ -10,7 +10,7 @@ import pandas as pd
 
 from nnunet_skipx.datasets.protocol import Protocol
 from nnunet_skipx.inspection.records import Inspection
-from nnunet_skipx.report.twins import trainer_of, twins_among
+from nnunet_skipx.report.twins import trainer_in, twins_among
 from nnunet_skipx.report.wording import sentence
 from nnunet_skipx.results.row_cost import RowCost
 from nnunet_skipx.results.training_log import TrainingLog
@@ -113,7 +113,7 @@ class Comparison:
 
     def removed(self, name: str) -> tuple[str, ...]:
         """The ingredients that a twin lacks: as its trainer says, else as its name does; empty where neither says."""
-        return self.cost(name).removed or trainer_of(name).left_out
+        return self.cost(name).removed or trainer_in(name).left_out
 
     def contrast_with_baseline(self, name: str) -> Contrast | None:
         """That of a row; None for the baseline itself."""

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from nnunet_skipx.nnunet.trainer_name import TrainerName
 
 
-def trainer_of(row: str) -> TrainerName:
+def trainer_in(row: str) -> TrainerName:
     """The trainer in a row's name.
 
-    >>> trainer_of("nnUNetTrainerUTANet_twin (nnUNetPlans, 2d)").options
+    >>> trainer_in("nnUNetTrainerUTANet_twin (nnUNetPlans, 2d)").options
     ('twin',)
     """
     return TrainerName.of(row.partition(" ")[0])
@@ -24,5 +24,5 @@ def twins_among(rows: Sequence[str]) -> list[tuple[str, str]]:
         (row, other)
         for row in rows
         for other in rows
-        if other.partition(" ")[2] == row.partition(" ")[2] and trainer_of(other).is_twin_of(trainer_of(row))
+        if other.partition(" ")[2] == row.partition(" ")[2] and trainer_in(other).is_twin_of(trainer_in(row))
     ]

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 import numpy as np
 
 from nnunet_skipx.nnunet.trainer_name import FLOPSTWIN
-from nnunet_skipx.report.twins import trainer_of
+from nnunet_skipx.report.twins import trainer_in
 from nnunet_skipx.statistics.contrasts import Contrast
 from nnunet_skipx.statistics.paired import ALPHA
 
@@ -57,7 +57,7 @@ def _in_doubt(contrast: Contrast, removed: Sequence[str], claimed: Collection[st
     else:
         named = _listed([f"the {ingredient}" for ingredient in removed])
         what = f"{named} of {contrast.row} {'does' if len(removed) == 1 else 'do'}"
-    matched = "operations" if FLOPSTWIN in trainer_of(contrast.against).options else "parameters"
+    matched = "operations" if FLOPSTWIN in trainer_in(contrast.against).options else "parameters"
     return f" So nothing here shows that {what} more than its {matched} alone."
 
 

@@ -48,7 +48,7 @@ class AttentionBridge(nn.Module):
         return self.dras[stage](decoder_map, tokens[stage])
 
     def compute_conv_feature_map_size(self, sizes: Sequence[Sequence[int]]) -> int:
-        """Elements that the convolutions put out for one sample, given the spatial sizes of all skips in voxels."""
+        """Elements that the convolutions put out for one sample, given the sizes of the encoder's maps in voxels."""
         elements = 0
         for size, patch, channels in zip(sizes, self.dat.grid.patches, self.channels, strict=False):
             voxels = math.prod(int(n) for n in size)

@@ -3,6 +3,7 @@
 import torch
 from torch import nn
 
+from nnunet_skipx.kernels.precision import without_autocast
 from nnunet_skipx.skips.per_image import PerImage
 
 
@@ -19,7 +20,7 @@ class ChannelAttention(nn.Module):
         self.excite = nn.Linear(hidden, channels, bias=False)
         self.chosen = PerImage()
 
+    @without_autocast
     def forward(self, means: torch.Tensor) -> torch.Tensor:
         """Weights `(B, C)` from means `(B, C)`, at least float32."""
-        with torch.autocast("cuda", enabled=False), torch.autocast("cpu", enabled=False):
-            return self.chosen(torch.sigmoid(self.excite(torch.relu(self.squeeze(means)))))
+        return self.chosen(torch.sigmoid(self.excite(torch.relu(self.squeeze(means)))))

@@ -6,8 +6,8 @@ from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from nnunet_skipx.kernels.pointwise import conv1x1, conv1x1_norm_nonlin
+from nnunet_skipx.kernels.precision import at_least_float32
 from nnunet_skipx.kernels.voxel_products import multiply_voxels
-from nnunet_skipx.kernels.voxel_sums import at_least_float32
 from nnunet_skipx.skips.blocks import BlockOps
 from nnunet_skipx.skips.gates import MixtureOptions, Routing
 

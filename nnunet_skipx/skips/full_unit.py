@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from nnunet_skipx.kernels.convolution import convolution
 from nnunet_skipx.kernels.separable_norm import join
 from nnunet_skipx.skips.blocks import BlockOps
 from nnunet_skipx.skips.separable import kaiming_normal, norm_and_activate
@@ -62,7 +63,7 @@ class FullUnit(nn.Module):
         if before != after:
             pairs = [margin for pair in zip(before[::-1], after[::-1], strict=True) for margin in pair]
             x, before = F.pad(x, pairs), [0] * len(before)
-        return (F.conv2d, F.conv3d)[x.ndim - 4](x, self.kernel(), self.conv.bias, self.stride, before)
+        return convolution(x, self.kernel(), self.conv.bias, self.stride, before)
 
     def kernel(self) -> torch.Tensor:
         """`(channels_out, channels_in, *kernel_size)`."""

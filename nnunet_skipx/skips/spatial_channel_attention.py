@@ -7,7 +7,8 @@ import torch
 from torch import nn
 from torch.autograd.function import once_differentiable
 
-from nnunet_skipx.kernels.voxel_sums import at_least_float32, sum_over_voxels
+from nnunet_skipx.kernels.precision import at_least_float32, without_autocast
+from nnunet_skipx.kernels.voxel_sums import sum_over_voxels
 from nnunet_skipx.skips.image_level import Amplified
 from nnunet_skipx.skips.per_image import PerImage
 
@@ -44,12 +45,12 @@ class SpatialChannelAttention(nn.Module):
         scale, shift = self.scale_and_shift(x)
         return ScaleAndShift.apply(x, scale, shift)
 
+    @without_autocast
     def scale_and_shift(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """`c2 + c1`, `(B, C)`, and t, `(B, 1, *spatial)`, in at least float32."""
-        with torch.autocast("cuda", enabled=False), torch.autocast("cpu", enabled=False):
-            pooled_linear, pooled_gate, y = self.pool(x)
-            scale = torch.sigmoid(self.gate(pooled_gate)) + self.linear(pooled_linear)
-            return self.chosen(scale), spatial_term(y)
+        pooled_linear, pooled_gate, y = self.pool(x)
+        scale = torch.sigmoid(self.gate(pooled_gate)) + self.linear(pooled_linear)
+        return self.chosen(scale), spatial_term(y)
 
     def pool(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Both attention poolings, `(B, C)` each, and the map of the spatial term, `(B, 1, *spatial)`."""
@@ -85,27 +86,27 @@ class PooledMaps(torch.autograd.Function):
     """
 
     @staticmethod
+    @without_autocast
     def forward(ctx: Any, x: torch.Tensor, weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        with torch.autocast("cuda", enabled=False), torch.autocast("cpu", enabled=False):
-            values = at_least_float32(x).flatten(2)
-            maps = torch.bmm(weight.expand(len(x), -1, -1), values)  # `weight @ values` would copy the values
-            attention = torch.softmax(maps[:, :-1], 2)
-            ctx.save_for_backward(x, weight, attention)
-            return sum_over_voxels(attention, values), maps[:, -1:].unflatten(2, x.shape[2:])
+        values = at_least_float32(x).flatten(2)
+        maps = torch.bmm(weight.expand(len(x), -1, -1), values)  # `weight @ values` would copy the values
+        attention = torch.softmax(maps[:, :-1], 2)
+        ctx.save_for_backward(x, weight, attention)
+        return sum_over_voxels(attention, values), maps[:, -1:].unflatten(2, x.shape[2:])
 
     @staticmethod
     @once_differentiable
+    @without_autocast
     def backward(ctx: Any, grad_pooled: torch.Tensor, grad_y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         x, weight, attention = ctx.saved_tensors
-        with torch.autocast("cuda", enabled=False), torch.autocast("cpu", enabled=False):
-            values = at_least_float32(x).flatten(2)
-            weighted = attention * torch.bmm(grad_pooled, values)
-            grad_scores = weighted - attention * weighted.sum(2, keepdim=True)
-            grad_maps = torch.cat([grad_scores, grad_y.flatten(2)], 1)
-            grad_weight = sum_over_voxels(grad_maps, values).sum(0)
-            directions = torch.cat([weight.mT.expand(len(x), -1, -1), grad_pooled.mT], 2)
-            grad_x = torch.bmm(directions, torch.cat([grad_maps, attention], 1))
-            return grad_x.view_as(x).to(x.dtype), grad_weight
+        values = at_least_float32(x).flatten(2)
+        weighted = attention * torch.bmm(grad_pooled, values)
+        grad_scores = weighted - attention * weighted.sum(2, keepdim=True)
+        grad_maps = torch.cat([grad_scores, grad_y.flatten(2)], 1)
+        grad_weight = sum_over_voxels(grad_maps, values).sum(0)
+        directions = torch.cat([weight.mT.expand(len(x), -1, -1), grad_pooled.mT], 2)
+        grad_x = torch.bmm(directions, torch.cat([grad_maps, attention], 1))
+        return grad_x.view_as(x).to(x.dtype), grad_weight
 
 
 class ScaleAndShift(torch.autograd.Function):

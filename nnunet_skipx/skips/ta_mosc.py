@@ -1,5 +1,6 @@
 """TA-MoSC, the task-adaptive mixture of skip connections of UTANet (AAAI 2025)."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -124,10 +125,8 @@ class TAMoSC(nn.Module):
         return self.level(joined, self.fuse.norm, self.fuse.nonlin)
 
     def compute_conv_feature_map_size(self, sizes: Sequence[Sequence[int]]) -> int:
-        """Elements that the convolutions put out for one sample, given the spatial sizes of the skips in voxels."""
-        voxels = 1
-        for n in sizes[FUSING_STAGE]:
-            voxels *= int(n)
+        """Elements that the convolutions put out for one sample, given the sizes of the encoder's maps in voxels."""
+        voxels = math.prod(sizes[FUSING_STAGE])
         dockers = [docker.conv for docker in self.dockers]
         convolutions: list[Any] = [self.fuse.conv, self.experts.expand, self.experts.project, *dockers]
         return voxels * sum(conv.out_channels for conv in convolutions)

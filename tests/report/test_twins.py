@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nnunet_skipx.report.twins import trainer_of, twins_among
+from nnunet_skipx.report.twins import trainer_in, twins_among
 
 OPTIONS = st.lists(st.sampled_from(["bf16", "250epochs", "attn", "demo"]), unique=True)
 KINDS = [["twin"], ["flopstwin"], ["without-attention"], ["without-head"], ["without-head", "without-attention"]]
@@ -39,5 +39,5 @@ def test_a_twin_has_no_twin_and_a_mixture_of_kinds_is_none() -> None:
 
 
 def test_a_name_tells_the_ingredients_that_it_leaves_out() -> None:
-    assert trainer_of("A_without-head_bf16_without-attention (Without_P, 2d)").left_out == ("head", "attention")
-    assert trainer_of("A_twin_flopstwin_bf16 (without-head_P, 2d)").left_out == ()
+    assert trainer_in("A_without-head_bf16_without-attention (Without_P, 2d)").left_out == ("head", "attention")
+    assert trainer_in("A_twin_flopstwin_bf16 (without-head_P, 2d)").left_out == ()
