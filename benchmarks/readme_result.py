@@ -7,7 +7,7 @@ from pathlib import Path
 from benchmarks.tables import replace_block
 from nnunet_skipx.bench.cell import Cell
 from nnunet_skipx.demo.prepare import PLANS
-from nnunet_skipx.demo.run import compare
+from nnunet_skipx.demo.run import demo_comparison
 from nnunet_skipx.demo.workspace import Workspace
 from nnunet_skipx.report.page import terminal_text
 from nnunet_skipx.system.machine import describe_machine
@@ -21,7 +21,7 @@ def main() -> None:
     workspace = Workspace(parser.parse_args().folder)
     workspace.create()
     dataset, cells = finished_cells(workspace)
-    table = terminal_text([compare(workspace, dataset, cells)])
+    table = terminal_text([demo_comparison(workspace, dataset, cells)])
     replace_block(README, "demo", f"```text\n{table}\n```\n\nMachine: {describe_machine()}.")
 
 

@@ -51,7 +51,7 @@ def convert(
         )
         notes = (*recipe.notes, *(note for record in records for note in record.written.notes))
         describe(recipe, protocol, folder)
-        write_json(folder / PROVENANCE_FILE, provenance(recipe, records, options or Options(), notes))
+        write_json(folder / PROVENANCE_FILE, provenance_of(recipe, records, options or Options(), notes))
         if recipe.splits:
             write_json(folder / SPLITS_FILE, recipe.splits)
         verify_dataset_integrity(str(folder), processes)
@@ -91,7 +91,7 @@ def describe(recipe: Recipe, protocol: Protocol, folder: Path) -> None:
     write_json(path, content)
 
 
-def provenance(recipe: Recipe, records: Sequence[Record], options: Options, notes: Sequence[str]) -> dict[str, Any]:
+def provenance_of(recipe: Recipe, records: Sequence[Record], options: Options, notes: Sequence[str]) -> dict[str, Any]:
     """Where the data come from: every source file with its SHA-256, options, counts and the version of this package."""
     files = {path: digest for record in records for path, digest in record.sources.items()}
     files |= {path: sha256_of(path) for path in recipe.also_read}

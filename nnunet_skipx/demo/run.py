@@ -63,7 +63,7 @@ def run_demo(
                 Cell(workspace.results, dataset, configuration, fold, name, PLANS) for fold in folds for name in names
             ]
             train(cells)
-            comparison = compare(workspace, dataset, cells)
+            comparison = demo_comparison(workspace, dataset, cells)
             path = write_report(f"skipx demo on {dataset}", report_parts([comparison]), workspace.report)
     except Timeout as error:
         raise ValueError(f"another skipx demo is at work in {folder}: wait for it, or name another folder") from error
@@ -109,7 +109,7 @@ def check_arguments(trainers: Sequence[str], folds: Sequence[int]) -> None:
         raise ValueError("a trainer or a fold is named twice; name each once")
 
 
-def compare(workspace: Workspace, dataset: str, cells: Sequence[Cell]) -> Comparison:
+def demo_comparison(workspace: Workspace, dataset: str, cells: Sequence[Cell]) -> Comparison:
     """Everything the report needs, read from the disk."""
     preprocessed = workspace.preprocessed / dataset
     dataset_json = json.loads((preprocessed / "dataset.json").read_text())

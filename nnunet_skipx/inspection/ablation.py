@@ -13,7 +13,7 @@ from torch import nn
 Maps = list[torch.Tensor]
 
 
-class RunningMean:
+class MeanOfPatches:
     """Mean of tensors of one shape, added up in float64 so that the number of patches costs no accuracy."""
 
     def __init__(self) -> None:
@@ -44,10 +44,10 @@ class Observation:
     """
 
     stages: int = 0
-    routing: defaultdict[str, dict[str, RunningMean]] = field(default_factory=lambda: defaultdict(dict))
+    routing: defaultdict[str, dict[str, MeanOfPatches]] = field(default_factory=lambda: defaultdict(dict))
     pairs: defaultdict[tuple[str, int], set[tuple[int, ...]]] = field(default_factory=lambda: defaultdict(set))
-    gates: defaultdict[str, dict[str, RunningMean]] = field(default_factory=lambda: defaultdict(dict))
-    attention: defaultdict[str, RunningMean] = field(default_factory=lambda: defaultdict(RunningMean))
+    gates: defaultdict[str, dict[str, MeanOfPatches]] = field(default_factory=lambda: defaultdict(dict))
+    attention: defaultdict[str, MeanOfPatches] = field(default_factory=lambda: defaultdict(MeanOfPatches))
 
     def count_maps(self, maps: Maps) -> Maps:
         """Take in how many maps `(B, C, *spatial)` the encoder makes, and return them untouched."""
@@ -68,11 +68,11 @@ class Observation:
         if getattr(module, "chosen_by_image", False):
             chosen = output.reshape(len(output), -1).sum(0, dtype=torch.float64)
             # Not left on the GPU: attention over channels is a large matrix, and there is one of every case.
-            self.gates[name].setdefault(case, RunningMean()).add(chosen.cpu(), len(output))
+            self.gates[name].setdefault(case, MeanOfPatches()).add(chosen.cpu(), len(output))
 
     def add_routing(self, case: str, name: str, weights: torch.Tensor) -> None:
         """Take in the mixing weights `(B, G, N)` of a module, 0 for experts that were not chosen."""
-        self.routing[case].setdefault(name, RunningMean()).add(weights.sum(0), len(weights))
+        self.routing[case].setdefault(name, MeanOfPatches()).add(weights.sum(0), len(weights))
         for gates in weights.tolist():
             for gate, row in enumerate(gates):
                 self.pairs[name, gate].add(tuple(expert for expert, weight in enumerate(row) if weight > 0))

@@ -42,7 +42,7 @@ def inspect_model(folder: Path, folds: Sequence[int] | None, device: str, checkp
         with redirect_stdout(sys.stderr):  # nnU-Net's remarks
             content = inspect_fold(folder, fold, device, checkpoint)
         write_json(inspection_file(folder, fold), finite(content))
-    return "\n".join([summary(folder, chosen), *(f"wrote {inspection_file(folder, fold)}" for fold in chosen)])
+    return "\n".join([inspection_text(folder, chosen), *(f"wrote {inspection_file(folder, fold)}" for fold in chosen)])
 
 
 def trained_folds(folder: Path, folds: Sequence[int] | None, checkpoint: str) -> list[int]:
@@ -115,7 +115,7 @@ def cut_dice(trained: TrainedFold, skips: int, words: str) -> dict[str, dict[str
     return found
 
 
-def summary(folder: Path, folds: Sequence[int]) -> str:
+def inspection_text(folder: Path, folds: Sequence[int]) -> str:
     """Mean Dice lost per skip over the cases of the folds, and what the gates did, as text tables."""
     found = read_inspection(folder, folds)
     assert found is not None, "it was just written"

@@ -72,9 +72,9 @@ def read_fold(fold: int, path: Path) -> Inspection:
         routing = [
             (fold, case, gate, expert, weight)
             for case, gates in content["routing"].items()
-            for gate, expert, weight in cells(gates)
+            for gate, expert, weight in entries(gates)
         ]
-        attention = [cell for shares in content["attention"].values() for cell in cells(shares)]
+        attention = [cell for shares in content["attention"].values() for cell in entries(shares)]
         gates = [(fold, name, found["spread"]) for name, found in content["gates"].items()]
         pairs = [(fold, gate, number) for gate, number in enumerate(content["pairs"])]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -101,7 +101,7 @@ def loss_rows(fold: int, case: str, dice: dict[str, Any]) -> list[tuple[Any, ...
     ]
 
 
-def cells(matrix: Sequence[Sequence[float]]) -> list[tuple[int, int, float]]:
+def entries(matrix: Sequence[Sequence[float]]) -> list[tuple[int, int, float]]:
     """(row, column, value) of a matrix."""
     return [(i, j, value) for i, row in enumerate(matrix) for j, value in enumerate(row)]
 

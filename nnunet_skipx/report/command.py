@@ -1,7 +1,6 @@
 """`skipx report`: from nnU-Net's results folders to a report in all formats."""
 
 import os
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from nnunet_skipx.nnunet.trainer_name import BASELINE
 from nnunet_skipx.report.comparison import Comparison
 from nnunet_skipx.report.exports import write_exports
 from nnunet_skipx.report.page import report_parts, terminal_text, write_report
+from nnunet_skipx.report.twins import trainer_in
 from nnunet_skipx.results.dice import CONVENTIONS, Convention
 from nnunet_skipx.results.protocols import require_one_protocol_for_the_same_data
 from nnunet_skipx.results.provenance import provenance, splits_digest
@@ -22,8 +22,6 @@ from nnunet_skipx.results.row_cost import row_cost
 from nnunet_skipx.results.study import Study, read_study
 from nnunet_skipx.results.training_log import TrainingLog, read_training_log
 from nnunet_skipx.statistics.means import ROPE
-
-STOCK = BASELINE
 
 
 @dataclass(frozen=True)
@@ -71,7 +69,7 @@ def report(datasets: Sequence[Sequence[Path]], folds: Sequence[int] | None, out:
         raise ValueError("--references is the folder of one data set: make a report for each, or leave it out")
     comparisons = []
     for position, folders in enumerate(datasets):
-        comparisons.append(compare(folders, folds, out, options, options.tolerance(position, len(datasets))))
+        comparisons.append(read_comparison(folders, folds, out, options, options.tolerance(position, len(datasets))))
     require_one_protocol_for_the_same_data({c.dataset: c.data_protocol for c in comparisons})
     names = ", ".join(comparison.dataset for comparison in comparisons)
     incomplete = " (incomplete)" if any(comparison.incomplete for comparison in comparisons) else ""
@@ -80,7 +78,7 @@ def report(datasets: Sequence[Sequence[Path]], folds: Sequence[int] | None, out:
     return "\n".join([terminal_text(comparisons), "", *(f"wrote {path}" for path in written)])
 
 
-def compare(
+def read_comparison(
     folders: Sequence[Path], folds: Sequence[int] | None, out: Path, options: ReportOptions, nsd_mm: float | None
 ) -> Comparison:
     """Everything about the model folders of one data set."""
@@ -92,7 +90,7 @@ def compare(
     references = options.references or nnunet_folder(nnUNet_preprocessed, study.dataset, "gt_segmentations")
     if nsd_mm is not None or options.lesions or convention.slice_by_slice:
         study = with_label_map_metrics(study, references, out, nsd_mm, options.lesions, convention.slice_by_slice)
-    stock = next((name for name in names if re.split(r"[_ ]", name)[0] == STOCK), names[0])
+    stock = next((name for name in names if trainer_in(name).base == BASELINE), names[0])
     models = {name: replicates[0] for name, replicates in study.models.items()}
     logs = {name: training_logs(folder, study.folds) for name, folder in models.items()}
     costs = {name: row_cost(folder, logs[name], options.profiles) for name, folder in models.items()}

@@ -7,7 +7,7 @@ from nnunet_skipx.kernels.precision import without_autocast
 from nnunet_skipx.skips.per_image import PerImage
 
 
-class ChannelAttention(nn.Module):
+class ChannelGate(nn.Module):
     """One weight per channel from the channels' means: `sigmoid(W2 relu(W1 mean(z)))` (XUNet, "channel attention").
 
     The source has it in 2D only and wants 16 channels or more; here fewer than `reduction` channels meet in one.

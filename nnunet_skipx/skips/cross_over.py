@@ -15,7 +15,7 @@ from nnunet_skipx.kernels.nearest_conv import (
     whole_factors,
 )
 from nnunet_skipx.kernels.pointwise import spatial_mean
-from nnunet_skipx.skips.channel_gate import ChannelAttention
+from nnunet_skipx.skips.channel_gate import ChannelGate
 
 
 class CrossOver(nn.Module):
@@ -55,7 +55,7 @@ class CrossOver(nn.Module):
         everything = channels_below + sum(channels)
         gain = nn.init.calculate_gain("leaky_relu", 1e-2)
         nn.init.normal_(self.weight, std=gain / (everything * prod(kernel)) ** 0.5)
-        self.attention = ChannelAttention(everything, reduction) if attention else None
+        self.attention = ChannelGate(everything, reduction) if attention else None
 
     def forward(self, u: torch.Tensor, maps: Sequence[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
         """What the stock convolution is to see, `[u, own skip]`, and what is to be added to its output.

@@ -42,7 +42,7 @@ class Slice:
         return rows_and_columns
 
 
-def check_case(files: CaseFiles, reading: Reading) -> CaseRecord:
+def record_case(files: CaseFiles, reading: Reading) -> CaseRecord:
     """Read a case, one file after the other; one that cannot be read becomes a sentence, not an error."""
     unreadable: list[str] = []
     label = read_or_tell(files.label, reading, unreadable, is_label=True) if files.label else None

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from nnunet_skipx.datasets.check.case import Reading, check_case
+from nnunet_skipx.datasets.check.case import Reading, record_case
 from nnunet_skipx.datasets.check.description import find_dataset, read_dataset
 from nnunet_skipx.datasets.check.findings import case_findings
 from nnunet_skipx.datasets.check.folds import (
@@ -21,7 +21,7 @@ from nnunet_skipx.datasets.check.folds import (
 )
 from nnunet_skipx.datasets.check.page import write_page
 from nnunet_skipx.datasets.check.records import RawDataset
-from nnunet_skipx.datasets.check.summary import headline, summary
+from nnunet_skipx.datasets.check.summary import headline, summary_table
 from nnunet_skipx.datasets.check.together import findings_together
 from nnunet_skipx.datasets.check.words import Finding, in_order, problem, verdict
 from nnunet_skipx.datasets.convert import PROVENANCE_FILE
@@ -42,12 +42,12 @@ def check_dataset(dataset: str, patient: str | None, out: Path | None, processes
     raw, findings = read_dataset(find_dataset(dataset))
     splits, notes = check_folds(raw, patient, findings)
     reading = Reading(raw.folder, raw.reader, raw.labels, raw.is_rgb)
-    check = functools.partial(check_case, reading=reading)
+    check = functools.partial(record_case, reading=reading)
     records = in_parallel(check, raw.cases, processes, f"Checking {raw.folder.name}")
     for record in records:
         findings += case_findings(record, raw)
     findings = in_order([*findings, *findings_together(records, raw, splits)])
-    rows = summary(records, raw)
+    rows = summary_table(records, raw)
     print("\n".join([raw.folder.name, headline(records, raw), "", *([text_table(rows), ""] if rows else [])]))
     print("\n".join([*terminal_lines(findings), *notes]))
     page = out or Path(f"skipx_data_{raw.folder.name}.html")

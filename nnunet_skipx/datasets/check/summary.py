@@ -11,7 +11,7 @@ from nnunet_skipx.datasets.protocol import protocol_in
 Row = dict[str, str]
 
 
-def summary(records: Sequence[CaseRecord], dataset: RawDataset) -> list[Row]:
+def summary_table(records: Sequence[CaseRecord], dataset: RawDataset) -> list[Row]:
     """Rows of sizes, spacings, intensity ranges and label volumes, each with the number of cases behind it."""
     return [*grid_rows(records), *channel_rows(records, dataset), *label_rows(records, dataset)]
 

@@ -23,7 +23,7 @@ class TrainerOption(nnUNetTrainer):
         device: torch.device = torch.device("cuda"),  # noqa: B008 - nnU-Net compares signatures
     ) -> None:
         super().__init__(plans, configuration, fold, dataset_json, device)
-        for option in options_of(type(self), "set_up"):
+        for option in options_with(type(self), "set_up"):
             option.set_up(self)
 
     def set_up(self) -> None:
@@ -42,7 +42,7 @@ class TrainerOption(nnUNetTrainer):
         network = super().build_network_architecture(
             plans_manager, configuration_manager, num_input_channels, num_output_channels, enable_deep_supervision
         )
-        for option in options_of(cls, "changed"):
+        for option in options_with(cls, "changed"):
             network = option.changed(network)
         return network
 
@@ -52,7 +52,7 @@ class TrainerOption(nnUNetTrainer):
         return network
 
 
-def options_of(trainer: type[TrainerOption], method: str) -> list[type[TrainerOption]]:
+def options_with(trainer: type[TrainerOption], method: str) -> list[type[TrainerOption]]:
     """The options in a trainer that bring a method of their own, the one with the last word last."""
     options = [part for part in trainer.__mro__ if issubclass(part, TrainerOption) and part is not TrainerOption]
     return [option for option in reversed(options) if method in vars(option)]

@@ -12,7 +12,7 @@ from PIL import Image
 
 from nnunet_skipx.datasets.check.page import AT_MOST, range_plots, tiles, write_page
 from nnunet_skipx.datasets.check.records import CaseRecord, Channel, Grid, LabelRecord, Labels, RawDataset
-from nnunet_skipx.datasets.check.summary import summary
+from nnunet_skipx.datasets.check.summary import summary_table
 from nnunet_skipx.datasets.check.thumbnails import border, colour_of, fullest_slice, slicing_axis, thumbnail
 from nnunet_skipx.datasets.check.words import problem, remark
 
@@ -32,7 +32,7 @@ def record(name: str, high: float = 9, part: str = "Tr") -> CaseRecord:
 
 def page(folder: Path, records: list[CaseRecord], *findings: object) -> str:
     data = dataset(EVIL)
-    write_page(folder / "new" / "page.html", data, records, findings, [EVIL], summary(records, data))  # type: ignore
+    write_page(folder / "new" / "page.html", data, records, findings, [EVIL], summary_table(records, data))  # type: ignore
     return (folder / "new" / "page.html").read_text()
 
 
