@@ -7,36 +7,22 @@ measures. Takes about a quarter of an hour.
 """
 
 import sys
-from dataclasses import dataclass
-from typing import Any
 
 import torch
-from nnunetv2.experiment_planning.experiment_planners.network_topology import get_pool_and_conv_props
 
+from nnunet_skipx.architectures import NETWORKS
 from nnunet_skipx.discovery import append_to_environment
 from nnunet_skipx.nnunet.search import find_trainer
 from nnunet_skipx.nnunet.throwaway import Setting
+from nnunet_skipx.planning.made_up_plans import Shape, setting
 from nnunet_skipx.planning.training_memory import training_memory
 from nnunet_skipx.profiling.measure import in_fresh_process, resident_memory
 from nnunet_skipx.profiling.steps import training_step
 from nnunet_skipx.system.machine import describe_machine
 from nnunet_skipx.system.text_table import text_table
 
-TRAINERS = ("", "UTANet", "XUNet", "UDTransNet", "MSAUNet", "U2Net")
+TRAINERS = ("", *NETWORKS)
 AIM = 0.15
-
-
-@dataclass(frozen=True)
-class Shape:
-    """What a plan is made of: patch in voxels, spacing in mm, sizes; strides and kernels follow by nnU-Net's rules."""
-
-    patch: tuple[int, ...]
-    spacing: tuple[float, ...]
-    stages: int
-    batch: int
-    features: int = 16
-    channels: int = 1
-    classes: int = 3
 
 
 SHAPES = {
@@ -46,55 +32,6 @@ SHAPES = {
     "few stages": Shape((64, 48, 64), (1, 1, 1), 3, 2),
     "other channels": Shape((48, 64, 48), (1, 1, 1), 4, 2, features=24, channels=4, classes=14),
 }
-
-
-def setting(shape: Shape) -> Setting:
-    """A data set planned with this shape, on the CPU."""
-    dim = len(shape.patch)
-    _, strides, kernels, _, _ = get_pool_and_conv_props(shape.spacing, shape.patch, 4, shape.stages - 1)
-    norm, conv = f"torch.nn.modules.instancenorm.InstanceNorm{dim}d", f"torch.nn.modules.conv.Conv{dim}d"
-    arguments = {
-        "n_stages": shape.stages,
-        "features_per_stage": [min(shape.features * 2**s, (512, 320)[dim - 2]) for s in range(shape.stages)],
-        "conv_op": conv,
-        "kernel_sizes": [list(map(int, kernel)) for kernel in kernels],
-        "strides": [list(map(int, stride)) for stride in strides],
-        "n_conv_per_stage": [2] * shape.stages,
-        "n_conv_per_stage_decoder": [2] * (shape.stages - 1),
-        "conv_bias": True,
-        "norm_op": norm,
-        "norm_op_kwargs": {"eps": 1e-5, "affine": True},
-        "dropout_op": None,
-        "dropout_op_kwargs": None,
-        "nonlin": "torch.nn.LeakyReLU",
-        "nonlin_kwargs": {"inplace": True},
-    }
-    configuration: dict[str, Any] = {
-        "data_identifier": "nnUNetPlans_memory",
-        "preprocessor_name": "DefaultPreprocessor",
-        "batch_size": shape.batch,
-        "patch_size": list(shape.patch),
-        "spacing": list(shape.spacing),
-        "normalization_schemes": ["ZScoreNormalization"] * shape.channels,
-        "use_mask_for_norm": [False] * shape.channels,
-        "batch_dice": False,
-        "architecture": {
-            "network_class_name": "dynamic_network_architectures.architectures.unet.PlainConvUNet",
-            "arch_kwargs": arguments,
-            "_kw_requires_import": ["conv_op", "norm_op", "dropout_op", "nonlin"],
-        },
-    }
-    plans = {
-        "dataset_name": "Dataset998_Memory",
-        "plans_name": "nnUNetPlans",
-        "image_reader_writer": "SimpleITKIO",
-        "transpose_forward": list(range(dim)),
-        "transpose_backward": list(range(dim)),
-        "configurations": {"memory": configuration},
-    }
-    labels = {"background": 0} | {f"class{c}": c for c in range(1, shape.classes)}
-    channels = {str(c): "MRI" for c in range(shape.channels)}
-    return Setting(plans, "memory", {"labels": labels, "channel_names": channels, "file_ending": ".nii.gz"}, "cpu")
 
 
 def measure(trainer: str, setting: Setting, threads: int) -> float:

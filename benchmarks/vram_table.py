@@ -67,8 +67,9 @@ class MadeUp:
 def main(sizes: list[float]) -> None:
     from nnunetv2.experiment_planning.experiment_planners.default_experiment_planner import ExperimentPlanner
 
+    from nnunet_skipx.architectures import NETWORKS
     from nnunet_skipx.discovery import append_to_environment
-    from nnunet_skipx.planning.references import REFERENCES
+    from nnunet_skipx.planning.networks import STOCK
     from nnunet_skipx.planning.vram import GIGABYTE, plan_for_vram
     from nnunet_skipx.system.text_table import text_table
 
@@ -76,7 +77,7 @@ def main(sizes: list[float]) -> None:
     with redirect_stdout(io.StringIO()):
         ExperimentPlanner(998).plan_experiment()
     rows = []
-    for architecture in REFERENCES:
+    for architecture in (STOCK, *NETWORKS):
         for gigabytes in sizes:
             with warnings.catch_warnings(), redirect_stderr(io.StringIO()):
                 warnings.simplefilter("ignore")

@@ -45,6 +45,8 @@ class MSAUNet(SkipUNet):
             input, encoder stages see their stock input, and each map of the decoder has a head of its own.
     """
 
+    vram_reference = (86_000_000, 566_000_000)
+
     def __init__(
         self,
         input_channels: int,

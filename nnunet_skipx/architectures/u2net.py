@@ -40,6 +40,7 @@ class U2Net(nn.Module):
 
     plan_arguments: ClassVar[tuple[str, ...]] = ()
     gates_spread: ClassVar[None] = None  # no gates, see `SkipUNet`
+    vram_reference: ClassVar[tuple[int, int]] = (105_000_000, 643_000_000)
     key_to_encoder = "encoder"
     key_to_stem = "encoder.stem"
     keys_to_in_proj = ("encoder.stem.conv",)

@@ -29,6 +29,7 @@ class UDTransNet(SkipUNet):
     """
 
     plan_arguments: ClassVar[tuple[str, ...]] = ("patch_size",)
+    vram_reference = (88_000_000, 584_000_000)
 
     def __init__(
         self,

@@ -34,6 +34,9 @@ class SkipUNet(nn.Module):
     # A mechanism claims that its gates depend on the image. This is the share of their spread between images under
     # batch norm that they must have under nnU-Net's instance norm; None says that there is no such claim.
     gates_spread: float | None = 0.5
+    # Elements of the maps of one sample, in 2D and in 3D, at which the network takes the memory of nnU-Net's 8 GB plan
+    # (`planning/references.py`); None leaves it to `skipx plan --vram` to find them out.
+    vram_reference: ClassVar[tuple[int, int] | None] = None
 
     def __init__(self, input_channels: int, num_classes: int, deep_supervision: bool = False, **unet: Any) -> None:
         super().__init__()

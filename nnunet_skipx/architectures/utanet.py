@@ -19,6 +19,8 @@ class UTANet(SkipUNet):
         embedding, num_experts, top_k, hidden_rate, routing: see `MixtureOptions`.
     """
 
+    vram_reference = (175_000_000, 807_000_000)
+
     def __init__(
         self,
         input_channels: int,

@@ -31,6 +31,8 @@ class XUNet(SkipUNet):
         mechanism: "cross_over", or "own_level" for the twin, whose stages see what nnU-Net's see: its U-Net.
     """
 
+    vram_reference = (113_000_000, 728_000_000)
+
     def __init__(
         self,
         input_channels: int,

@@ -5,15 +5,11 @@ from typing import Any
 
 import torch
 from nnunetv2.experiment_planning.experiment_planners.default_experiment_planner import ExperimentPlanner
-from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 from nnunetv2.utilities.json_export import recursive_fix_for_json_export
 
-from nnunet_skipx import architectures
-from nnunet_skipx.nnunet.search import find_trainer
-from nnunet_skipx.planning.references import REFERENCES
-
-STOCK = "PlainConvUNet"
+from nnunet_skipx.planning.networks import architecture_of
+from nnunet_skipx.planning.references import reference_of
 
 
 class ArchitecturePlanner(ExperimentPlanner):
@@ -21,7 +17,7 @@ class ArchitecturePlanner(ExperimentPlanner):
 
     Args:
         dataset: name of a data set in nnUNet_raw, whose fingerprint is in nnUNet_preprocessed.
-        architecture: a key of `REFERENCES`.
+        architecture: a key of `NETWORKS`, or "PlainConvUNet".
         gigabytes: memory of the GPU (2^30 bytes each).
         shares: by how much the reference values are scaled, for "2d" and "3d".
         spacing: of 3d_fullres in mm, axes as in the images; None leaves it to nnU-Net.
@@ -38,8 +34,9 @@ class ArchitecturePlanner(ExperimentPlanner):
     ) -> None:
         super().__init__(dataset, gigabytes, plans_name=plans_name, overwrite_target_spacing=spacing)
         self.architecture = architecture
-        self.UNet_reference_val_2d = REFERENCES[architecture]["2d"] * shares["2d"]
-        self.UNet_reference_val_3d = REFERENCES[architecture]["3d"] * shares["3d"]
+        in_2d, in_3d = reference_of(architecture)
+        self.UNet_reference_val_2d = in_2d * shares["2d"]
+        self.UNet_reference_val_3d = in_3d * shares["3d"]
 
     def static_estimate_VRAM_usage(  # nnU-Net calls it on the object; it has to know the architecture
         self,
@@ -73,19 +70,3 @@ class ArchitecturePlanner(ExperimentPlanner):
         """Make the plans ready for JSON; nnU-Net looks the planner up by its name, and knows its own only."""
         plans["experiment_planner_used"] = ExperimentPlanner.__name__
         recursive_fix_for_json_export(plans)
-
-
-def architecture_of(architecture: str, configuration: Mapping[str, Any]) -> dict[str, Any]:
-    """The entry `architecture` of a configuration planned for the stock network, for one of our networks."""
-    planned = configuration["architecture"]
-    if architecture == STOCK:
-        return dict(planned)
-    wanted = getattr(architectures, architecture).plan_arguments
-    arguments = planned["arch_kwargs"] | {key: configuration[key] for key in wanted}
-    name = f"{architectures.__name__}.{architecture}"
-    return {**planned, "network_class_name": name, "arch_kwargs": arguments}
-
-
-def trainer_of(architecture: str) -> type[nnUNetTrainer]:
-    """The trainer that trains an architecture."""
-    return find_trainer("nnUNetTrainer" if architecture == STOCK else f"nnUNetTrainer{architecture}")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
-from nnunet_skipx import architectures
+from nnunet_skipx.architectures import NETWORKS
 from nnunet_skipx.nnunet.names import STOCK_NETWORKS
 from nnunet_skipx.nnunet.planned import plans_file
 from nnunet_skipx.system.files import write_json
@@ -18,9 +18,8 @@ def write_plans(dataset: str, architecture: str, plans: str = "nnUNetPlans") -> 
         ValueError: no such network, or plans of another kind of network.
         FileNotFoundError: folders, data set or plans are missing.
     """
-    networks = [name for name in architectures.__all__ if name != "SkipUNet"]
-    if architecture not in networks:
-        raise ValueError(f"there is no network {architecture!r}; there are: {', '.join(networks)}")
+    if architecture not in NETWORKS:
+        raise ValueError(f"there is no network {architecture!r}; there are: {', '.join(NETWORKS)}")
     source = plans_file(dataset, plans)
     content = json.loads(source.read_text())
     manager = PlansManager(content)
@@ -35,7 +34,7 @@ def write_plans(dataset: str, architecture: str, plans: str = "nnUNetPlans") -> 
                 f"{' or '.join(STOCK_NETWORKS)}, for example -p nnUNetPlans"
             )
         configuration["architecture"]["network_class_name"] = f"nnunet_skipx.architectures.{architecture}"
-        wanted = getattr(architectures, architecture).plan_arguments
+        wanted = NETWORKS[architecture].plan_arguments
         resolved = manager.get_configuration(name).configuration  # what it inherits included
         configuration["architecture"]["arch_kwargs"] |= {key: resolved[key] for key in wanted}
     target = source.with_name(f"{content['plans_name']}.json")

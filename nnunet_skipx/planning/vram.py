@@ -10,10 +10,11 @@ from typing import Any
 from nnunetv2.paths import nnUNet_preprocessed, nnUNet_raw
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
+from nnunet_skipx.architectures import NETWORKS
 from nnunet_skipx.nnunet.planned import preprocessed_folder, read_planned
 from nnunet_skipx.nnunet.throwaway import Setting
-from nnunet_skipx.planning.planner import ArchitecturePlanner, trainer_of
-from nnunet_skipx.planning.references import REFERENCES
+from nnunet_skipx.planning.networks import STOCK, trainer_of
+from nnunet_skipx.planning.planner import ArchitecturePlanner
 from nnunet_skipx.planning.training_memory import CUDA_CONTEXT, TrainingMemory, training_memory
 from nnunet_skipx.system.files import write_json
 
@@ -70,8 +71,8 @@ def explain_plans(dataset: str, architecture: str, plans: str) -> Memory:
 
 def check_architecture(architecture: str) -> None:
     """Raise ValueError, with the list, for a network that cannot be planned for."""
-    if architecture not in REFERENCES:
-        raise ValueError(f"there is no network {architecture!r}; there are: {', '.join(REFERENCES)}")
+    if architecture not in (STOCK, *NETWORKS):
+        raise ValueError(f"there is no network {architecture!r}; there are: {', '.join((STOCK, *NETWORKS))}")
 
 
 def predicted_memory(architecture: str, plans: dict[str, Any], dataset_json: dict[str, Any]) -> Memory:

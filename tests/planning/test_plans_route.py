@@ -24,7 +24,7 @@ def planned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("name", [name for name in architectures.__all__ if name != "SkipUNet"])
+@pytest.mark.parametrize("name", architectures.NETWORKS)
 def test_the_stock_trainer_builds_our_network_from_them(planned: Path, name: str) -> None:
     path = write_plans("998" if name == "UTANet" else "Dataset998_Test", name)
     assert path == planned / f"nnUNet{name}Plans.json"

