@@ -15,6 +15,7 @@ import torch
 from benchmarks.plans import PLANS
 from benchmarks.steps import build, cross_over_step, head_step, network_step, ta_mosc_step
 from benchmarks.tables import replace_block
+from nnunet_skipx.architectures import NETWORKS
 from nnunet_skipx.profiling.measure import Step, paired_seconds, peak_memory, ratio
 from nnunet_skipx.system.machine import describe_machine
 
@@ -32,7 +33,7 @@ class Subject:
     rewrites: dict[str, Callable[[str, bool], Step]] = field(default_factory=dict)
 
 
-SUBJECTS = {
+WITH_MORE = {  # than the network as it is
     "UTANet": Subject(rewrites={"TA-MoSC": ta_mosc_step}),
     "XUNet": Subject({"": {}, " with attention": {"attention": True}}, {"cross-over convolutions": cross_over_step}),
     "UDTransNet": Subject(
@@ -43,8 +44,8 @@ SUBJECTS = {
         }
     ),
     "MSAUNet": Subject(rewrites={"head": head_step}),
-    "U2Net": Subject(),
 }
+SUBJECTS = {name: WITH_MORE.get(name, Subject()) for name in NETWORKS}
 
 
 def row(plan: str, title: str, make: Callable[..., Step], ours: tuple, other: tuple, runs: int) -> str:

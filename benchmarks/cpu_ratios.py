@@ -15,12 +15,13 @@ from pathlib import Path
 from benchmarks.plans import PLANS
 from benchmarks.steps import network_step
 from benchmarks.tables import replace_block
+from nnunet_skipx.architectures import NETWORKS
 from nnunet_skipx.profiling.measure import paired_seconds, ratio
 from nnunet_skipx.system.machine import describe_machine
 
 PAGE = Path(__file__).parents[1] / "docs" / "gpu.md"
 STOCK = "PlainConvUNet"
-GOALS = {  # of the ratio, in the order of PLANS
+GOALS = {  # of the ratio, in the order of PLANS; a network may have none
     "UTANet": (1.25, 1.15),
     "XUNet": (1.4, 1.4),
     "UDTransNet": (1.6, 1.3),
@@ -41,11 +42,11 @@ def table(runs: int) -> str:
     """A row per network, its ratio and goal on each plan."""
     columns = ["network", *(column for plan in PLANS for column in (plan, "goal"))]
     lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
-    for name, goals in GOALS.items():
+    for name in NETWORKS:
         cells = []
-        for plan, goal in zip(PLANS, goals, strict=True):
+        for plan, goal in zip(PLANS, GOALS.get(name, (None, None)), strict=True):
             median, lowest, highest = measured(plan, name, runs)
-            cells += [f"{median:.2f} ({lowest:.2f} to {highest:.2f})", f"<= {goal:g}"]
+            cells += [f"{median:.2f} ({lowest:.2f} to {highest:.2f})", "-" if goal is None else f"<= {goal:g}"]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
         print(lines[-1], flush=True)
     allocator = Path(os.environ.get("LD_PRELOAD", "the C library's")).name

@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 from benchmarks.tables import replace_block
+from nnunet_skipx import architectures
 from nnunet_skipx.architectures import MSAUNet, UDTransNet, UTANet, XUNet
 from nnunet_skipx.skips.image_level import Amplified
 from nnunet_skipx.skips.per_image import PerImage, spread_between_images
@@ -37,6 +38,11 @@ NETWORKS: dict[str, tuple[type[nn.Module], dict[str, Any]]] = {
     "UDTransNet: channel attention": (UDTransNet, {"dropout": 0.0}),
     "XUNet `_attn`: channel weights": (XUNet, {"attention": True}),
 }
+NETWORKS |= {
+    f"{name}: gates": (network, {})
+    for name, network in architectures.NETWORKS.items()
+    if network.gates_spread is not None and network not in [known for known, _ in NETWORKS.values()]
+}
 
 
 def main() -> None:
@@ -49,7 +55,7 @@ def main() -> None:
     for plan, shape in PLANS.items():
         images = unlike_images(shape) if arguments.data is None else images_of(arguments.data, shape)
         for name, (network, options) in NETWORKS.items():
-            options = options | ({"patch_size": shape.patch} if network is UDTransNet else {})
+            options = options | dict.fromkeys(getattr(network, "plan_arguments", ()), shape.patch)
             batch, behind, built = measured(network, options, shape, images)
             lines.append(f"| {plan} | {name} | {batch:.5f} | {behind:.5f} | {built:.5f} | {built / batch:.2f} |")
             print(lines[-1], flush=True)

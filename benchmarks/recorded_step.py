@@ -9,9 +9,10 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from benchmarks.memory_prediction import Shape, setting
 from benchmarks.recorder import CUDA, Recorder
+from nnunet_skipx.architectures import NETWORKS
 from nnunet_skipx.planning.half_precision import autocast_as_on_a_gpu, run_backward
+from nnunet_skipx.planning.made_up_plans import Shape, setting
 from nnunet_skipx.planning.training_memory import _make_weights
 from nnunet_skipx.training.variants import trainer_class
 
@@ -19,14 +20,13 @@ SIZES = {  # as nnU-Net plans for a GPU
     "3d": Shape((128, 128, 128), (1, 1, 1), 6, 2, features=32),
     "2d": Shape((512, 512), (1, 1), 8, 12, features=32),
 }
-TRAINERS = ("UTANet", "XUNet", "UDTransNet", "MSAUNet", "U2Net")
 STOCK = "PlainConvUNet"  # of nnUNetTrainer itself
 
 
 def variants() -> list[str]:
     """Every trainer with each of its own options; names without `nnUNetTrainer`. Twins launch parts of that."""
     names = []
-    for trainer in TRAINERS:
+    for trainer in NETWORKS:
         base: Any = trainer_class(f"nnUNetTrainer{trainer}")
         names += [trainer, *(f"{trainer}_{option}" for option in base.own_options)]
     return names

@@ -5,12 +5,13 @@
 """
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from benchmarks.recorded_step import SIZES, STOCK, TRAINERS, recorded_step
+from benchmarks.recorded_step import SIZES, STOCK, recorded_step
 from benchmarks.recorder import Recorder
 from benchmarks.tables import replace_block
+from nnunet_skipx.architectures import NETWORKS
 
 PAGE = Path(__file__).parents[1] / "docs" / "gpu_roofline.md"
 BANDWIDTH = 4.8e12  # bytes per second of an H200, by its data sheet, as the rest
@@ -64,9 +65,9 @@ def measured_ratios(name: str, size: str, measured: Mapping[str, tuple[float, fl
     return [f"{ours / stock:.2f}" for ours, stock in zip(measured[name], measured[STOCK], strict=True)]
 
 
-def table(measured: Mapping[str, tuple[float, float]]) -> str:
-    """The table of all trainers, beside milliseconds measured in 3D, uncompiled and compiled, by network."""
-    rows = [row(name, size, measured) for size in SIZES for name in (STOCK, *TRAINERS)]
+def table(measured: Mapping[str, tuple[float, float]], networks: Iterable[str] = NETWORKS) -> str:
+    """The table of networks, beside milliseconds measured in 3D, uncompiled and compiled, by network."""
+    rows = [row(name, size, measured) for size in SIZES for name in (STOCK, *networks)]
     return "\n".join([HEAD, f"|{'---|' * (HEAD.count('|') - 1)}", *rows])
 
 

@@ -10,7 +10,7 @@ from benchmarks.naive.cross_over import naive_cross_over
 from benchmarks.naive.msaunet import naive_head
 from benchmarks.naive.ta_mosc import naive_ta_mosc
 from benchmarks.plans import PLANS, architecture_arguments, block_ops, maps
-from nnunet_skipx import architectures
+from nnunet_skipx.architectures import NETWORKS
 from nnunet_skipx.profiling.measure import Step
 from nnunet_skipx.skips.cross_over import CrossOver, reduced_for_each_stage
 from nnunet_skipx.skips.gates import MixtureOptions
@@ -20,7 +20,7 @@ from nnunet_skipx.skips.ta_mosc import TAMoSC
 
 def build(plan: str, name: str, options: dict[str, Any]) -> nn.Module:
     """One of our networks, or the stock one ("PlainConvUNet"), on a plan: 1 channel, 3 classes."""
-    network_class = PlainConvUNet if name == "PlainConvUNet" else getattr(architectures, name)
+    network_class = PlainConvUNet if name == "PlainConvUNet" else NETWORKS[name]
     from_plan = dict.fromkeys(getattr(network_class, "plan_arguments", ()), PLANS[plan][0])
     return network_class(
         input_channels=1, num_classes=3, deep_supervision=True, **architecture_arguments(plan), **from_plan, **options

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from benchmarks.augmentation_speed import WORKS, Work
-from benchmarks.memory_prediction import Shape, setting
 from nnunet_skipx.nnunet.throwaway import Setting
+from nnunet_skipx.planning.made_up_plans import Shape, setting
 
 
 @dataclass(frozen=True)

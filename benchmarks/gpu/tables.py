@@ -22,6 +22,12 @@ from benchmarks.gpu.sizes import SHAPES
 from benchmarks.gpu.store import MACHINE, Rows
 
 
+def shown(figures: Figures) -> list[str]:
+    """The trainers with a goal or a measurement."""
+    measured = {name for key in figures.rows for name in order.TRAINERS if f" | {name} | " in key}
+    return [name for name in order.TRAINERS if name in {BASELINE, *order.MEMORY_GOALS, *measured}]
+
+
 def steps_table(figures: Figures) -> str:
     """Every network on every plan, against nnUNetTrainer in the same mode."""
     head = [
@@ -36,7 +42,7 @@ def steps_table(figures: Figures) -> str:
         "first step s",
         "goal first",
     ]
-    return table(head, [steps_line(figures, plan, name) for plan in SHAPES for name in order.TRAINERS])
+    return table(head, [steps_line(figures, plan, name) for plan in SHAPES for name in shown(figures)])
 
 
 def steps_line(figures: Figures, plan: str, name: str) -> list[str]:
@@ -124,7 +130,7 @@ def prediction_table(figures: Figures) -> str:
     """A volume of 256x256x256."""
     baseline = figures.of("prediction", LARGE_3D, BASELINE)
     lines = []
-    for name in order.TRAINERS:
+    for name in shown(figures):
         row, other = figures.of("prediction", LARGE_3D, name), baseline if name != BASELINE else {}
         lines.append(
             [

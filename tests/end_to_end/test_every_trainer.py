@@ -5,20 +5,18 @@ from pathlib import Path
 
 import pytest
 
+from nnunet_skipx.training.catalogue import single_trainers
 from tests.end_to_end.conftest import DATASET, Command
 
 pytestmark = pytest.mark.slow
 PLANS = "nnUNetDemoPlans"
+TRAINERS = [name for name in single_trainers() if name not in ("nnUNetTrainer", "nnUNetTrainerUTANet")]
+IN_2D = {"nnUNetTrainerXUNet": "_attn_gpuaug", "nnUNetTrainerMSAUNet": "_twin"}  # with these options; others in 3D
 
 
 @pytest.mark.parametrize(
     ("trainer", "configuration"),
-    [
-        ("nnUNetTrainerXUNet_attn_gpuaug_demo_1epochs", "2d"),
-        ("nnUNetTrainerUDTransNet_demo_1epochs", "3d_fullres"),
-        ("nnUNetTrainerMSAUNet_twin_demo_1epochs", "2d"),
-        ("nnUNetTrainerU2Net_demo_1epochs", "3d_fullres"),
-    ],
+    [(f"{name}{IN_2D.get(name, '')}_demo_1epochs", "2d" if name in IN_2D else "3d_fullres") for name in TRAINERS],
 )
 def test_a_trainer_needs_no_more_than_its_name(
     workplace: Path, planned: Path, command: Command, trainer: str, configuration: str

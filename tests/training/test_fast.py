@@ -13,6 +13,7 @@ from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from nnunet_skipx.architectures import NETWORKS
 from nnunet_skipx.planning.half_precision import autocast_as_on_a_gpu, run_backward
 from nnunet_skipx.planning.storages import StorageTracker
 from nnunet_skipx.planning.training_memory import _make_weights
@@ -23,7 +24,7 @@ from tests.contract import SMALL
 from tests.plan_shapes import PlanShape, dataset_json, plans
 from tests.training.small_trainer import make
 
-TRAINERS = [f"nnUNetTrainer{network}" for network in ("", "UTANet", "XUNet", "UDTransNet", "MSAUNet", "U2Net")]
+TRAINERS = [f"nnUNetTrainer{network}" for network in ("", *NETWORKS)]
 CUDA = torch.device("cuda")
 WITH_REGIONS = {"background": 0, "whole": [1, 2], "core": 2}
 WITH_IGNORED = {"background": 0, "a": 1, "b": 2, "ignore": 3}
