@@ -17,6 +17,7 @@ from torch._dynamo import OptimizedModule
 from torch.nn import functional as F
 
 from nnunet_skipx.nnunet.names import dataset_number
+from nnunet_skipx.nnunet.network_classes import require_known_networks
 from nnunet_skipx.results.atlas import dice
 
 
@@ -30,6 +31,7 @@ class TrainedFold:
     @classmethod
     def load(cls, folder: Path, fold: int, device: str, checkpoint: str) -> "TrainedFold":
         """From a model folder and nnUNet_preprocessed, with errors as of `validation_cases`."""
+        require_known_networks(json.loads((folder / "plans.json").read_text()))
         predictor = nnUNetPredictor(use_mirroring=False, device=torch.device(device), allow_tqdm=False)
         torch.backends.cudnn.benchmark = False  # the predictor turns it on; what it picks differs from call to call
         predictor.initialize_from_trained_model_folder(str(folder), (fold,), checkpoint)

@@ -12,6 +12,7 @@ import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
+from nnunet_skipx.nnunet.network_classes import require_known_networks
 from nnunet_skipx.system.variables import environment
 
 
@@ -27,7 +28,12 @@ class Setting:
 
 @contextmanager
 def throwaway_trainer(trainer_class: type[nnUNetTrainer], setting: Setting) -> Iterator[nnUNetTrainer]:
-    """A trainer whose folders exist inside only; what it prints there is dropped."""
+    """A trainer whose folders exist inside only; what it prints there is dropped.
+
+    Raises:
+        UnknownNetworkError: the plans name a class that is not imported.
+    """
+    require_known_networks(setting.plans)
     with _throwaway_folders(setting), redirect_stdout(io.StringIO()):
         yield trainer_class(
             {**setting.plans, "continue_training": False},

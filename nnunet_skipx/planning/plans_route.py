@@ -7,6 +7,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from nnunet_skipx.architectures import NETWORKS
 from nnunet_skipx.nnunet.names import STOCK_NETWORKS
+from nnunet_skipx.nnunet.network_classes import require_known_networks
 from nnunet_skipx.nnunet.planned import plans_file
 from nnunet_skipx.system.files import write_json
 
@@ -22,6 +23,7 @@ def write_plans(dataset: str, architecture: str, plans: str = "nnUNetPlans") -> 
         raise ValueError(f"there is no network {architecture!r}; there are: {', '.join(NETWORKS)}")
     source = plans_file(dataset, plans)
     content = json.loads(source.read_text())
+    require_known_networks(content)
     manager = PlansManager(content)
     content["plans_name"] = f"nnUNet{architecture}{plans.removeprefix('nnUNet')}"
     for name, configuration in content["configurations"].items():

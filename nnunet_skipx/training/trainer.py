@@ -12,6 +12,7 @@ from torch import nn
 
 from nnunet_skipx.architectures import SkipUNet, U2Net
 from nnunet_skipx.nnunet.names import STOCK_NETWORKS
+from nnunet_skipx.nnunet.network_classes import require_known_parts
 from nnunet_skipx.nnunet.wrappers import unwrap
 from nnunet_skipx.system.files import draft_of
 from nnunet_skipx.training.preflight import preflight
@@ -93,12 +94,14 @@ class SkipTrainer(nnUNetTrainer):
         """What builds the network of a configuration with further arguments."""
         from_plan = {key: configuration.configuration[key] for key in cls.architecture.plan_arguments}
         planned_kwargs = {**configuration.network_arch_init_kwargs, **from_plan}
+        imported = configuration.network_arch_init_kwargs_req_import
+        require_known_parts(planned_kwargs, imported, "the plans' architecture")
 
         def build(kwargs: Mapping[str, Any], deep_supervision: bool = False) -> nn.Module:
             return get_network_from_plans(
                 f"{cls.architecture.__module__}.{cls.architecture.__name__}",
                 {**planned_kwargs, **kwargs},
-                configuration.network_arch_init_kwargs_req_import,
+                imported,
                 channels,
                 heads,
                 allow_init=False,  # our networks initialise themselves

@@ -11,6 +11,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from nnunet_skipx.architectures import U2Net
 from nnunet_skipx.nnunet.names import ModelName
+from nnunet_skipx.nnunet.network_classes import require_known_networks
 from nnunet_skipx.nnunet.trainer_name import TrainerName
 from nnunet_skipx.nnunet.wrappers import unwrap
 from nnunet_skipx.system.files import write_bytes
@@ -80,6 +81,7 @@ def domain_weights(checkpoint: dict[str, Any], dataset: str) -> dict[str, torch.
 def domain_network(checkpoint: dict[str, Any], dataset: str) -> U2Net:
     """A domain's network with its weights, as nnU-Net builds it for prediction."""
     domain, configuration = checkpoint["init_args"]["domains"][dataset], checkpoint["init_args"]["configuration"]
+    require_known_networks(domain["plans"])
     plans = PlansManager(domain["plans"])
     manager = plans.get_configuration(configuration)
     network: Any = trainer_class(domain["trainer"]).build_network_architecture(
