@@ -1,5 +1,6 @@
 """Cells as one array of Slurm jobs, through submitit. What is done is read from the disk: accounting may be off."""
 
+import shlex
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,7 @@ from submitit.helpers import DelayedSubmission
 from nnunet_skipx.bench.cell import WORK_FOLDER, Cell
 from nnunet_skipx.bench.slots import Slot
 from nnunet_skipx.bench.train_cell import TrainingOrder
+from nnunet_skipx.system.interpreter import python
 
 # submitit asks for a requeue this long before Slurm ends the job
 SIGNAL_SECONDS = 90
@@ -101,7 +103,7 @@ def submit(cells: Sequence[Cell], options: SlurmOptions, npz: bool) -> str:
         raise FileNotFoundError("there is no srun here: run this on a login node of the cluster, or without --slurm")
     folder = Path(cells[0].results) / WORK_FOLDER / "slurm"
     slot = Slot("cuda") if options.gpus else Slot("cpu", threads=options.cpus)
-    executor = SlurmExecutor(folder, max_num_timeout=MOST_TURNS)
+    executor = SlurmExecutor(folder, max_num_timeout=MOST_TURNS, python=shlex.join(python()))
     executor.update_parameters(
         job_name="skipx_bench",
         time=options.time,

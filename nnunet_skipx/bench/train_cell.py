@@ -19,6 +19,7 @@ from nnunetv2.run.run_training import run_training
 from nnunet_skipx.bench.cell import Cell
 from nnunet_skipx.discovery import append_to_environment
 from nnunet_skipx.nnunet.checkpoints import DamagedCheckpointError, read_checkpoint
+from nnunet_skipx.system.interpreter import python
 
 BUSY = os.EX_TEMPFAIL  # exit status: another process trains this cell
 
@@ -44,7 +45,7 @@ class TrainingOrder:
 
     def command(self) -> list[str]:
         """The command line of the process."""
-        return [sys.executable, "-m", "nnunet_skipx.bench.train_cell", self.to_json()]
+        return python("-m", "nnunet_skipx.bench.train_cell", self.to_json())
 
 
 def train_cell(order: TrainingOrder) -> int:

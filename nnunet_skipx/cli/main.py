@@ -18,6 +18,8 @@ from nnunet_skipx.cli.profile import add_profile_parser
 from nnunet_skipx.cli.report import add_report_parser
 from nnunet_skipx.cli.universal import add_universal_parser
 from nnunet_skipx.discovery import append_to_environment
+from nnunet_skipx.system.interpreter import SAFE_PATH
+from nnunet_skipx.system.variables import environment
 
 COMMANDS = [
     add_environment_parsers,
@@ -52,7 +54,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.function is not doctor_command:  # the doctor looks at what plain nnUNetv2_* commands see
         append_to_environment()
     try:
-        return int(args.function(args))
+        with environment({SAFE_PATH: "1"}):
+            return int(args.function(args))
     except (ValueError, OSError, RuntimeError) as error:
         print(f"skipx {args.command}: {error}", file=sys.stderr)
         return 2

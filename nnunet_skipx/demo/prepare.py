@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from nnunet_skipx.datasets.recipe import FOLDS, Options
 from nnunet_skipx.demo.workspace import Workspace
 from nnunet_skipx.nnunet.names import dataset_number
 from nnunet_skipx.system.files import last_lines, write_json
+from nnunet_skipx.system.interpreter import python
 
 PLANS = "nnUNetDemoPlans"
 NARROWING = 4  # the demo's networks are a quarter as wide as planned
@@ -62,7 +62,7 @@ def plan_and_preprocess(workspace: Workspace, dataset: str) -> None:
     """Run nnU-Net's own command on 3d_fullres; its output goes to a log."""
     log = workspace.logs / "plan_and_preprocess.log"
     entry = "from nnunetv2.experiment_planning.plan_and_preprocess_entrypoints import plan_and_preprocess_entry as main"
-    command = [sys.executable, "-c", f"{entry}; main()", "-d", str(dataset_number(dataset)), "-c", "3d_fullres"]
+    command = python("-c", f"{entry}; main()", "-d", str(dataset_number(dataset)), "-c", "3d_fullres")
     command += ["-np", str(workers()), "-npfp", str(workers())]
     with log.open("w") as output:
         environment = workspace.planning_environment()

@@ -20,6 +20,7 @@ from typing import Any
 
 from nnunet_skipx.discovery import EXT_VARIABLE, append_to_environment, ext_path
 from nnunet_skipx.environment.startup_hook import is_enabled
+from nnunet_skipx.system.interpreter import python
 
 OK, WARN, FAIL = "OK", "WARN", "FAIL"
 
@@ -202,7 +203,7 @@ def ask_probe() -> dict[str, Any]:
     """Run `probe` in a subprocess; `{"died": why}` if it gave no answer."""
     # a bad worker count has its own check and would only make nnU-Net's imports fail as well
     environment = {key: value for key, value in os.environ.items() if key != WORKERS_VARIABLE}
-    command = [sys.executable, "-c", "from nnunet_skipx.environment.doctor import probe; probe()"]
+    command = python("-c", "from nnunet_skipx.environment.doctor import probe; probe()")
     run = subprocess.run(command, env=environment, capture_output=True, text=True, errors="replace", check=False)
     if run.returncode == 0:
         return dict(json.loads(run.stdout.splitlines()[-1]))

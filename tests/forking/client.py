@@ -1,7 +1,7 @@
 """Has the server run a program and acts as if it were that program: its output, its exit status, its signals.
 
-`client.py NAME ARGUMENTS...` runs the console script NAME; `client.py -m MODULE ...` and `-c CODE ...` run what Python
-would. Standard library only: it must start in a few milliseconds.
+`client.py NAME ARGUMENTS...` runs the console script NAME; `client.py -m MODULE ...` and `-c CODE ...`, also behind -P,
+run what Python would. Standard library only: it must start in a few milliseconds.
 """
 
 import contextlib

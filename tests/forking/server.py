@@ -106,15 +106,19 @@ def run(request: dict[str, Any]) -> None:
     if name in PROGRAMS:
         sys.argv = [name, *arguments]
         sys.exit(PROGRAMS[name].load()())
+    safely = name == "-P"
+    if safely:
+        name, *arguments = arguments
     what, *arguments = arguments
     sys.argv = [name, *arguments]
     if name == "-m":
-        sys.path.insert(0, os.getcwd())
+        if not safely:
+            sys.path.insert(0, os.getcwd())
         runpy.run_module(what, run_name="__main__", alter_sys=True)
     elif name == "-c":
         exec(what, {"__name__": "__main__"})
     else:
-        raise ValueError(f"{name!r} is neither a console script nor -m nor -c")
+        raise ValueError(f"{name!r} is neither a console script nor -m nor -c, behind -P or not")
 
 
 def status_of(request: dict[str, Any]) -> int:
