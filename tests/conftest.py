@@ -12,7 +12,7 @@ from nnunet_skipx.discovery import EXT_VARIABLE, ext_path
 from tests.forking.fixture import ForkServer, fork_server
 
 # nnU-Net reads it while it is imported: its pools have one process instead of eight, each of which imports everything.
-os.environ["nnUNet_def_n_proc"] = "1"
+os.environ.update(nnUNet_def_n_proc="1")
 torch.set_num_threads(1)
 # No deadline: a busy machine is not a slow function. `make test-long` tries many more examples.
 for name, examples in {"suite": 25, "long": 500}.items():

@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from nnunet_skipx.nnunet.json_files import read_debug, read_mean_dice
 from nnunet_skipx.results.training_log import read_training_log
 
 WORK_FOLDER = "skipx_bench"  # in nnUNet_results: logs and locks, nothing that a result depends on
@@ -74,10 +75,10 @@ class Cell:
     def is_done(self) -> bool:
         """Whether nnU-Net's validation has written its whole summary."""
         try:
-            summary = json.loads((self.folder / "validation" / "summary.json").read_text())
-        except (FileNotFoundError, json.JSONDecodeError):
+            read_mean_dice(self.folder / "validation" / "summary.json")
+        except (FileNotFoundError, ValueError):
             return False  # not there yet, or cut off by a kill: the cell runs again
-        return "foreground_mean" in summary
+        return True
 
     def progress(self) -> Progress:
         """How far the training is, from nnU-Net's own files."""
@@ -95,8 +96,8 @@ class Cell:
     def _epochs(self) -> int | None:
         """Epochs that the trainer will run, as nnU-Net noted them at its start."""
         try:
-            return int(json.loads((self.folder / "debug.json").read_text())["num_epochs"])
-        except (FileNotFoundError, json.JSONDecodeError, KeyError):
+            return int(read_debug(self.folder / "debug.json")["num_epochs"])
+        except (FileNotFoundError, ValueError, KeyError):
             return None
 
     def to_json(self) -> str:

@@ -1,6 +1,5 @@
 """What a run shows while it trains: a table that renews itself in a terminal, lines elsewhere."""
 
-import json
 import time
 
 from rich.console import Console, Group
@@ -10,6 +9,7 @@ from rich.text import Text
 
 from nnunet_skipx.bench.cell import Cell, Progress
 from nnunet_skipx.bench.local import Run
+from nnunet_skipx.nnunet.json_files import read_mean_dice
 
 SECONDS_BETWEEN_LOOKS = 2.0
 
@@ -99,5 +99,4 @@ def clock(seconds: float) -> str:
 
 def mean_dice(cell: Cell) -> str:
     """The validation's mean Dice over foreground classes, as nnU-Net wrote it."""
-    summary = json.loads((cell.folder / "validation" / "summary.json").read_text())
-    return f"Dice {summary['foreground_mean']['Dice']:.4f}"
+    return f"Dice {read_mean_dice(cell.folder / 'validation' / 'summary.json'):.4f}"

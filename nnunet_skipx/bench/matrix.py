@@ -1,6 +1,5 @@
 """The matrix of a comparison, in nnU-Net's own letters, and the cells that it spans."""
 
-import json
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nnunet_skipx.bench.cell import Cell
+from nnunet_skipx.nnunet.json_files import read_splits
 from nnunet_skipx.nnunet.planned import plans_file, preprocessed_folder
 from nnunet_skipx.nnunet.search import find_trainer
 
@@ -139,7 +139,7 @@ def _planned(dataset: str, plans: str, matrix: Matrix) -> tuple[str, str, tuple[
     for configuration in matrix.configurations:
         preprocessed_folder(dataset, plans, configuration)
     splits = path.with_name("splits_final.json")
-    count = len(json.loads(splits.read_text())) if splits.is_file() else 5  # nnU-Net makes five where there are none
+    count = len(read_splits(splits)) if splits.is_file() else 5  # nnU-Net makes five where there are none
     if wrong := [fold for fold in matrix.folds if fold not in range(count)]:
         raise ValueError(f"{name} has no fold {wrong[0]}: it has the folds 0 to {count - 1}")
     return name, plans, matrix.folds or tuple(range(count))

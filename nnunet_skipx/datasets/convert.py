@@ -2,7 +2,6 @@
 
 import functools
 import hashlib
-import json
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -15,7 +14,9 @@ from nnunet_skipx.datasets.destination import SPLITS_FILE, destination, publish,
 from nnunet_skipx.datasets.parallel import in_parallel
 from nnunet_skipx.datasets.protocol import KEY, Protocol, fold_digest
 from nnunet_skipx.datasets.recipe import Case, Options, Recipe, Record
+from nnunet_skipx.nnunet.json_files import read_dataset_json, read_provenance
 from nnunet_skipx.system.files import write_json
+from nnunet_skipx.system.json_files import read_json, record
 
 PROVENANCE_FILE = "provenance.json"
 CHUNK_BYTES = 1 << 20
@@ -78,7 +79,7 @@ def write_case(case: Case, folder: Path, ending: str) -> Record:
 def describe(recipe: Recipe, protocol: Protocol, folder: Path) -> None:
     """dataset.json, with the protocol; keys that nnU-Net's converter wrote stay."""
     path = folder / "dataset.json"
-    content: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
+    content: dict[str, Any] = read_json(path, record({})) if path.is_file() else {}
     content |= {
         "name": recipe.name,
         **recipe.about,
@@ -110,7 +111,7 @@ def is_converted(recipe: Recipe, folder: Path) -> bool:
     """Whether a data set's folder holds exactly this: the same source files, labels and channels, and every case."""
     if not ((folder / PROVENANCE_FILE).is_file() and (folder / "dataset.json").is_file()):
         return False
-    description = json.loads((folder / "dataset.json").read_text())
+    description = read_dataset_json(folder / "dataset.json")
     if (description["channel_names"], description["labels"]) != (dict(recipe.channel_names), dict(recipe.labels)):
         return False
     channels = len(recipe.channel_names) if recipe.file_ending == ".nii.gz" else 1
@@ -122,7 +123,7 @@ def is_converted(recipe: Recipe, folder: Path) -> bool:
     ]
     if not all((folder / name).is_file() for name in written):
         return False
-    files: dict[str, str] = json.loads((folder / PROVENANCE_FILE).read_text())["files"]
+    files = read_provenance(folder / PROVENANCE_FILE).get("files")
     sources = [*recipe.also_read, *(path for case in recipe.cases for path in case.sources)]
     return files == relative_to(recipe.source, {path: sha256_of(path) for path in sources})
 

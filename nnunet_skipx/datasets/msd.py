@@ -21,7 +21,7 @@ from nnunet_skipx.datasets.volumes import (
     relabelled,
     require_same_size,
 )
-from nnunet_skipx.system.files import read_json
+from nnunet_skipx.system.json_files import read_json, record
 from nnunet_skipx.system.variables import environment
 
 SUFFIX = ".nii.gz"
@@ -128,7 +128,7 @@ def read_description(source: Path) -> dict[str, Any]:
     path = source / "dataset.json"
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing: copy it from the unpacked MSD archive")
-    description: dict[str, Any] = read_json(path, dict)
+    description: dict[str, Any] = read_json(path, record({}), "restore the original file")
     for key, kind in KEYS.items():
         if not isinstance(description.get(key), kind):
             raise ValueError(f'{path} has no usable "{key}" (a {kind.__name__} is needed): restore the original file')

@@ -1,6 +1,5 @@
 """From a task folder in the Decathlon's layout to preprocessed data, folds and the demo's small plans."""
 
-import json
 import os
 import subprocess
 from pathlib import Path
@@ -12,6 +11,7 @@ from nnunet_skipx.datasets.download import fetch_msd_task
 from nnunet_skipx.datasets.phantom import write_phantom
 from nnunet_skipx.datasets.recipe import FOLDS, Options
 from nnunet_skipx.demo.workspace import Workspace
+from nnunet_skipx.nnunet.json_files import read_plans
 from nnunet_skipx.nnunet.names import dataset_number
 from nnunet_skipx.system.files import last_lines, write_json
 from nnunet_skipx.system.interpreter import python
@@ -54,7 +54,7 @@ def prepare(workspace: Workspace, source: Path) -> tuple[str, str]:
         print("Planning and preprocessing with nnUNetv2_plan_and_preprocess")
         plan_and_preprocess(workspace, name)
         write_json(plans_file, small_plans(workspace.preprocessed / name / "nnUNetPlans.json"))  # last: marks all done
-    configurations = json.loads(plans_file.read_text())["configurations"]
+    configurations = read_plans(plans_file)["configurations"]
     return name, "3d_fullres" if "3d_fullres" in configurations else "2d"
 
 
@@ -78,7 +78,7 @@ def workers() -> int:
 
 def small_plans(planned: Path) -> dict[str, Any]:
     """nnU-Net's plans with a quarter of the features per stage; everything else stays as planned."""
-    plans: dict[str, Any] = json.loads(planned.read_text())
+    plans = read_plans(planned)
     plans["plans_name"] = PLANS
     for configuration in plans["configurations"].values():
         if "architecture" in configuration:

@@ -1,6 +1,5 @@
 """`skipx demo`: data -> nnU-Net raw -> plans -> five folds x trainers -> a table and a report, on the CPU."""
 
-import json
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from nnunet_skipx.bench.slots import Slot, cpu_slots
 from nnunet_skipx.datasets.recipe import FOLDS
 from nnunet_skipx.demo.prepare import NARROWING, PLANS, prepare, task_folder
 from nnunet_skipx.demo.workspace import Workspace
+from nnunet_skipx.nnunet.json_files import read_dataset_json, read_splits
 from nnunet_skipx.nnunet.trainer_name import BASELINE
 from nnunet_skipx.report.comparison import Comparison
 from nnunet_skipx.report.page import report_parts, terminal_text, write_report
@@ -112,8 +112,8 @@ def check_arguments(trainers: Sequence[str], folds: Sequence[int]) -> None:
 def demo_comparison(workspace: Workspace, dataset: str, cells: Sequence[Cell]) -> Comparison:
     """Everything the report needs, read from the disk."""
     preprocessed = workspace.preprocessed / dataset
-    dataset_json = json.loads((preprocessed / "dataset.json").read_text())
-    splits = json.loads((preprocessed / "splits_final.json").read_text())
+    dataset_json = read_dataset_json(preprocessed / "dataset.json")
+    splits = read_splits(preprocessed / "splits_final.json")
     folds = sorted({cell.fold for cell in cells})
     models = {cell.trainer: cell.folder.parent for cell in cells}
     atlas = atlas_table(preprocessed / "gt_segmentations", splits, folds, dataset_json, dataset)

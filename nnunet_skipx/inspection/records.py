@@ -1,6 +1,5 @@
 """What `skipx inspect` found in a model folder, as tables."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +8,23 @@ from typing import Any
 import pandas as pd
 
 from nnunet_skipx.statistics.means import Interval, mean_interval
+from nnunet_skipx.system.json_files import either, integer, list_of, name, null, number, object_of, read_json, record
 
 FILE_NAME = "skipx_inspect.json"
 KINDS = ("zeroed", "other")  # what a skip was replaced by: 0, or another case's
+DICE = either(null, number(0, 1))
+MATRIX = list_of(list_of(number(-1e30, 1e30)))
+FOUND = record(
+    {
+        "cases": object_of(
+            record({"intact": DICE, **dict.fromkeys(KINDS, either(null, list_of(DICE)))}), keys=name, fewest=1
+        ),
+        "routing": object_of(MATRIX),
+        "attention": object_of(MATRIX),
+        "gates": object_of(record({"spread": either(null, number(0, 1e30))})),
+        "pairs": list_of(integer(0, 10**6)),
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -64,23 +77,18 @@ def read_inspection(model_folder: Path, folds: Sequence[int]) -> Inspection | No
 
 def read_fold(fold: int, path: Path) -> Inspection:
     """The tables of one fold, with the attention of every layer; ValueError as `read_inspection`."""
-    try:
-        content = json.loads(path.read_text())
-        cases = content["cases"].items()
-        intact = [(fold, case, dice["intact"]) for case, dice in cases]
-        losses = [row for case, dice in cases for row in loss_rows(fold, case, dice)]
-        routing = [
-            (fold, case, gate, expert, weight)
-            for case, gates in content["routing"].items()
-            for gate, expert, weight in entries(gates)
-        ]
-        attention = [cell for shares in content["attention"].values() for cell in entries(shares)]
-        gates = [(fold, name, found["spread"]) for name, found in content["gates"].items()]
-        pairs = [(fold, gate, number) for gate, number in enumerate(content["pairs"])]
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ValueError(
-            f"{path} is no file of skipx inspect ({type(error).__name__}: {error}): delete it, and inspect again"
-        ) from error
+    content = read_json(path, FOUND, "inspect this fold again")
+    cases = content["cases"].items()
+    intact = [(fold, case, dice["intact"]) for case, dice in cases]
+    losses = [row for case, dice in cases for row in loss_rows(fold, case, dice)]
+    routing = [
+        (fold, case, gate, expert, weight)
+        for case, gates in content["routing"].items()
+        for gate, expert, weight in entries(gates)
+    ]
+    attention = [cell for shares in content["attention"].values() for cell in entries(shares)]
+    gates = [(fold, name, found["spread"]) for name, found in content["gates"].items()]
+    pairs = [(fold, gate, number) for gate, number in enumerate(content["pairs"])]
     return Inspection(
         table(intact, "fold", "case", "dice"),
         table(losses, "fold", "case", "skip", "kind", "lost"),

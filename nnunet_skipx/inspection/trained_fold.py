@@ -1,6 +1,5 @@
 """A trained fold as nnU-Net left it: its network in nnU-Net's predictor, and the cases that it is validated on."""
 
-import json
 import math
 import os
 from collections.abc import Sequence
@@ -16,9 +15,11 @@ from nnunetv2.utilities.label_handling.label_handling import LabelManager
 from torch._dynamo import OptimizedModule
 from torch.nn import functional as F
 
+from nnunet_skipx.nnunet.json_files import FROM_TRAINING, read_plans, read_splits
 from nnunet_skipx.nnunet.names import dataset_number
 from nnunet_skipx.nnunet.network_classes import require_known_networks
 from nnunet_skipx.results.atlas import dice
+from nnunet_skipx.results.summary import read_summary
 
 
 @dataclass(frozen=True)
@@ -31,13 +32,13 @@ class TrainedFold:
     @classmethod
     def load(cls, folder: Path, fold: int, device: str, checkpoint: str) -> "TrainedFold":
         """From a model folder and nnUNet_preprocessed, with errors as of `validation_cases`."""
-        require_known_networks(json.loads((folder / "plans.json").read_text()))
+        require_known_networks(read_plans(folder / "plans.json", FROM_TRAINING))
         predictor = nnUNetPredictor(use_mirroring=False, device=torch.device(device), allow_tqdm=False)
         torch.backends.cudnn.benchmark = False  # the predictor turns it on; what it picks differs from call to call
         predictor.initialize_from_trained_model_folder(str(folder), (fold,), checkpoint)
         if isinstance(predictor.network, OptimizedModule):  # it would be compiled once more for every cut
             predictor.network = predictor.network._orig_mod
-        return cls(predictor, validation_cases(predictor, fold))
+        return cls(predictor, validation_cases(predictor, folder, fold))
 
     @property
     def network(self) -> torch.nn.Module:
@@ -86,12 +87,13 @@ def mean_dice(logits: torch.Tensor, reference: np.ndarray, labels: LabelManager)
     return float(np.mean(known)) if known else math.nan
 
 
-def validation_cases(predictor: nnUNetPredictor, fold: int) -> nnUNetBaseDataset:
-    """nnU-Net's preprocessed validation cases of a fold.
+def validation_cases(predictor: nnUNetPredictor, model: Path, fold: int) -> nnUNetBaseDataset:
+    """nnU-Net's preprocessed validation cases of a fold of a model folder.
 
     Raises:
         FileNotFoundError: no splits or no preprocessed data.
-        ValueError: a configuration that needs another's predictions, or a fold that the splits do not have.
+        ValueError: a configuration that needs another's predictions, a fold that the splits do not have, or one that
+            was validated on other cases than theirs.
     """
     plans, configuration = predictor.plans_manager, predictor.configuration_manager
     if configuration.previous_stage_name is not None:
@@ -102,7 +104,10 @@ def validation_cases(predictor: nnUNetPredictor, fold: int) -> nnUNetBaseDataset
     if not nnUNet_preprocessed.is_set():
         raise FileNotFoundError("nnUNet_preprocessed is not set: export nnUNet_preprocessed=/path/to/preprocessed")
     base = Path(os.fspath(nnUNet_preprocessed)) / plans.dataset_name
-    folder, cases = base / configuration.data_identifier, split_cases(base / "splits_final.json", fold)
+    summary = model / f"fold_{fold}" / "validation" / "summary.json"
+    validated = validated_cases(summary, predictor.dataset_json["file_ending"])
+    cases = split_cases(base / "splits_final.json", fold, validated)
+    folder = base / configuration.data_identifier
     if absent := [case for case in cases if not (folder / f"{case}.pkl").is_file()]:
         raise FileNotFoundError(
             f"{len(absent)} of the {len(cases)} validation cases of fold {fold} are not in {folder}, for example "
@@ -112,15 +117,32 @@ def validation_cases(predictor: nnUNetPredictor, fold: int) -> nnUNetBaseDataset
     return infer_dataset_class(str(folder))(str(folder), cases)
 
 
-def split_cases(splits_file: Path, fold: int) -> list[str]:
-    """The validation cases of a fold, with errors as of `validation_cases`."""
+def validated_cases(summary: Path, file_ending: str) -> list[str] | None:
+    """The cases that nnU-Net validated a fold on; None where it has not."""
+    if not summary.is_file():
+        return None
+    return sorted(read_summary(summary, file_ending, "validate the fold again with nnUNetv2_train ... --val"))
+
+
+def split_cases(splits_file: Path, fold: int, validated: list[str] | None = None) -> list[str]:
+    """The validation cases of a fold, as they were `validated` where it was; errors as of `validation_cases`."""
+    cure = "copy the file that the training used"
     if not splits_file.is_file():
-        raise FileNotFoundError(f"{splits_file} is missing: copy it from where the model was trained")
-    splits = json.loads(splits_file.read_text())
+        if validated is not None:
+            return validated
+        raise FileNotFoundError(f"{splits_file} is missing: {cure}")
+    splits = read_splits(splits_file)
     if fold >= len(splits):
+        if validated is not None:
+            return validated  # of a fold beyond the splits nnU-Net draws the cases at random
         raise ValueError(
-            f"{splits_file} has {len(splits)} folds, so it does not tell what fold {fold} was validated on: copy the "
-            "file that the training used, or name other folds with -f"
+            f"{splits_file} has {len(splits)} folds, so it does not tell what fold {fold} was validated on: {cure}, or "
+            "name other folds with -f"
         )
-    cases: list[str] = splits[fold]["val"]
+    cases = splits[fold]["val"]
+    if validated is not None and (different := sorted({*validated} ^ {*cases})):
+        raise ValueError(
+            f"fold {fold} was validated on other cases than {splits_file} has ({len(different)} differ, such as "
+            f"{different[0]}), so it may have been trained on some of those: {cure}"
+        )
     return cases

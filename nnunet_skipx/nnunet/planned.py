@@ -1,11 +1,12 @@
 """What nnU-Net has planned for a data set, read from nnUNet_preprocessed."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from nnunetv2.paths import nnUNet_preprocessed
 from nnunetv2.utilities.dataset_name_id_conversion import maybe_convert_to_dataset_name
+
+from nnunet_skipx.nnunet.json_files import read_dataset_json, read_domains, read_plans
 
 DOMAINS_FILE = "domains.json"  # beside the plans of a universal run, whose cases are those of other data sets
 
@@ -47,7 +48,7 @@ def read_planned(dataset: str, plans: str) -> tuple[dict[str, Any], dict[str, An
     beside = path.with_name("dataset.json")
     if not beside.is_file():
         raise FileNotFoundError(f"{beside} does not exist: run nnUNetv2_plan_and_preprocess -d {dataset} again")
-    return json.loads(path.read_text()), json.loads(beside.read_text())
+    return read_plans(path), read_dataset_json(beside)
 
 
 def preprocessed_folder(dataset: str, plans: str, configuration: str) -> Path:
@@ -58,7 +59,7 @@ def preprocessed_folder(dataset: str, plans: str, configuration: str) -> Path:
         FileNotFoundError: nothing is preprocessed, or as `plans_file` raises it.
     """
     path = plans_file(dataset, plans)
-    content = json.loads(path.read_text())
+    content = read_plans(path)
     if configuration not in content["configurations"]:
         raise ValueError(
             f"{plans} of {path.parent.name} have no configuration {configuration!r}; they have: "
@@ -78,7 +79,7 @@ def preprocessed_folder(dataset: str, plans: str, configuration: str) -> Path:
 def domains_in(folder: Path) -> list[str]:
     """The data sets of the universal run that a folder (preprocessed, or a model's) belongs to; none for others."""
     path = folder / DOMAINS_FILE
-    return list(json.loads(path.read_text())["fingerprints"]) if path.is_file() else []
+    return list(read_domains(path)["fingerprints"]) if path.is_file() else []
 
 
 def _data_identifier(configurations: dict[str, Any], configuration: str) -> str:

@@ -1,11 +1,11 @@
 """Plans files that name one of our networks, for use with the stock nnUNetTrainer."""
 
-import json
 from pathlib import Path
 
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from nnunet_skipx.architectures import NETWORKS
+from nnunet_skipx.nnunet.json_files import read_plans
 from nnunet_skipx.nnunet.names import STOCK_NETWORKS
 from nnunet_skipx.nnunet.network_classes import require_known_networks
 from nnunet_skipx.nnunet.planned import plans_file
@@ -22,7 +22,7 @@ def write_plans(dataset: str, architecture: str, plans: str = "nnUNetPlans") -> 
     if architecture not in NETWORKS:
         raise ValueError(f"there is no network {architecture!r}; there are: {', '.join(NETWORKS)}")
     source = plans_file(dataset, plans)
-    content = json.loads(source.read_text())
+    content = read_plans(source)
     require_known_networks(content)
     manager = PlansManager(content)
     content["plans_name"] = f"nnUNet{architecture}{plans.removeprefix('nnUNet')}"

@@ -1,7 +1,6 @@
 """`skipx plan --vram`: plans for one of our networks whose training fits a GPU."""
 
 import io
-import json
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -11,6 +10,7 @@ from nnunetv2.paths import nnUNet_preprocessed, nnUNet_raw
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from nnunet_skipx.architectures import NETWORKS
+from nnunet_skipx.nnunet.json_files import read_dataset_json, read_fingerprint, read_plans
 from nnunet_skipx.nnunet.planned import preprocessed_folder, read_planned
 from nnunet_skipx.nnunet.throwaway import Setting
 from nnunet_skipx.planning.networks import STOCK, trainer_of
@@ -88,7 +88,7 @@ def predicted_memory(architecture: str, plans: dict[str, Any], dataset_json: dic
 def missing_data(dataset: str, path: Path) -> list[str]:
     """One sentence, with the command, per configuration of the plans of which nothing is preprocessed."""
     missing = []
-    for name, configuration in json.loads(path.read_text())["configurations"].items():
+    for name, configuration in read_plans(path)["configurations"].items():
         if "inherits_from" in configuration:
             continue  # it has the data of another one
         try:
@@ -116,6 +116,8 @@ def _check_sources(name: str, dataset: str, plans: str, source: dict[str, Any]) 
         raise FileNotFoundError(
             f"{fingerprint / 'dataset_fingerprint.json'} does not exist: run nnUNetv2_extract_fingerprint -d {dataset}"
         )
+    read_dataset_json(raw / "dataset.json", "restore the file")  # nnU-Net's planner reads both
+    read_fingerprint(fingerprint / "dataset_fingerprint.json", f"run nnUNetv2_extract_fingerprint -d {dataset} again")
 
 
 def _fitting_plans(

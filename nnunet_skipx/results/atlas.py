@@ -16,7 +16,8 @@ from nnunetv2.evaluation.evaluate_predictions import compute_tp_fp_fn_tn, region
 from nnunetv2.imageio.reader_writer_registry import determine_reader_writer_from_dataset_json
 from torch.nn import functional as F
 
-from nnunet_skipx.results.collect import COLUMNS, LabelKey, label_names
+from nnunet_skipx.results.collect import COLUMNS, label_names
+from nnunet_skipx.results.summary import LabelKey
 
 ATLAS = "atlas (no network)"
 

@@ -9,7 +9,7 @@ from monai.metrics.surface_dice import compute_surface_dice
 from nnunetv2.evaluation.evaluate_predictions import compute_tp_fp_fn_tn, region_or_label_to_mask
 from scipy import ndimage
 
-from nnunet_skipx.results.collect import LabelKey
+from nnunet_skipx.results.summary import LabelKey
 
 OVERLAP = ("Dice", "IoU", "volume error")
 BOUNDARY = ("NSD", "HD95")

@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from batchgenerators.utilities.file_and_folder_operations import load_json
-from nnunetv2.evaluation.evaluate_predictions import load_summary_json
 
+from nnunet_skipx.nnunet.json_files import FROM_TRAINING
+from nnunet_skipx.nnunet.json_files import read_dataset_json as read_description
 from nnunet_skipx.nnunet.names import ModelName
 from nnunet_skipx.results.dice import DiceRule, nnunet_dice
+from nnunet_skipx.results.summary import LabelKey, Scores, read_summary
 
 COLUMNS = (
     "dataset",
@@ -24,7 +25,6 @@ COLUMNS = (
     "metric",
     "value",
 )
-LabelKey = int | tuple[int, ...]
 
 
 def collect(model_folders: Sequence[Path], folds: Sequence[int]) -> pd.DataFrame:
@@ -51,27 +51,22 @@ def collect_fold(
     dataset_json = read_dataset_json(model_folder)
     names = label_names(dataset_json)
     path = model_folder / f"fold_{fold}" / "validation" / "summary.json"
-    cure = f"nnUNetv2_train {model_folder.parent.name} {configuration} {fold} -tr {trainer} -p {plans} --c"
+    command = f"nnUNetv2_train {model_folder.parent.name} {configuration} {fold} -tr {trainer} -p {plans}"
     if not path.is_file():
-        raise FileNotFoundError(f"{path} is missing: fold {fold} is not validated yet. Finish it with: {cure}")
+        raise FileNotFoundError(f"{path} is missing: fold {fold} is not validated yet. Finish it with: {command} --c")
     cell = (model_folder.parent.name, row or trainer, trainer, plans, configuration, replicate, fold)
     rows = [
-        (*cell, case, _label_name(names, key, path), "Dice", dice)
-        for case, key, dice in _read_summary(path, dataset_json["file_ending"], cure, dice_rule)
+        (*cell, case, names[key], "Dice", dice_rule(metrics))
+        for case, scores in _read(path, dataset_json, f"validate the fold again: {command} --val").items()
+        for key, metrics in scores.items()
     ]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def read_dataset_json(model_folder: Path) -> dict[str, Any]:
-    """The dataset.json that nnU-Net copied into the model folder; FileNotFoundError where there is none."""
-    path = model_folder / "dataset.json"
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"{path} is missing: nnU-Net writes it when training starts. Check the folder's name, "
-            "or copy the file from nnUNet_raw of this data set."
-        )
-    content: dict[str, Any] = load_json(str(path))
-    return content
+    """The dataset.json that nnU-Net copied into the model folder; errors as `read_json` raises them."""
+    cure = f"nnU-Net writes it when training starts; {FROM_TRAINING}, or from nnUNet_raw of this data set"
+    return read_description(model_folder / "dataset.json", cure)
 
 
 def label_names(dataset_json: dict[str, Any]) -> dict[LabelKey, str]:
@@ -82,28 +77,18 @@ def label_names(dataset_json: dict[str, Any]) -> dict[LabelKey, str]:
     }
 
 
-def _label_name(names: dict[LabelKey, str], key: LabelKey, path: Path) -> str:
-    if key not in names:
+def _read(path: Path, dataset_json: dict[str, Any], cure: str) -> dict[str, Scores]:
+    """The summary, if it scores every foreground label of dataset.json and nothing else."""
+    names, found = label_names(dataset_json), read_summary(path, dataset_json["file_ending"], cure)
+    scored = set(next(iter(found.values())))
+    if unknown := scored - names.keys():
         raise ValueError(
-            f"{path} scores label {key}, which dataset.json of this model does not name (it has {names}). "
-            "The two files belong to different trainings: validate this fold again with --val."
+            f"{path} scores label {min(unknown, key=str)}, which dataset.json of this model does not name (it has "
+            f"{names}). The two files belong to different trainings: {cure}"
         )
-    return names[key]
-
-
-def _read_summary(path: Path, file_ending: str, cure: str, dice_rule: DiceRule) -> list[tuple[str, LabelKey, float]]:
-    """(case, label key, Dice) in the file's order."""
-    try:
-        cases = load_summary_json(str(path))["metric_per_case"]
-        rows = [
-            (Path(case["prediction_file"]).name.removesuffix(file_ending), key, dice_rule(metrics))
-            for case in cases
-            for key, metrics in case["metrics"].items()
-        ]
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    foreground = {key for key, name in names.items() if key not in (0, (0,)) and name != "ignore"}
+    if missing := foreground - scored:
         raise ValueError(
-            f"{path} is not a summary that nnU-Net wrote ({type(error).__name__}: {error}). Delete it, then: {cure}"
-        ) from error
-    if not rows:
-        raise ValueError(f"{path} holds no case. Delete it, then: {cure}")
-    return rows
+            f"{path} scores no label {min(missing, key=str)}, which dataset.json of this model has: {cure}"
+        )
+    return found

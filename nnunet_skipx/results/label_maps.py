@@ -23,8 +23,10 @@ from nnunet_skipx.results.collect import label_names
 from nnunet_skipx.results.dice import udtransnet_dice
 from nnunet_skipx.results.study import replicate_number
 from nnunet_skipx.system.files import write_json
+from nnunet_skipx.system.json_files import number, object_of, read_json
 
 MOST_PROCESSES = 8  # a case may need gigabytes
+KNOWN = object_of(object_of(number(-1e300, 1e300, or_nan=True), fewest=1))
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,9 @@ def label_map_metrics(
     jobs = find_jobs(models, table, references, dataset_json["file_ending"])
     settings = json.dumps([dataset_json["labels"], dataset_json.get("regions_class_order"), asdict(wanted)])
     keys, problems = _keys(jobs, settings)
-    known: dict[str, dict[str, float]] = json.loads(cache.read_text()) if cache.is_file() else {}
+    known: dict[str, dict[str, float]] = {}
+    if cache.is_file():
+        known = read_json(cache, KNOWN, "delete it, and what it holds is measured again")
     missing = list({key: job for job, key in keys.items() if key not in known}.values())
     cache.parent.mkdir(parents=True, exist_ok=True)
     try:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from nnunet_skipx.nnunet.json_files import read_debug
 from nnunet_skipx.nnunet.names import ModelName
 from nnunet_skipx.nnunet.trainer_name import TrainerName
 
@@ -66,9 +67,9 @@ def _noted(path: Path) -> tuple[dict[str, str], str]:
     if not path.is_file():
         return {}, ""
     try:
-        return json.loads(path.read_text()), ""
-    except json.JSONDecodeError as error:
-        return {}, f"{path.parent.name}/{path.name} is broken ({error})"
+        return read_debug(path), ""
+    except ValueError as error:
+        return {}, f"broken: {error}"
 
 
 def _joined(noted: dict[str, str], between: str, *names: str) -> str:

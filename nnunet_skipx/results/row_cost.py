@@ -1,6 +1,5 @@
 """What a row of a report cost: counted from its plans, read from its logs, measured by `skipx profile`."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,12 +7,24 @@ from typing import Any
 
 import numpy as np
 
+from nnunet_skipx.nnunet.json_files import FROM_TRAINING, read_plans
 from nnunet_skipx.nnunet.names import ModelName
 from nnunet_skipx.nnunet.search import find_trainer
 from nnunet_skipx.profiling.cost import Cost, network_cost
+from nnunet_skipx.results.collect import read_dataset_json
 from nnunet_skipx.results.training_log import TrainingLog
+from nnunet_skipx.system.json_files import either, list_of, null, number, read_json, record, text
 
 SECONDS_PER_HOUR = 3600
+MEGABYTES = either(null, number(0, 1e12))
+PROFILE = record(
+    {
+        "header": record({"dataset": text, "plans": text, "configuration": text}),
+        "trainers": list_of(
+            record({"trainer": text}, {"training_memory_mb": MEGABYTES, "inference_memory_mb": MEGABYTES})
+        ),
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -71,9 +82,9 @@ def counted(folder: Path) -> Cost | str:
     plans = folder / "plans.json"
     if not plans.is_file():
         return f"The network of {folder.name} is not counted: it has no plans.json."
-    dataset_json = json.loads((folder / "dataset.json").read_text())
+    dataset_json = read_dataset_json(folder)
     try:
-        return network_cost(trainer, json.loads(plans.read_text()), configuration, dataset_json)
+        return network_cost(trainer, read_plans(plans, FROM_TRAINING), configuration, dataset_json)
     except (ValueError, ImportError, RuntimeError) as error:  # mostly of another environment
         return f"The network of {folder.name} is not counted: {error}"
 
@@ -103,9 +114,5 @@ def profiled(folder: Path, profiles: Sequence[Mapping[str, Any]]) -> Mapping[str
 
 def read_profile(path: Path) -> dict[str, Any]:
     """What `skipx profile --json` printed into a file; ValueError for anything else."""
-    try:
-        content: dict[str, Any] = json.loads(path.read_text())
-        _ = content["header"]["dataset"], [row["trainer"] for row in content["trainers"]]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is no profile: write one with skipx profile … --json > {path.name}") from error
+    content: dict[str, Any] = read_json(path, PROFILE, f"write one with skipx profile … --json > {path.name}")
     return content

@@ -1,6 +1,5 @@
 """What a report compares: model folders of one data set, complete and comparable, or a refusal that says why not."""
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from nnunet_skipx.datasets.protocol import Protocol
+from nnunet_skipx.nnunet.json_files import FROM_TRAINING, read_plans
 from nnunet_skipx.nnunet.names import ModelName
 from nnunet_skipx.results.collect import collect_fold, label_names, read_dataset_json
 from nnunet_skipx.results.dice import DiceRule, nnunet_dice
@@ -167,7 +167,7 @@ def require_same_cases(table: pd.DataFrame) -> None:
 def plan_differences(models: Models) -> tuple[str, ...]:
     """A remark for each model whose plans differ from those of the first, with the entries that do."""
     files = {name: folders[0] / "plans.json" for name, folders in models.items()}
-    plans = {name: _flat(json.loads(path.read_text())) for name, path in files.items() if path.is_file()}
+    plans = {name: _flat(read_plans(path, FROM_TRAINING)) for name, path in files.items() if path.is_file()}
     remarks = []
     for name in list(plans)[1:]:
         first = next(iter(plans))

@@ -43,17 +43,6 @@ def write_json(path: Path, content: object) -> None:
     write_text(path, json.dumps(content, indent=4))
 
 
-def read_json(path: Path, kind: type) -> Any:
-    """The content of a JSON file; ValueError where it is none, or not of this kind (dict, list)."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:  # JSONDecodeError and UnicodeDecodeError
-        raise ValueError(f"{path} is not valid JSON ({error}): restore the file") from error
-    if not isinstance(content, kind):
-        raise ValueError(f"{path} holds a JSON {type(content).__name__}, expected a {kind.__name__}: restore the file")
-    return content
-
-
 def last_lines(log: Path, count: int = 8) -> str:
     """The last lines of a log file, indented."""
     lines = log.read_text(errors="replace").strip().splitlines()[-count:]

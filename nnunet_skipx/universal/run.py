@@ -1,12 +1,12 @@
 """A universal run on the disk: a data set of its own, whose `domains.json` says which data sets take part."""
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from nnunetv2.paths import nnUNet_preprocessed
 
+from nnunet_skipx.nnunet.json_files import read_domains
 from nnunet_skipx.nnunet.names import dataset_number
 from nnunet_skipx.nnunet.planned import DOMAINS_FILE
 from nnunet_skipx.universal.domains import PlannedDomain, read_domain
@@ -67,13 +67,8 @@ def read_run(dataset: str) -> UniversalRun:
             f"{dataset} is an ordinary data set, and a universal trainer needs several: put them together with "
             "`skipx universal create -d 4 5 --id 500`, then train data set 500"
         )
-    try:
-        return UniversalRun(**json.loads(path.read_text()))
-    except (json.JSONDecodeError, TypeError) as error:
-        raise ValueError(
-            f"{path} is damaged ({error}): remove {path.parent} and create the run again, with the same "
-            "data sets in the same order"
-        ) from error
+    content = read_domains(path)
+    return UniversalRun(**{field.name: content[field.name] for field in fields(UniversalRun)})
 
 
 def key(dataset: str) -> str:

@@ -1,7 +1,6 @@
 """One training over several data sets: a stock trainer per domain, one optimiser, shared mixing convolutions."""
 
 import io
-import json
 import shutil
 import time
 from contextlib import redirect_stdout
@@ -16,6 +15,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager
 from torch import nn
 
 from nnunet_skipx.architectures import U2Net
+from nnunet_skipx.nnunet.json_files import read_mean_dice
 from nnunet_skipx.nnunet.names import dataset_number
 from nnunet_skipx.nnunet.planned import DOMAINS_FILE
 from nnunet_skipx.nnunet.trainer_name import TrainerName
@@ -256,8 +256,7 @@ class UniversalTrainer(SkipTrainer):
             self.print_to_log_file(f"Validating {dataset} into {part.output_folder}")
             part.perform_actual_validation(save_probabilities)
             if self.local_rank == 0:
-                summary = json.loads((Path(part.output_folder) / "validation" / "summary.json").read_text())
-                means[dataset] = summary["foreground_mean"]["Dice"]
+                means[dataset] = read_mean_dice(Path(part.output_folder) / "validation" / "summary.json")
                 self.print_to_log_file(f"Mean Validation Dice of {dataset}: {means[dataset]}")
         if self.local_rank == 0:
             folder = Path(self.output_folder) / "validation"

@@ -29,7 +29,8 @@ def planned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     }
     (folder / "nnUNetPlans_3d_fullres").mkdir(parents=True)
     (folder / "nnUNetPlans_3d_fullres" / "case.pkl").touch()
-    (folder / "nnUNetPlans.json").write_text(json.dumps({"configurations": configurations}))
+    plans = {"dataset_name": folder.name, "plans_name": "nnUNetPlans", "configurations": configurations}
+    (folder / "nnUNetPlans.json").write_text(json.dumps(plans))
     (folder / "splits_final.json").write_text(json.dumps([{"train": ["a"], "val": ["b"]}] * 2))
     return tmp_path / "nnUNet_results"
 

@@ -196,7 +196,7 @@ BAD_INPUT: dict[str, tuple[Callable[[Path], object], str]] = {
     "no dataset.json": (lambda t: (t / "dataset.json").unlink(), r"dataset\.json is missing"),
     "broken JSON": (lambda t: cut(t / "dataset.json", 0.5), r"dataset\.json is not valid JSON .*restore"),
     "binary JSON": (lambda t: (t / "dataset.json").write_bytes(b"\xff\xfe\x81"), r"dataset\.json is not valid JSON"),
-    "a list as JSON": (lambda t: (t / "dataset.json").write_text("[]"), r"holds a JSON list"),
+    "a list as JSON": (lambda t: (t / "dataset.json").write_text("[]"), r"the file is .*, expected an object"),
     "no modality": (lambda t: remove_key(t, "modality"), r'no usable "modality"'),
     "no test list": (lambda t: remove_key(t, "test"), r'no usable "test"'),
     "labels as a list": (lambda t: edit(t, labels=["background"]), r'no usable "labels"'),

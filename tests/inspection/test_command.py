@@ -238,11 +238,37 @@ def test_mistakes_name_the_path_and_the_cure(small: Workplace, monkeypatch: pyte
     write_json(small.base / "splits_final.json", FOLDS[:1])
     refused(ValueError, "splits_final.json has 1 folds, so it does not tell what fold 1 .* -f", folds=[1])
     (small.base / "splits_final.json").unlink()
-    refused(FileNotFoundError, "splits_final.json is missing: copy it")
+    refused(FileNotFoundError, "splits_final.json is missing: copy the file")
     monkeypatch.delenv("nnUNet_preprocessed")
     refused(FileNotFoundError, "export nnUNet_preprocessed=")
     (model / "dataset.json").unlink()
     refused(FileNotFoundError, "dataset.json is missing")
+
+
+def validated(model: Path, fold: int, cases: list[str]) -> None:
+    """nnU-Net's summary of a validation on these cases, with as much in it as is read."""
+    metrics = {"1": {"Dice": 0.5}, "2": {"Dice": float("nan")}}
+    entries = [{"prediction_file": f"somewhere/{case}.nii.gz", "metrics": metrics} for case in cases]
+    path = model / f"fold_{fold}" / "validation" / "summary.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps({"metric_per_case": entries}))
+
+
+def test_the_cases_that_a_fold_was_validated_on_are_inspected(small: Workplace) -> None:
+    model = small.model("nnUNetTrainer")
+    validated(model, 1, ["case_b", "case_a"])
+    (small.base / "splits_final.json").unlink()
+    inspect_model(model, [1], "cpu", CHECKPOINT)
+    assert list(found(model, 1)["cases"]) == ["case_a", "case_b"]
+
+
+def test_splits_that_changed_since_the_training_are_refused(small: Workplace) -> None:
+    model = small.model("nnUNetTrainer")
+    validated(model, 0, CASES[:1])
+    with pytest.raises(ValueError, match=r"fold 0 .* other cases than .*splits_final.json .*such as case_b.*: copy"):
+        inspect_model(model, [0], "cpu", CHECKPOINT)
+    validated(model, 1, FOLDS[1]["val"])
+    inspect_model(model, [1], "cpu", CHECKPOINT)
 
 
 def test_a_cascade_is_refused(small: Workplace) -> None:

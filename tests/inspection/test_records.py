@@ -122,7 +122,7 @@ def test_networks_without_gates_and_attention_have_empty_tables(tmp_path: Path) 
 @pytest.mark.parametrize("wrong", ["", "[]", "{}", '{"cases": {"a": 1}, "routing": {}, "attention": {}}'])
 def test_another_file_is_refused_with_its_path(wrong: str, tmp_path: Path) -> None:
     write(tmp_path, 2, wrong)
-    with pytest.raises(ValueError, match=rf"fold_2/{FILE_NAME} is no file of skipx inspect.*inspect again"):
+    with pytest.raises(ValueError, match=rf"fold_2/{FILE_NAME}.*: inspect this fold again"):
         read_inspection(tmp_path, [2])
 
 
@@ -131,5 +131,5 @@ def test_a_file_of_the_kind_before_is_refused_too(tmp_path: Path) -> None:
     old = {key: value for key, value in content().items() if key not in ("gates", "pairs")}
     old["cases"] = {"a": {"intact": 0.875, "zeroed": [0.5, 0.75], "mean": [0.75, 1.0]}}
     write(tmp_path, 0, old)
-    with pytest.raises(ValueError, match=r"is no file of skipx inspect.*delete it, and inspect again"):
+    with pytest.raises(ValueError, match=r"cases.a.other is missing, expected .*: inspect this fold again"):
         read_inspection(tmp_path, [0])

@@ -100,7 +100,7 @@ def test_a_fold_without_summary_is_named_with_the_command_that_makes_it(copied_m
 def test_a_broken_summary_is_named_with_its_cure(copied_model: Path, content: str) -> None:
     path = copied_model / "fold_0" / "validation" / "summary.json"
     path.write_text(content)
-    with pytest.raises(ValueError, match=r"summary\.json.*Delete it, then: nnUNetv2_train"):
+    with pytest.raises(ValueError, match=rf"{path}.*: validate the fold again: nnUNetv2_train .* --val$"):
         collect_fold(copied_model, 0)
 
 

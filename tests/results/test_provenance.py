@@ -144,7 +144,7 @@ def test_a_broken_file_is_named_and_the_rest_remains(tmp_path: Path) -> None:
     path.write_text(path.read_text()[:50])
     found = provenance(folder, [0])
     assert set(found) == {"augmentation", "steps", "plans", "command", "remark"}
-    assert found["remark"].startswith("fold_0/debug.json is broken")
+    assert found["remark"].startswith("broken: ") and "fold_0/debug.json is not valid JSON" in found["remark"]
 
 
 def test_the_name_of_the_gpu_is_preferred_over_the_device(tmp_path: Path) -> None:

@@ -216,12 +216,12 @@ NO_PROFILES = [
 def test_a_file_that_is_no_profile_is_named_with_the_command_that_makes_one(tmp_path: Path, content: str) -> None:
     path = tmp_path / "mine.json"
     path.write_text(content)
-    with pytest.raises(ValueError, match=rf"{path} is no profile: .*skipx profile .*--json > mine\.json"):
+    with pytest.raises(ValueError, match=rf"{path}.*: write one with skipx profile .*--json > mine\.json"):
         read_profile(path)
 
 
 def test_a_file_that_is_no_text_is_named_too(tmp_path: Path) -> None:
     path = tmp_path / "mine.json"
     path.write_bytes(b"\x80\x81\xff")
-    with pytest.raises(ValueError, match=f"{path} is no profile"):
+    with pytest.raises(ValueError, match=f"{path} is not valid JSON"):
         read_profile(path)

@@ -211,7 +211,7 @@ def test_damaged_files_are_named(run: Path) -> None:
     with pytest.raises(ValueError, match=r"checkpoint_final\.pth cannot be read .*train its fold with --c"):
         extract(500)
     (run / "domains.json").write_text('{"dataset": "Dataset5')
-    with pytest.raises(ValueError, match=r"domains\.json is damaged .*create the run again"):
+    with pytest.raises(ValueError, match=r"domains\.json is not valid JSON .*have a copy"):
         make_trainer(run, UNIVERSAL)
 
 

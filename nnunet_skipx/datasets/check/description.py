@@ -13,7 +13,7 @@ from nnunet_skipx.datasets.check.files import listed_cases
 from nnunet_skipx.datasets.check.records import CaseFiles, Labels, RawDataset
 from nnunet_skipx.datasets.check.words import Finding, problem
 from nnunet_skipx.datasets.destination import RAW, folder_of
-from nnunet_skipx.system.files import read_json
+from nnunet_skipx.system.json_files import read_json, record
 
 TRIED = 5  # images that choose the reader where several fit, as the first may be broken
 
@@ -38,7 +38,7 @@ def read_dataset(folder: Path) -> tuple[RawDataset, list[Finding]]:
     path = folder / "dataset.json"
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing: nnU-Net cannot use the data set without it")
-    description = read_json(path, dict)
+    description = read_json(path, record({}))
     channels = description.get("channel_names", description.get("modality"))
     for key, value, kind in (
         ("labels", description.get("labels"), dict),

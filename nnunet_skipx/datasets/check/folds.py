@@ -12,7 +12,8 @@ from nnunet_skipx.datasets.convert import PROVENANCE_FILE
 from nnunet_skipx.datasets.destination import SPLITS_FILE
 from nnunet_skipx.datasets.protocol import fold_digest, protocol_in
 from nnunet_skipx.datasets.recipe import Splits
-from nnunet_skipx.system.files import read_json
+from nnunet_skipx.nnunet.json_files import SPLITS, read_provenance
+from nnunet_skipx.system.json_files import read_json
 
 KIND = "Folds"
 PATIENTS_UNKNOWN = (
@@ -26,11 +27,7 @@ def read_splits(path: Path) -> Splits | None:
     """The folds that nnU-Net will use; None where it will draw its own, ValueError where the file is none."""
     if not path.is_file():
         return None
-    splits: Splits = read_json(path, list)
-    for fold in splits:
-        parts = [fold.get(part) for part in ("train", "val")] if isinstance(fold, dict) else [None]
-        if not all(isinstance(names, list) and all(isinstance(name, str) for name in names) for names in parts):
-            raise ValueError(f'{path} has a fold that is not {{"train": [case, ...], "val": [case, ...]}}: restore it')
+    splits: Splits = read_json(path, SPLITS)
     return splits
 
 
@@ -51,8 +48,8 @@ def patients_by_pattern(cases: Sequence[str], pattern: str) -> Patients:
 
 def patients_in(provenance: Path) -> Patients:
     """What `skipx convert` wrote down; ValueError for a file that is none."""
-    known = read_json(provenance, dict).get("patients") if provenance.is_file() else None
-    return {case: str(patient) for case, patient in known.items()} if isinstance(known, dict) else {}
+    known: Patients = read_provenance(provenance).get("patients", {}) if provenance.is_file() else {}
+    return known
 
 
 def split_findings(splits: Splits, cases: Sequence[str]) -> Iterator[Finding]:

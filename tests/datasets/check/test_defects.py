@@ -205,11 +205,11 @@ PROBLEMS: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "a splits_final.json of something else": (
         lambda: splits_file().write_text('[{"train": 5}]'),
-        r"splits_final.json has a fold that is not .*: restore",
+        r"splits_final.json: \\[0\\]\\.train is 5, expected a list: restore",
     ),
     "a broken provenance.json": (
         lambda: (raw() / "provenance.json").write_text("[]"),
-        r"provenance.json holds a JSON list, expected a dict",
+        r"provenance.json: the file is \[\], expected an object",
     ),
     "folds other than the protocol's": (
         lambda: describe(skipx_protocol=protocol_of([SPLITS[0], *SPLITS[:0:-1]])),
