@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nnunet_skipx.datasets.titles import DATASETS
+from nnunet_skipx.system.escaping import terminal
 
 
 def add_convert_parser(commands: Any) -> None:
@@ -72,7 +73,7 @@ def convert_command(args: argparse.Namespace) -> int:
     recipe = CONVERTERS[args.name].read(args.source, options)
     made = convert(recipe, args.number, options, args.overwrite, processes_of(args))
     for note in made.notes:
-        print(f"note: {note}")
+        print(terminal(f"note: {note}"))
     print(f"wrote {made.folder}\nprotocol: {made.protocol.name}, {folds_text(len(made.protocol.folds))}")
     print(f"Go on with\n    skipx data check -d {args.number}\n    nnUNetv2_plan_and_preprocess -d {args.number}")
     return 0

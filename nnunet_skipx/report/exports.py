@@ -10,6 +10,7 @@ import pandas as pd
 
 from nnunet_skipx.report.comparison import Comparison
 from nnunet_skipx.report.page import consensus_of, remarks, result_tables
+from nnunet_skipx.system import escaping
 from nnunet_skipx.system.files import finite, write_bytes, write_text
 
 
@@ -19,13 +20,13 @@ def write_exports(comparisons: Sequence[Comparison], folder: Path) -> list[Path]
     tables = result_tables(comparisons)
     words = [text for c in comparisons for text in (*remarks(c), *c.sentences)]
     contents = {
-        "cases.csv": table.to_csv(index=False),
-        "challenger.csv": challenger(table).to_csv(index=False),
+        "cases.csv": comma_separated(table),
+        "challenger.csv": comma_separated(challenger(table)),
         "report.json": json.dumps(finite(report_json(comparisons)), indent=2, allow_nan=False),
         "report.md": "\n\n".join(
             [
-                *(f"{caption}\n\n{markdown(shown)}" for caption, shown in tables.items()),
-                "\n".join(f"- {text}" for text in words),
+                *(f"{escaping.markdown(caption)}\n\n{markdown(shown)}" for caption, shown in tables.items()),
+                "\n".join(f"- {escaping.markdown(text)}" for text in words),
                 "",
             ]
         ),
@@ -86,11 +87,17 @@ def as_json(records: Sequence[Any]) -> list[dict[str, Any]]:
 
 def markdown(shown: pd.DataFrame) -> str:
     """A table of text in Markdown."""
-    lines = [list(map(str, shown.columns)), ["---"] * shown.shape[1], *shown.to_numpy().tolist()]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+    head, *lines = [[escaping.markdown(cell) for cell in line] for line in (shown.columns, *shown.to_numpy())]
+    return "\n".join(f"| {' | '.join(line)} |" for line in (head, ["---"] * len(head), *lines))
 
 
 def latex(caption: str, shown: pd.DataFrame) -> str:
     """A table of text in LaTeX, for \\usepackage{booktabs}."""
-    escaped = caption.replace("_", r"\_").replace("%", r"\%").replace("&", r"\&").replace("#", r"\#")
-    return str(shown.to_latex(index=False, escape=True, caption=escaped))
+    escaped = shown.map(escaping.latex).rename(columns=escaping.latex)
+    return str(escaped.to_latex(index=False, escape=False, caption=escaping.latex(caption)))
+
+
+def comma_separated(table: pd.DataFrame) -> str:
+    """A tidy table as CSV, in which no name is a formula."""
+    names = {column: table[column].map(escaping.csv) for column in table.select_dtypes(["object", "string"])}
+    return str(table.assign(**names).to_csv(index=False))

@@ -14,6 +14,7 @@ from nnunet_skipx.report.comparison import Comparison
 from nnunet_skipx.report.sections import Section, sections
 from nnunet_skipx.report.tables import consensus_table, result_table, terminal_table
 from nnunet_skipx.statistics.ranking import Consensus, consensus
+from nnunet_skipx.system.escaping import terminal_lines
 from nnunet_skipx.system.files import write_text
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -88,7 +89,7 @@ def terminal_text(comparisons: Sequence[Comparison]) -> str:
         blocks += [c.protocol, "", terminal_table(c).to_string(index=False), "", *c.sentences, *remarks(c), ""]
     if len(comparisons) > 1:
         blocks += ["Across data sets", "", consensus_table(consensus_of(comparisons)).to_string(index=False)]
-    return "\n".join(blocks).rstrip()
+    return terminal_lines("\n".join(blocks).rstrip())
 
 
 def versions() -> dict[str, str]:

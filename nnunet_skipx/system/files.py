@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from nnunet_skipx.system.escaping import terminal
+
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Replace `path` by a file with `content` in one step; OSError if it cannot be written."""
@@ -44,9 +46,9 @@ def write_json(path: Path, content: object) -> None:
 
 
 def last_lines(log: Path, count: int = 8) -> str:
-    """The last lines of a log file, indented."""
+    """The last lines of a log file, indented, for a terminal."""
     lines = log.read_text(errors="replace").strip().splitlines()[-count:]
-    return "\n".join(f"  {line}" for line in lines)
+    return "\n".join(f"  {terminal(line)}" for line in lines)
 
 
 def finite(content: Any) -> Any:

@@ -15,7 +15,7 @@ from nnunetv2.evaluation.evaluate_predictions import compute_metrics
 from nnunetv2.imageio.simpleitk_reader_writer import SimpleITKIO
 
 from nnunet_skipx.results.case_metrics import BOUNDARY, LESIONS, OVERLAP, case_metrics
-from nnunet_skipx.results.collect import LabelKey
+from nnunet_skipx.results.summary import LabelKey
 from tests.made_up_study import write_volume
 
 LABELS: dict[LabelKey, str] = {1: "core", 2: "rim", (1, 2): "whole"}

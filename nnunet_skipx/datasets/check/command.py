@@ -29,6 +29,7 @@ from nnunet_skipx.datasets.destination import PREPROCESSED, SPLITS_FILE
 from nnunet_skipx.datasets.parallel import in_parallel
 from nnunet_skipx.datasets.protocol import protocol_in
 from nnunet_skipx.datasets.recipe import Splits
+from nnunet_skipx.system.escaping import terminal
 from nnunet_skipx.system.text_table import text_table
 
 AT_MOST = 5  # findings of one kind on the terminal; the page has all
@@ -48,7 +49,7 @@ def check_dataset(dataset: str, patient: str | None, out: Path | None, processes
         findings += case_findings(record, raw)
     findings = in_order([*findings, *findings_together(records, raw, splits)])
     rows = summary_table(records, raw)
-    print("\n".join([raw.folder.name, headline(records, raw), "", *([text_table(rows), ""] if rows else [])]))
+    print("\n".join([raw.folder.name, terminal(headline(records, raw)), "", *([text_table(rows), ""] if rows else [])]))
     print("\n".join([*terminal_lines(findings), *notes]))
     page = out or Path(f"skipx_data_{raw.folder.name}.html")
     write_page(page, raw, records, findings, notes, rows)
@@ -103,7 +104,7 @@ def terminal_lines(findings: Sequence[Finding]) -> Iterator[str]:
     for finding in findings:
         told[finding.grade, finding.kind] += 1
         if told[finding.grade, finding.kind] <= AT_MOST:
-            yield f"{finding.grade}: {finding.text}"
+            yield terminal(f"{finding.grade}: {finding.text}")
     for (grade, kind), count in told.items():
         if count > AT_MOST:
             yield f"... and {count - AT_MOST} more of {count} {grade}s about {kind.lower()}: see the page"

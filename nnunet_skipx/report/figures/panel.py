@@ -8,6 +8,7 @@ from typing import Literal
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from PIL import Image
 
 # Okabe and Ito's palette: told apart with every kind of colour blindness. Yellow is left out: too pale on white.
@@ -38,6 +39,8 @@ def new_figure(height_inches: float, rows: int = 1, columns: int = 1) -> tuple[F
 def data_uri(figure: Figure, kind: Literal["svg", "png"] = "svg") -> str:
     """The figure as a data URI, equal for equal content: no date, no random ids."""
     buffer = io.BytesIO()
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)  # a name with dollar signs is no formula
     with matplotlib.rc_context({"svg.hashsalt": "skipx"}):
         figure.savefig(buffer, format=kind, dpi=160, metadata={"Date": None} if kind == "svg" else None)
     if kind == "png":
