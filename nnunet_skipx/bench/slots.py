@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from nnunet_skipx.discovery import append_to_environment
+from nnunet_skipx.nnunet.names import is_number
 
 MOST_CPU_JOBS = 4
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -59,7 +60,7 @@ def gpu_slots(gpus: Sequence[str]) -> list[Slot]:
         ValueError: a GPU that torch does not see, or one named twice.
     """
     count = torch.cuda.device_count()
-    if wrong := [gpu for gpu in gpus if not gpu.isdigit() or int(gpu) >= count]:
+    if wrong := [gpu for gpu in gpus if not is_number(gpu) or int(gpu) >= count]:
         seen = f"sees {count} (0 to {count - 1})" if count else "sees none: add -device cpu, or run `skipx doctor`"
         raise ValueError(f"there is no GPU {wrong[0]!r}: torch {seen}")
     if len(set(gpus)) < len(gpus):

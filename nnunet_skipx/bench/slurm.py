@@ -15,6 +15,7 @@ from submitit.helpers import DelayedSubmission
 from nnunet_skipx.bench.cell import WORK_FOLDER, Cell
 from nnunet_skipx.bench.slots import Slot
 from nnunet_skipx.bench.train_cell import TrainingOrder
+from nnunet_skipx.nnunet.names import is_number
 from nnunet_skipx.system.interpreter import python
 
 # submitit asks for a requeue this long before Slurm ends the job
@@ -61,7 +62,7 @@ def slurm_options(words: Sequence[str]) -> SlurmOptions:
     known: dict[str, Any] = {"partition": given.pop("partition", None)}
     for name in NUMBERS & given.keys():
         value = given.pop(name)
-        if not value.isdigit():
+        if not is_number(value):
             raise ValueError(f"--slurm {name}={value}: give a whole number ({NUMBER_WORDS[name]})")
         known[name] = int(value)
     return SlurmOptions(**known, extra=given)

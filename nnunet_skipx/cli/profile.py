@@ -69,6 +69,7 @@ def profile_command(args: argparse.Namespace) -> int:
 def profile_dataloading(
     args: argparse.Namespace, plans: dict[str, Any], dataset_json: dict[str, Any], device: str
 ) -> int:
+    from nnunet_skipx.nnunet.names import is_number
     from nnunet_skipx.nnunet.planned import preprocessed_folder
     from nnunet_skipx.profiling.dataloading import ITERATIONS, dataloading, dataloading_text
     from nnunet_skipx.profiling.loading_run import LoadingSetting
@@ -76,7 +77,7 @@ def profile_dataloading(
     if args.runs is not None:
         raise ValueError("--runs is not for --dataloading: give --iterations")
     fold = args.fold or "0"
-    if fold != "all" and not fold.isdigit():
+    if fold != "all" and not is_number(fold):
         raise ValueError(f"-f {fold} is no fold: give 0 to 4, or all")
     preprocessed_folder(args.dataset, args.plans, args.configuration)  # says what is missing
     iterations = ITERATIONS[device] if args.iterations is None else args.iterations

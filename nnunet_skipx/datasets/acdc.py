@@ -9,6 +9,7 @@ import numpy as np
 from nnunet_skipx.datasets.recipe import Case, Options, Part, Recipe, Splits
 from nnunet_skipx.datasets.source import find_folder, listing, require_folder, require_keys
 from nnunet_skipx.datasets.volumes import write_volume
+from nnunet_skipx.nnunet.names import is_number
 
 LABELS = {"background": 0, "right ventricle": 1, "myocardium": 2, "left ventricle": 3}
 TRAINING = tuple(f"{number:03d}" for number in range(1, 101))
@@ -90,7 +91,7 @@ def frame_numbers(info: Path) -> tuple[int, ...]:
     matches = [re.fullmatch(r"\s*(\w+)\s*:\s*(\S+)\s*", line) for line in lines]
     content = {match[1]: match[2] for match in matches if match}
     for phase in PHASES:
-        if not content.get(phase, "").isdigit():
+        if not is_number(content.get(phase, "")):
             raise ValueError(f"{info} has no frame for {phase}, expected a line such as {phase}: 1")
     frames = tuple(int(content[phase]) for phase in PHASES)
     if len(set(frames)) < len(frames):

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
-from nnunetv2.utilities.dataset_name_id_conversion import find_candidate_datasets
 
 from nnunet_skipx.datasets.recipe import Splits
+from nnunet_skipx.nnunet.names import MOST_IDS, mistaken_for
 from nnunet_skipx.system.files import write_json
 
 RAW, PREPROCESSED, RESULTS = VARIABLES = ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results")
@@ -36,19 +36,15 @@ def destination(name: str, number: int, overwrite: bool) -> Destination:
 
     `overwrite` allows to replace raw and preprocessed data of the same name, never to leave results of the old.
     """
-    if not 0 <= number <= 999:
-        raise ValueError(f"data set id {number} (for {name}) is not within 0 to 999: choose another id")
+    if not 0 <= number < MOST_IDS:
+        raise ValueError(f"data set id {number} (for {name}) is not within 0 to {MOST_IDS - 1}: choose another id")
     full_name = f"Dataset{number:03d}_{name}"
     raw, preprocessed = folder_of(RAW) / full_name, folder_of(PREPROCESSED) / full_name
     results = folder_of(RESULTS) / full_name if os.environ.get(RESULTS) else None
-    others = [other for other in find_candidate_datasets(number) if other != full_name]
-    taken = [
-        folder
-        for variable in VARIABLES
-        if os.environ.get(variable)
-        for other in others
-        if (folder := folder_of(variable) / other).is_dir()
-    ]
+    folders = [folder_of(variable) for variable in VARIABLES if os.environ.get(variable)]
+    there = [path for folder in folders for path in folder.glob("Dataset*")]
+    others = {*mistaken_for(number, [path.name for path in there])} - {full_name}
+    taken = sorted(path for path in there if path.name in others and path.is_dir())
     if taken:
         raise ValueError(
             f"data set id {number} is taken by {', '.join(map(str, taken))}: choose another id or remove that folder"
@@ -57,10 +53,12 @@ def destination(name: str, number: int, overwrite: bool) -> Destination:
         raise ValueError(
             f"{results} holds results of the data set {number} as it was: choose another id, or move them away"
         )
-    there = [path for path in (raw, preprocessed) if path.is_dir() and {p.name for p in path.iterdir()} - {SPLITS_FILE}]
-    if there and not overwrite:
+    written = [
+        path for path in (raw, preprocessed) if path.is_dir() and {p.name for p in path.iterdir()} - {SPLITS_FILE}
+    ]
+    if written and not overwrite:
         raise ValueError(
-            f"data set id {number} is taken by {', '.join(map(str, there))}: choose another id, or "
+            f"data set id {number} is taken by {', '.join(map(str, written))}: choose another id, or "
             "replace raw and preprocessed data with --overwrite"
         )
     return Destination(full_name, raw, preprocessed)

@@ -9,6 +9,8 @@ from pathlib import Path
 import requests
 from tqdm import tqdm
 
+from nnunet_skipx.nnunet.names import is_number
+
 CHUNK_BYTES = 1 << 18
 TIMEOUT_SECONDS = 30
 PARTIAL_CONTENT, RANGE_NOT_SATISFIABLE = 206, 416
@@ -53,7 +55,7 @@ def msd_task(name: str | None) -> str:
     from monai.apps.datasets import DecathlonDataset  # takes seconds
 
     tasks = list(DecathlonDataset.resource)
-    number = f"Task{int(name):02d}_" if name and name.isdigit() else name
+    number = f"Task{int(name):02d}_" if name and is_number(name) else name
     found = [task for task in tasks if number and (task == number or task.startswith(number))]
     if len(found) != 1:
         raise ValueError(f"{name} is no MSD task: give one of {', '.join(tasks)}, or its number")

@@ -14,6 +14,7 @@ from tqdm import tqdm
 from nnunet_skipx.inspection.ablation import Observation, observed, skip_of_another, skip_zeroed
 from nnunet_skipx.inspection.records import KINDS, Inspection, inspection_file, read_inspection
 from nnunet_skipx.inspection.trained_fold import TrainedFold
+from nnunet_skipx.nnunet.names import is_number
 from nnunet_skipx.statistics.text import NONE, format_interval
 from nnunet_skipx.system.files import finite, write_json
 from nnunet_skipx.system.text_table import text_table
@@ -54,7 +55,7 @@ def trained_folds(folder: Path, folds: Sequence[int] | None, checkpoint: str) ->
                 "<nnUNet_results>/DatasetXXX_Name/TRAINER__PLANS__CONFIGURATION"
             )
     numbers = [path.parent.name.removeprefix("fold_") for path in folder.glob(f"fold_*/{checkpoint}")]
-    there = sorted(int(number) for number in numbers if number.isdigit())
+    there = sorted(int(number) for number in numbers if is_number(number))
     wanted = there if folds is None else list(folds)
     if not wanted or not set(wanted) <= set(there):
         lacking = ", ".join(f"fold_{fold}" for fold in wanted if fold not in there) or "any fold"

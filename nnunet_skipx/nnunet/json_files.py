@@ -91,9 +91,6 @@ FINGERPRINT = record(
 PROVENANCE = record({}, {"files": object_of(text), "patients": object_of(text, keys=name)})
 
 
-PLANS = record(
-    {"dataset_name": name, "plans_name": name, "configurations": object_of(CONFIGURATION, keys=name, fewest=1)}
-)
 FROM_TRAINING = "copy it again from where the model was trained"
 
 
@@ -107,6 +104,12 @@ def _inherits(content: Any) -> None:
                 where = f"configurations.{chain[-1]}.inherits_from"
                 raise UnfitError(parent, "another configuration, and no circle", where)
             chain.append(parent)
+
+
+PLANS = all_of(
+    record({"dataset_name": name, "plans_name": name, "configurations": object_of(CONFIGURATION, keys=name, fewest=1)}),
+    _inherits,
+)
 
 
 def _some(folds: Any) -> None:
@@ -123,7 +126,7 @@ def read_plans(
     path: Path, cure: str = "restore the file, or plan again with nnUNetv2_plan_experiment"
 ) -> dict[str, Any]:
     """A plans file; errors as `read_json` raises them. Which classes it names is `require_known_networks`' concern."""
-    content: dict[str, Any] = read_json(path, all_of(PLANS, _inherits), cure)
+    content: dict[str, Any] = read_json(path, PLANS, cure)
     return content
 
 

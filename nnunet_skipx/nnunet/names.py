@@ -1,9 +1,45 @@
 """The names that nnU-Net gives data sets, models and networks."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+MOST_IDS = 10_000
 STOCK_NETWORKS = ("PlainConvUNet", "ResidualEncoderUNet")
+
+
+def is_number(text: str) -> bool:
+    """Whether a text is a whole number in plain digits.
+
+    >>> is_number("1235"), is_number("²"), is_number("Dataset004_Hippocampus"), is_number("")
+    (True, False, False, False)
+    """
+    return text.isascii() and text.isdigit()
+
+
+def begins_like(dataset: str) -> str:
+    """How the folder of a data set begins that is given by its id; a full name is its own.
+
+    >>> begins_like("4"), begins_like("1235"), begins_like("Dataset1235_Liver")
+    ('Dataset004_', 'Dataset1235_', 'Dataset1235_Liver')
+    """
+    return f"Dataset{int(dataset):03d}_" if is_number(dataset) else dataset
+
+
+def are_of(dataset: str, folders: Iterable[Path]) -> list[Path]:
+    """Those of the folders that an id or a full name stands for, sorted."""
+    wanted = begins_like(dataset)
+    return sorted(f for f in folders if f.name == wanted or (is_number(dataset) and f.name.startswith(wanted)))
+
+
+def mistaken_for(number: int, names: Iterable[str]) -> list[str]:
+    """The data sets that nnU-Net finds under this id, or this one under theirs: it takes `-d 123` for 1235, too.
+
+    >>> mistaken_for(123, ["Dataset123_A", "Dataset1235_B", "Dataset012_C"]), mistaken_for(1235, ["Dataset123_A"])
+    (['Dataset123_A', 'Dataset1235_B'], ['Dataset123_A'])
+    """
+    own, known = f"{number:03d}", {name: name.removeprefix("Dataset").split("_")[0] for name in names}
+    return [name for name, its in known.items() if is_number(its) and (its.startswith(own) or own.startswith(its))]
 
 
 def dataset_number(name: str) -> int:

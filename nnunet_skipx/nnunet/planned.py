@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import Any
 
 from nnunetv2.paths import nnUNet_preprocessed
-from nnunetv2.utilities.dataset_name_id_conversion import maybe_convert_to_dataset_name
 
 from nnunet_skipx.nnunet.json_files import read_dataset_json, read_domains, read_plans
+from nnunet_skipx.nnunet.names import are_of, is_number
+from nnunet_skipx.system.names import unfit_name
 
 DOMAINS_FILE = "domains.json"  # beside the plans of a universal run, whose cases are those of other data sets
 
@@ -16,22 +17,11 @@ def plans_file(dataset: str, plans: str) -> Path:
 
     Raises:
         FileNotFoundError: folders, data set or plans are missing; says what there is.
-        ValueError: neither an id nor a name.
+        ValueError: neither an id nor a name, or the id of several.
     """
     if not nnUNet_preprocessed.is_set():
         raise FileNotFoundError("nnUNet_preprocessed is not set: export nnUNet_preprocessed=/path/to/preprocessed")
-    dataset_id = int(dataset) if dataset.isdigit() else dataset
-    try:
-        name = maybe_convert_to_dataset_name(dataset_id)
-    except RuntimeError as error:
-        reason = str(error).split(". ")[0]
-        raise FileNotFoundError(
-            f"data set {dataset!r} was not found in nnUNet_preprocessed={nnUNet_preprocessed} ({reason}): "
-            "check the id, or run nnUNetv2_plan_and_preprocess first"
-        ) from error
-    except ValueError as error:
-        raise ValueError(f"{dataset!r} names no data set: give its id (4) or its name (Dataset004_Name)") from error
-    folder = Path(str(nnUNet_preprocessed)) / name
+    folder = Path(str(nnUNet_preprocessed)) / full_name(dataset)
     path: Path = folder / f"{plans}.json"
     if not path.is_file():
         existing = ", ".join(sorted(other.stem for other in folder.glob("*Plans*.json"))) or "none"
@@ -40,6 +30,31 @@ def plans_file(dataset: str, plans: str) -> Path:
             f"nnUNetv2_plan_and_preprocess -d {dataset} first"
         )
     return path
+
+
+def full_name(dataset: str) -> str:
+    """The name of a planned data set that is given by id or name; nnU-Net's own search takes 123 for 1235, too.
+
+    Raises:
+        FileNotFoundError: none in nnUNet_preprocessed has this id.
+        ValueError: several have, or it is neither an id nor a name.
+    """
+    if not is_number(dataset):
+        if unfit_name(dataset) or not dataset.startswith("Dataset"):
+            raise ValueError(f"{dataset!r} names no data set: give its id (4) or its name (Dataset004_Name)")
+        return dataset
+    preprocessed = Path(str(nnUNet_preprocessed))
+    found = are_of(dataset, preprocessed.glob("Dataset*"))
+    if not found:
+        there = ", ".join(sorted(path.name for path in preprocessed.glob("Dataset*"))) or "none"
+        raise FileNotFoundError(
+            f"data set {dataset!r} was not found in nnUNet_preprocessed={preprocessed} (there: {there}): "
+            "check the id, or run nnUNetv2_plan_and_preprocess first"
+        )
+    if len(found) > 1:
+        names = ", ".join(path.name for path in found)
+        raise ValueError(f"{preprocessed} holds several data sets {dataset}: {names}: give one of these names")
+    return found[0].name
 
 
 def read_planned(dataset: str, plans: str) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from nnunet_skipx.nnunet.names import ModelName, dataset_number
+from nnunet_skipx.nnunet.names import ModelName, are_of, dataset_number
 from nnunet_skipx.nnunet.planned import domains_in
 from nnunet_skipx.nnunet.trainer_name import BASELINE, TrainerName
 
@@ -21,8 +21,7 @@ def find_models(
         FileNotFoundError: no such data set or no such model among the results; says what there is.
         ValueError: the data set is a universal run.
     """
-    number = f"Dataset{int(dataset):03d}_" if dataset.isdigit() else dataset
-    there = sorted(path for path in results.glob("Dataset*") if path.name == dataset or path.name.startswith(number))
+    there = are_of(dataset, results.glob("Dataset*"))
     if len(there) != 1:
         known = ", ".join(sorted(path.name for path in results.glob("Dataset*"))) or "none"
         raise FileNotFoundError(f"data set {dataset!r} has no results in {results}; there are: {known}")

@@ -52,7 +52,7 @@ def shown(value: Any) -> str:
     """A value as it stands in the file, its beginning where it is long."""
     if value is _Missing:
         return "missing"
-    text = json.dumps(value)
+    text = json.dumps(value, default=repr)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 

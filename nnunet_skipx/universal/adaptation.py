@@ -5,9 +5,8 @@ from typing import Any, ClassVar, cast
 import torch
 
 from nnunet_skipx.architectures import U2Net
-from nnunet_skipx.nnunet.checkpoints import read_checkpoint
 from nnunet_skipx.training.trainer import SkipTrainer
-from nnunet_skipx.universal.checkpoint import deepest, domain_network, find_checkpoint
+from nnunet_skipx.universal.checkpoint import deepest, domain_network, find_checkpoint, read_run
 from nnunet_skipx.universal.domains import fitted_plans
 from nnunet_skipx.universal.sharing import begin_like, share, shared_parameters, shares_kernels
 
@@ -30,14 +29,14 @@ class AdaptOption(SkipTrainer):
         device: torch.device = torch.device("cuda"),  # noqa: B008
     ) -> None:
         self.source = find_checkpoint(type(self), self.number, plans["plans_name"], configuration, fold)
-        run_plans = read_checkpoint(self.source)["init_args"]["plans"]
+        run_plans = read_run(self.source)["init_args"]["plans"]
         shared = run_plans["configurations"][configuration]["architecture"]["arch_kwargs"]
         plans = fitted_plans(plans, configuration, shared, shares_kernels(self.architecture_kwargs))
         super().__init__(plans, configuration, fold, dataset_json, device)
 
     def configure_optimizers(self) -> tuple[torch.optim.Optimizer, Any]:
         """The variant's optimiser, once the shared weights are the run's and frozen."""
-        run, network = read_checkpoint(self.source), cast(U2Net, self.bare_network)
+        run, network = read_run(self.source), cast(U2Net, self.bare_network)
         begin_like(network, [domain_network(run, dataset) for dataset in run["init_args"]["domains"]])
         share(network, domain_network(run, deepest(run)).to(self.device))
         for parameter in shared_parameters(network):

@@ -16,6 +16,7 @@ from nnunet_skipx.universal.checkpoint import (
     deepest,
     domain_network,
     model_folders,
+    read_run,
     save,
 )
 from nnunet_skipx.universal.run import key
@@ -55,7 +56,7 @@ def adaptation(
     if not run.is_file():
         raise FileNotFoundError(f"{run} does not exist: train this fold of the run to its end first")
     name = preprocessed_folder(dataset, plans, configuration).parent.name
-    if name in read_checkpoint(run)["init_args"]["domains"]:
+    if name in read_run(run)["init_args"]["domains"]:
         raise ValueError(f"{name} is a domain of the universal run {number} already: `skipx universal extract` has it")
     variant = ModelName.of(models[0]).trainer.removeprefix(UNIVERSAL)
     return Adaptation(run, name, f"nnUNetTrainerU2Net{variant}_adapt{number}")
@@ -68,7 +69,7 @@ def add_domain(run: Path, adapted: Path) -> Path:
         ValueError: the adapted model's shared weights are not the run's, as after the run was trained again.
     """
     target = run.with_name(ADAPTED)
-    content, new = read_checkpoint(target if target.is_file() else run), read_checkpoint(adapted)
+    content, new = read_run(target if target.is_file() else run), read_checkpoint(adapted)
     arguments = new["init_args"]
     dataset = arguments["plans"]["dataset_name"]
     domains = content["init_args"]["domains"]

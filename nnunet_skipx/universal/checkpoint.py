@@ -10,18 +10,30 @@ from nnunetv2.utilities.label_handling.label_handling import determine_num_input
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from nnunet_skipx.architectures import U2Net
+from nnunet_skipx.nnunet.checkpoints import read_checkpoint
+from nnunet_skipx.nnunet.json_files import DATASET, PLANS
 from nnunet_skipx.nnunet.names import ModelName
 from nnunet_skipx.nnunet.network_classes import require_known_networks
 from nnunet_skipx.nnunet.trainer_name import TrainerName
 from nnunet_skipx.nnunet.wrappers import unwrap
 from nnunet_skipx.system.files import write_bytes
+from nnunet_skipx.system.json_files import UnfitError, anything, name, object_of, record
 from nnunet_skipx.training.trainer import SkipTrainer
 from nnunet_skipx.training.variants import trainer_class
-from nnunet_skipx.universal.run import key
+from nnunet_skipx.universal.run import key as domain_key
 
 UNIVERSAL = "nnUNetTrainerU2NetUniversal"
 FINAL = "checkpoint_final.pth"
 ADAPTED = "checkpoint_adapted.pth"  # the final one and the domains that were added since
+DOMAIN = record({"plans": PLANS, "dataset_json": DATASET, "trainer": name})
+RUN = record(
+    {
+        "init_args": record({"domains": object_of(DOMAIN, keys=name, fewest=1), "configuration": name}),
+        "network_weights": object_of(anything),
+        "logging": record({"domains": object_of(anything)}),
+        "inference_allowed_mirroring_axes": object_of(anything),
+    }
+)
 
 
 def model_folders(number: int, plans: str = "*", configuration: str = "*") -> list[Path]:
@@ -59,8 +71,7 @@ def find_checkpoint(trainer: type[SkipTrainer], number: int, plans: str, configu
             f"with networks as {trainer.__name__} has: train it first"
         )
     if len(found) > 1:
-        name = TrainerName.of(trainer.__name__)
-        own = [f"_{option}" for option in name.options if not option.startswith("adapt")]
+        own = [f"_{option}" for option in TrainerName.of(trainer.__name__).options if not option.startswith("adapt")]
         found = [path for path in found if ModelName.of(path.parents[1]).trainer == UNIVERSAL + "".join(own)] or found
     if len(found) > 1:
         paths = "\n".join(f"  {path}" for path in found)
@@ -73,15 +84,20 @@ def find_checkpoint(trainer: type[SkipTrainer], number: int, plans: str, configu
 
 def domain_weights(checkpoint: dict[str, Any], dataset: str) -> dict[str, torch.Tensor]:
     """The weights of a domain's network, as an ordinary checkpoint has them."""
-    prefix = f"{key(dataset)}."
+    prefix = f"{domain_key(dataset)}."
     weights = checkpoint["network_weights"]
-    return {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
+    found = {key.removeprefix(prefix): value for key, value in weights.items() if key.startswith(prefix)}
+    if not found:
+        raise ValueError(
+            f"the checkpoint holds no weights of {dataset}: it is of a time when domains had the first ten letters of "
+            "their names there; extract it with the version that trained it"
+        )
+    return found
 
 
 def domain_network(checkpoint: dict[str, Any], dataset: str) -> U2Net:
     """A domain's network with its weights, as nnU-Net builds it for prediction."""
     domain, configuration = checkpoint["init_args"]["domains"][dataset], checkpoint["init_args"]["configuration"]
-    require_known_networks(domain["plans"])
     plans = PlansManager(domain["plans"])
     manager = plans.get_configuration(configuration)
     network: Any = trainer_class(domain["trainer"]).build_network_architecture(
@@ -108,6 +124,23 @@ def deepest(checkpoint: dict[str, Any]) -> str:
         )
 
     return max(domains, key=stages)
+
+
+def read_run(path: Path) -> dict[str, Any]:
+    """A universal run's checkpoint on the CPU.
+
+    Raises:
+        DamagedCheckpointError: it cannot be read.
+        ValueError: it is that of another trainer, or what it says of its domains cannot be.
+    """
+    content = read_checkpoint(path)
+    try:
+        RUN(content)
+    except UnfitError as error:
+        raise ValueError(f"{path} is no checkpoint of a universal run ({error}): copy it again") from error
+    for domain in content["init_args"]["domains"].values():
+        require_known_networks(domain["plans"])
+    return content
 
 
 def save(checkpoint: dict[str, Any], path: Path) -> None:

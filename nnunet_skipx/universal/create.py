@@ -9,6 +9,7 @@ from typing import Any
 
 from nnunetv2.paths import nnUNet_preprocessed, nnUNet_raw, nnUNet_results
 
+from nnunet_skipx.nnunet.names import MOST_IDS, mistaken_for
 from nnunet_skipx.nnunet.planned import DOMAINS_FILE
 from nnunet_skipx.system.files import write_json
 from nnunet_skipx.system.text_table import text_table
@@ -88,12 +89,16 @@ def domain_table(domains: Sequence[PlannedDomain]) -> str:
 
 def _free_name(number: int, name: str) -> str:
     """The new data set's name, if nothing has its id yet."""
-    if not 0 < number < 1000 or not re.fullmatch(r"[A-Za-z0-9_-]+", name):
-        raise ValueError(f"--id {number} --name {name!r}: an id is 1 to 999, a name letters, digits, - and _")
+    if not 0 < number < MOST_IDS or re.fullmatch(r"[A-Za-z0-9_-]+", name) is None:
+        raise ValueError(
+            f"--id {number} --name {name!r}: an id is 1 to {MOST_IDS - 1}, a name letters, digits, - and _"
+        )
     for folder in (nnUNet_raw, nnUNet_preprocessed, nnUNet_results):
-        taken = sorted(Path(str(folder)).glob(f"Dataset{number:03d}_*")) if folder.is_set() else []
-        if taken:
-            raise ValueError(f"the id {number} is taken by {taken[0]}: choose another, or remove that folder")
+        there = sorted(path.name for path in Path(str(folder)).glob("Dataset*")) if folder.is_set() else []
+        if taken := mistaken_for(number, there):
+            raise ValueError(
+                f"the id {number} is taken by {Path(str(folder), taken[0])}: choose another, or remove that folder"
+            )
     return f"Dataset{number:03d}_{name}"
 
 

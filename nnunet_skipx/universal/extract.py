@@ -8,11 +8,12 @@ from typing import Any
 import torch
 from nnunetv2.paths import nnUNet_preprocessed, nnUNet_results
 
-from nnunet_skipx.nnunet.checkpoints import read_checkpoint
 from nnunet_skipx.nnunet.names import ModelName
+from nnunet_skipx.nnunet.trainer_name import TrainerName
 from nnunet_skipx.system.files import write_json
-from nnunet_skipx.universal.checkpoint import ADAPTED, FINAL, UNIVERSAL, domain_network, model_folders, save
+from nnunet_skipx.universal.checkpoint import ADAPTED, FINAL, UNIVERSAL, domain_network, model_folders, read_run, save
 from nnunet_skipx.universal.run import key
+from nnunet_skipx.universal.sharing import shared_parameters
 
 
 def extract(number: int, folds: Sequence[int | str] | None = None, trainer: str | None = None) -> list[Path]:
@@ -43,14 +44,17 @@ def extract(number: int, folds: Sequence[int | str] | None = None, trainer: str 
 
 
 def extract_fold(fold: Path) -> list[Path]:
-    """Write the domains of one trained fold; returns their fold folders."""
+    """Write the domains of one trained fold; returns their fold folders. What was adapted and trained there stays."""
     path = fold / ADAPTED if (fold / ADAPTED).is_file() else fold / FINAL
-    checkpoint = read_checkpoint(path)
+    checkpoint = read_run(path)
     _, plans, configuration = ModelName.of(fold.parent)
     written = []
     for dataset, domain in checkpoint["init_args"]["domains"].items():
         model = Path(str(nnUNet_results)) / dataset / f"{domain['trainer']}__{plans}__{configuration}"
         target = model / fold.name
+        if is_adapted(domain["trainer"]) and (target / FINAL).is_file():
+            print(f"left {target} as it is: that domain was trained there")
+            continue
         target.mkdir(parents=True, exist_ok=True)
         write_json(model / "plans.json", domain["plans"])
         write_json(model / "dataset.json", domain["dataset_json"])
@@ -62,14 +66,21 @@ def extract_fold(fold: Path) -> list[Path]:
     return written
 
 
+def is_adapted(trainer: str) -> bool:
+    """Whether a domain was trained for itself, on the frozen shared weights (`_adapt{N}`)."""
+    return any(option.startswith("adapt") for option in TrainerName.of(trainer).options)
+
+
 def domain_checkpoint(checkpoint: dict[str, Any], dataset: str) -> dict[str, Any]:
     """A domain's part of a universal checkpoint, as nnU-Net's trainer would have saved it (with a new optimiser)."""
     arguments, domain = checkpoint["init_args"], checkpoint["init_args"]["domains"][dataset]
     network = domain_network(checkpoint, dataset)
+    frozen = {id(p) for p in shared_parameters(network)} if is_adapted(domain["trainer"]) else set()
+    trained = [p for p in network.parameters() if id(p) not in frozen]
     return {
         **checkpoint,
         "network_weights": network.state_dict(),
-        "optimizer_state": torch.optim.SGD(network.parameters(), 1e-2).state_dict(),
+        "optimizer_state": torch.optim.SGD(trained, 1e-2).state_dict(),
         "logging": checkpoint["logging"]["domains"][key(dataset)],
         "init_args": {
             "plans": domain["plans"],

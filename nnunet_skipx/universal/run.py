@@ -72,5 +72,9 @@ def read_run(dataset: str) -> UniversalRun:
 
 
 def key(dataset: str) -> str:
-    """What a domain is called in a checkpoint: `Dataset004`."""
-    return dataset[:10]
+    """What a domain is called in a checkpoint: its full name, without dots, which torch's modules do not take.
+
+    >>> key("Dataset1235_Liver"), key("Dataset004_v1.2")
+    ('Dataset1235_Liver', 'Dataset004_v1%2E2')
+    """
+    return dataset.replace("%", "%25").replace(".", "%2E")

@@ -13,8 +13,10 @@ from nnunetv2.run.run_training import maybe_load_checkpoint
 from torch import nn
 
 from nnunet_skipx.nnunet.checkpoints import read_checkpoint as load
+from nnunet_skipx.nnunet.network_classes import UnknownNetworkError
 from nnunet_skipx.universal.add_domain import adaptation, add_domain
 from nnunet_skipx.universal.checkpoint import ADAPTED, FINAL, deepest, domain_network
+from nnunet_skipx.universal.create import create_run
 from nnunet_skipx.universal.extract import extract
 from nnunet_skipx.universal.sharing import shared_parameters
 from tests.universal.conftest import Make
@@ -144,7 +146,78 @@ def test_the_old_domains_logits_keep_every_bit_when_domains_are_added(run: Path,
     adapted.set_deep_supervision_enabled(False)
     assert torch.equal(logits(domain_network(checkpoint, "Dataset021_Made"), 21), logits(adapted.network, 21))
     assert stored(run).read_bytes() == final
+
+
+def test_a_trained_domain_is_left_alone_and_one_that_is_missing_is_written_as_it_was_trained(
+    run: Path, make_domain: Make, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(run)
+    trainer = new_domain(run, make_domain)
+    own = Path(trainer.output_folder) / FINAL
+    add_domain(stored(run), own)
+    before = own.read_bytes()
+    assert len(extract(500)) == 2
+    assert own.read_bytes() == before and f"left {own.parent} as it is" in capsys.readouterr().out
+    own.unlink()
     assert len(extract(500)) == 3
+    again = make_trainer(run.parent / "Dataset021_Made", type(trainer).__name__, resumed=True)
+    maybe_load_checkpoint(again, continue_training=True, validation_only=False)
+    assert all(torch.equal(value, weights(again)[name]) for name, value in weights(trainer).items())
+
+
+def test_data_sets_whose_ids_begin_alike_stay_apart(make_domain: Make) -> None:
+    for number in (1235, 1237):
+        make_domain(number, SHALLOW)
+    run = create_run(["1235", "1237"], 1500, configurations=["test"])
+    trainer = train(run, f"{UNIVERSAL}_demo_1epochs")
+    assert list(trainer.network) == ["Dataset1235_Made", "Dataset1237_Made"]
+    optimised = {id(p) for group in trainer.optimizer.param_groups for p in group["params"]}
+    assert all(id(p) in optimised for part in trainer.parts for p in part.bare_network.parameters())
+    first, second = (load(folder / FINAL)["network_weights"] for folder in extract(1500))
+    assert any(not torch.equal(value, second[name]) for name, value in first.items())
+    for part, extracted in zip(trainer.parts, (first, second), strict=True):
+        assert all(torch.equal(value, extracted[name]) for name, value in part.bare_network.state_dict().items())
+
+
+@pytest.mark.parametrize("name", ["../../escaped", "..", "/tmp/escaped", "a/b", "", "a\x1b[2Jb", 3])
+@pytest.mark.parametrize("what", ["a data set", "a trainer", "a plan's data set"])
+def test_no_name_in_a_checkpoint_leads_out_of_the_results(run: Path, name: object, what: str) -> None:
+    """The checkpoint of another run, as somebody could have edited it; nothing is trained for it."""
+    domain = {
+        "plans": json.loads((run.parent / "Dataset011_Made" / "nnUNetPlans.json").read_text()),
+        "dataset_json": json.loads((run.parent / "Dataset011_Made" / "dataset.json").read_text()),
+        "trainer": "nnUNetTrainerU2Net_from500",
+    }
+    if what == "a trainer":
+        domain["trainer"] = name
+    if what == "a plan's data set":
+        domain["plans"]["dataset_name"] = name
+    content = {
+        "init_args": {
+            "domains": {name if what == "a data set" else "Dataset011_Made": domain},
+            "configuration": "test",
+        },
+        "network_weights": {},
+        "logging": {"domains": {}},
+        "inference_allowed_mirroring_axes": {},
+    }
+    stored(run).parent.mkdir(parents=True)
+    torch.save(content, stored(run))
+    before = sorted(run.parents[1].rglob("*"))
+    with pytest.raises(ValueError, match=r"checkpoint_final\.pth is no checkpoint of a universal run .*expected a"):
+        extract(500)
+    assert sorted(run.parents[1].rglob("*")) == before
+
+
+def test_a_checkpoint_with_a_strange_network_is_refused(run: Path) -> None:
+    train(run, f"{UNIVERSAL}_demo_1epochs")
+    path = stored(run, trainer=f"{UNIVERSAL}_demo_1epochs")
+    content = load(path)
+    plans = content["init_args"]["domains"]["Dataset011_Made"]["plans"]
+    plans["configurations"]["test"]["architecture"]["network_class_name"] = "torch.hub.load"
+    torch.save(content, path)
+    with pytest.raises(UnknownNetworkError, match=r"torch\.hub\.load"):
+        extract(500)
 
 
 def test_an_added_domain_costs_its_own_weights_on_the_disk(run: Path, make_domain: Make) -> None:

@@ -55,8 +55,10 @@ def test_a_step_changes_the_domains_own_and_the_shared_weights_only(run: Path) -
     trainer.train_step(next(trainer.dataloader_train))
     changed = {name for name, value in trainer.network.state_dict().items() if not torch.equal(value, before[name])}
     shared = {id(p) for p in shared_parameters(trainer.parts[0].bare_network)}
-    of_second = {name for name, p in trainer.network["Dataset012"].named_parameters() if id(p) in shared}
-    assert {name for name in changed if name.startswith("Dataset012.")} <= {f"Dataset012.{name}" for name in of_second}
+    of_second = {name for name, p in trainer.network["Dataset012_Made"].named_parameters() if id(p) in shared}
+    assert {name for name in changed if name.startswith("Dataset012_Made.")} <= {
+        f"Dataset012_Made.{name}" for name in of_second
+    }
     assert any(".pointwise.weight" in name for name in changed)
     assert any("stem" in name for name in changed)
     kept = {id(p) for p in trainer.optimizer.state}
@@ -87,9 +89,9 @@ def noting(get_dataloaders: Callable, order: list[str]) -> Callable:
 def test_every_domain_has_nnunets_log_in_its_own_results_and_a_line_in_the_runs(run: Path) -> None:
     trainer = train(run)
     log = Path(trainer.log_file).read_text()
-    assert "Iterations per epoch (round_robin): Dataset011 3, Dataset012 3" in log
+    assert "Iterations per epoch (round_robin): Dataset011_Made 3, Dataset012_Made 3" in log
     for number, part in zip((11, 12), trainer.parts, strict=True):
-        assert log.count(f"Dataset{number:03d}: train_loss") == 2
+        assert log.count(f"Dataset{number:03d}_Made: train_loss") == 2
         folder = run.parents[1] / "nnUNet_results" / f"Dataset{number:03d}_Made"
         assert Path(part.output_folder) == (
             folder / "nnUNetTrainerU2Net_demo_2epochs_from500__nnUNetPlans__test" / "fold_0"
@@ -132,7 +134,7 @@ def test_a_killed_run_that_is_resumed_ends_with_the_same_weights(
     assert resumed.current_epoch == 1
     resumed.run_training()
     assert all(torch.equal(value, weights(resumed)[key]) for key, value in weights(whole).items())
-    ours, theirs = (t.logger.local_logger.domains["Dataset012"].my_fantastic_logging for t in (whole, resumed))
+    ours, theirs = (t.logger.local_logger.domains["Dataset012_Made"].my_fantastic_logging for t in (whole, resumed))
     assert ours["mean_fg_dice"] == theirs["mean_fg_dice"]
 
 

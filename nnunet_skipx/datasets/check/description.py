@@ -13,6 +13,7 @@ from nnunet_skipx.datasets.check.files import listed_cases
 from nnunet_skipx.datasets.check.records import CaseFiles, Labels, RawDataset
 from nnunet_skipx.datasets.check.words import Finding, problem
 from nnunet_skipx.datasets.destination import RAW, folder_of
+from nnunet_skipx.nnunet.names import are_of
 from nnunet_skipx.system.json_files import read_json, record
 
 TRIED = 5  # images that choose the reader where several fit, as the first may be broken
@@ -21,10 +22,7 @@ TRIED = 5  # images that choose the reader where several fit, as the first may b
 def find_dataset(dataset: str) -> Path:
     """The folder in nnUNet_raw of an id or a name; FileNotFoundError or ValueError that says what there is."""
     raw = folder_of(RAW)
-    if dataset.isdigit():
-        found = sorted(path for path in raw.glob(f"Dataset{int(dataset):03d}_*") if path.is_dir())
-    else:
-        found = [path for path in sorted(raw.glob("Dataset*")) if path.name == dataset]
+    found = are_of(dataset, (path for path in raw.glob("Dataset*") if path.is_dir()))
     if len(found) > 1:
         raise ValueError(f"{raw} holds several data sets {dataset}: {', '.join(path.name for path in found)}: give one")
     if not found:
