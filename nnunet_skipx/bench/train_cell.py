@@ -9,7 +9,6 @@ import os
 import signal
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from types import FrameType
 
 import torch
@@ -18,7 +17,7 @@ from nnunetv2.run.run_training import run_training
 
 from nnunet_skipx.bench.cell import Cell
 from nnunet_skipx.discovery import append_to_environment
-from nnunet_skipx.nnunet.checkpoints import DamagedCheckpointError, read_checkpoint
+from nnunet_skipx.nnunet.checkpoints import set_damaged_aside
 from nnunet_skipx.system.interpreter import python
 
 BUSY = os.EX_TEMPFAIL  # exit status: another process trains this cell
@@ -66,7 +65,8 @@ def _train(order: TrainingOrder) -> None:
     torch.set_num_threads(order.threads)
     append_to_environment()
     cell = order.cell
-    drop_unreadable_checkpoints(cell.folder)
+    for sentence in set_damaged_aside(cell.folder):
+        print(sentence)
     run_training(
         cell.dataset,
         cell.configuration,
@@ -77,16 +77,6 @@ def _train(order: TrainingOrder) -> None:
         continue_training=True,
         device=torch.device(order.device),
     )
-
-
-def drop_unreadable_checkpoints(folder: Path) -> None:
-    """Delete checkpoints that a kill or a full disk cut off, so that training goes on from an older one."""
-    for path in sorted(folder.glob("checkpoint_*.pth")):
-        try:
-            read_checkpoint(path)
-        except DamagedCheckpointError as error:
-            print(f"deleting this checkpoint: {error}")
-            path.unlink()
 
 
 def exit_on_terminate(number: int, frame: FrameType | None) -> None:

@@ -11,10 +11,10 @@ from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager
 from torch import nn
 
 from nnunet_skipx.architectures import SkipUNet, U2Net
+from nnunet_skipx.nnunet.checkpoints import checkpoint_draft
 from nnunet_skipx.nnunet.names import STOCK_NETWORKS
 from nnunet_skipx.nnunet.network_classes import require_known_parts
 from nnunet_skipx.nnunet.wrappers import unwrap
-from nnunet_skipx.system.files import draft_of
 from nnunet_skipx.training.preflight import preflight
 from nnunet_skipx.training.skipped_steps import SkippedSteps
 from nnunet_skipx.training.twins import Budget, Ingredient, Twin, count, scaled_widths
@@ -155,7 +155,7 @@ class SkipTrainer(nnUNetTrainer):
         """nnU-Net's checkpoint, whole or not at all: a job killed while it writes can go on from the last one."""
         if self.local_rank != 0:  # writes nothing, and must not touch the first process's draft
             return
-        with draft_of(Path(filename)) as draft:
+        with checkpoint_draft(Path(filename)) as draft:
             super().save_checkpoint(str(draft))
 
     @property

@@ -6,11 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
-import torch
 from filelock import FileLock
 
 from nnunet_skipx.bench.cell import Cell
-from nnunet_skipx.bench.train_cell import BUSY, TrainingOrder, drop_unreadable_checkpoints, train_cell
+from nnunet_skipx.bench.train_cell import BUSY, TrainingOrder, train_cell
 from tests.bench.conftest import finish
 
 
@@ -30,16 +29,6 @@ def test_a_cell_that_another_process_trains_is_left_to_it(two_cells: list[Cell])
     two_cells[0].lock.parent.mkdir(parents=True)
     with FileLock(two_cells[0].lock):
         assert train_cell(order) == BUSY
-
-
-@pytest.mark.parametrize("length", [0, 1, 500, 5000, 70_000, -1])
-def test_checkpoints_cut_off_by_a_kill_are_deleted_and_whole_ones_kept(tmp_path: Path, length: int) -> None:
-    whole, cut, empty = (tmp_path / f"checkpoint_{name}.pth" for name in ("best", "latest", "final"))
-    torch.save({"network_weights": {str(n): torch.zeros(1000) for n in range(20)}}, whole)
-    cut.write_bytes(whole.read_bytes()[:length])
-    empty.touch()
-    drop_unreadable_checkpoints(tmp_path)
-    assert list(tmp_path.iterdir()) == [whole]
 
 
 @pytest.mark.slow

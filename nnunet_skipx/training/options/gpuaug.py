@@ -9,8 +9,7 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 from nnunet_skipx.augmentation.pipeline import DeviceAugmentation
 from nnunet_skipx.augmentation.stream import SideStream
-from nnunet_skipx.nnunet.checkpoints import read_checkpoint, saved_along
-from nnunet_skipx.system.files import draft_of
+from nnunet_skipx.nnunet.checkpoints import checkpoint_draft, read_checkpoint, saved_along
 
 STATE = "augmentation_state"  # in a checkpoint
 CPU = torch.device("cpu")
@@ -67,7 +66,7 @@ class GpuAugOption(nnUNetTrainer):
         augmentations = [loader.augmentation for loader in self._loaders()]
         started = augmentations[0] is not None
         entries = {STATE: [augmentation.draws.state_dict() for augmentation in augmentations]} if started else {}
-        with draft_of(Path(filename)) as draft, saved_along(entries):
+        with checkpoint_draft(Path(filename)) as draft, saved_along(entries):
             super().save_checkpoint(str(draft))
 
     def load_checkpoint(self, filename_or_checkpoint: dict[str, Any] | str) -> None:
