@@ -15,6 +15,7 @@ from nnunetv2.utilities.label_handling.label_handling import LabelManager
 from torch._dynamo import OptimizedModule
 from torch.nn import functional as F
 
+from nnunet_skipx.nnunet.checkpoints import read_checkpoint
 from nnunet_skipx.nnunet.json_files import FROM_TRAINING, read_plans, read_splits
 from nnunet_skipx.nnunet.names import dataset_number
 from nnunet_skipx.nnunet.network_classes import require_known_networks
@@ -32,6 +33,7 @@ class TrainedFold:
     @classmethod
     def load(cls, folder: Path, fold: int, device: str, checkpoint: str) -> "TrainedFold":
         """From a model folder and nnUNet_preprocessed, with errors as of `validation_cases`."""
+        read_checkpoint(folder / f"fold_{fold}" / checkpoint)  # nnU-Net's predictor would run what is in it
         require_known_networks(read_plans(folder / "plans.json", FROM_TRAINING))
         predictor = nnUNetPredictor(use_mirroring=False, device=torch.device(device), allow_tqdm=False)
         torch.backends.cudnn.benchmark = False  # the predictor turns it on; what it picks differs from call to call
