@@ -71,11 +71,10 @@ def kept_reference(path: Path, made_from: str) -> tuple[int, int] | None:
 
 
 def state_of_the_package() -> str:
-    """A digest that changes with every file of Python here and in `trainers/`, and with torch."""
+    """A digest that changes with every file of Python in the package and in `trainers/`, and with torch."""
     digest = hashlib.sha256(torch.__version__.encode())
     package = Path(nnunet_skipx.__file__).parent
-    trainers = {Path(folder) for folder in (package / "trainers", package.parent / "trainers")}
-    for path in sorted(path for folder in (package, *trainers) for path in folder.rglob("*.py")):
+    for path in sorted([*package.rglob("*.py"), *(package.parent / "trainers").rglob("*.py")]):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
