@@ -55,11 +55,15 @@ class Sampler:
         """For the N points in all channels: flat index of the lowest voxel around; (d, N) how far away that is."""
         places = grid.flatten(1)
         torch.addcmul(self.middle, places, self.scale, out=places).clamp_(self.least, self.most)
-        places = places.unflatten(1, (grid.shape[1], 1, -1)).expand(-1, -1, channels, -1).flatten(1, 2)
-        first = self.starts[: places.shape[1]]
-        for axis, stride in zip(places.to(first.dtype), self.strides, strict=True):
+        parts = (places.to(self.starts.dtype), places.frac_())  # ahead of `expand`, after which channels share memory
+        samples = grid.shape[1]
+        lowest, fractions = (
+            part.unflatten(1, (samples, 1, -1)).expand(-1, -1, channels, -1).flatten(1, 2) for part in parts
+        )
+        first = self.starts[: lowest.shape[1]]
+        for axis, stride in zip(lowest, self.strides, strict=True):
             first = torch.add(first, axis, alpha=stride)
-        return first.flatten(), places.frac_().flatten(1)
+        return first.flatten(), fractions.flatten(1)
 
     def around(self, volume: torch.Tensor, first: torch.Tensor) -> torch.Tensor:
         """(2^d, N): the labels of the voxels around, of which the lowest have these indices."""

@@ -94,10 +94,11 @@ def test_parts_of_any_size_give_the_same(at_once: int, monkeypatch: pytest.Monke
         )
 
 
+@pytest.mark.parametrize("samples", [1, 3])
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
-def test_channels_of_labels_are_resampled_like_single_ones(shape: tuple[int, ...]) -> None:
-    labels = torch.cat([blobs(shape, np.random.default_rng(seed), 3)[1] for seed in range(3)], dim=1)
-    grid = torch.rand(len(shape), 3, *shape, generator=torch.Generator().manual_seed(0)) * 2.2 - 1.1
+def test_channels_of_labels_are_resampled_like_single_ones(shape: tuple[int, ...], samples: int) -> None:
+    labels = torch.cat([blobs(shape, np.random.default_rng(seed), samples)[1] for seed in range(3)], dim=1)
+    grid = torch.rand(len(shape), samples, *shape, generator=torch.Generator().manual_seed(0)) * 2.2 - 1.1
     sampler = Sampler(labels.shape, -1, CPU)
     together = sampler.at(sampler.prepared(labels), grid.clone())
     for channel in range(3):
