@@ -27,7 +27,11 @@ def begins_like(dataset: str) -> str:
 
 
 def are_of(dataset: str, folders: Iterable[Path]) -> list[Path]:
-    """Those of the folders that an id or a full name stands for, sorted."""
+    """Those of the folders that an id or a full name stands for, sorted.
+
+    >>> [folder.name for folder in are_of("4", [Path("Dataset004_Hippocampus"), Path("Dataset040_Other")])]
+    ['Dataset004_Hippocampus']
+    """
     wanted = begins_like(dataset)
     return sorted(f for f in folders if f.name == wanted or (is_number(dataset) and f.name.startswith(wanted)))
 
