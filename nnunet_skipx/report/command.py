@@ -16,12 +16,14 @@ from nnunet_skipx.report.comparison import Comparison
 from nnunet_skipx.report.exports import write_exports
 from nnunet_skipx.report.page import report_parts, terminal_text, write_report
 from nnunet_skipx.results.dice import CONVENTIONS, Convention
+from nnunet_skipx.results.presence import presence
 from nnunet_skipx.results.protocols import require_one_protocol_for_the_same_data
 from nnunet_skipx.results.provenance import provenance, splits_digest
 from nnunet_skipx.results.row_cost import row_cost
 from nnunet_skipx.results.study import Study, read_study
 from nnunet_skipx.results.training_log import TrainingLog, read_training_log
 from nnunet_skipx.statistics.means import ROPE
+from nnunet_skipx.statistics.scores import EmptyRule
 
 STOCK = BASELINE
 
@@ -33,7 +35,7 @@ class ReportOptions:
     baseline: the name of a row; None for nnU-Net's own trainer where it is one, else the first.
     allow_missing: compare on the folds that all rows have. rope: half the region of practical equivalence, in Dice.
     nsd_mm: tolerances of NSD, one for all data sets or one for each; empty without metrics of boundaries.
-    lesions: with lesion F1. convention: how Dice counts where a class is absent.
+    lesions: with lesion F1. convention: how Dice counts where a class is absent; empty: how it counts between rows.
     references: folder of the true label maps; None for nnU-Net's own. images: of imagesTr; None likewise.
     profiles: contents of `skipx profile --json`, for the memory. command: the command line, to be shown.
     """
@@ -44,6 +46,7 @@ class ReportOptions:
     nsd_mm: Sequence[float] = ()
     lesions: bool = False
     convention: Convention = "nnunet"
+    empty: EmptyRule = "scored"
     references: Path | None = None
     images: Path | None = None
     profiles: Sequence[dict[str, Any]] = ()
@@ -106,6 +109,9 @@ def compare(
         rope=options.rope,
         incomplete=study.incomplete,
         convention=convention.words,
+        # Slice by slice no absent class is without a value: what has none could not be read.
+        empty="left-out" if convention.slice_by_slice else options.empty,
+        presence=presence(study.models, study.folds, study.dataset_json),
         costs=costs,
         logs={name: by_fold for name, by_fold in logs.items() if by_fold},
         provenance={name: provenance(folder, study.folds) for name, folder in models.items()},

@@ -7,6 +7,7 @@ import pandas as pd
 
 from nnunet_skipx.report import tables
 from nnunet_skipx.report.comparison import Comparison
+from nnunet_skipx.report.detection import detection_table
 from nnunet_skipx.report.figures.cost import cost_panels
 from nnunet_skipx.report.figures.dice import dice_panels
 from nnunet_skipx.report.figures.inspection import inspection_panels
@@ -16,7 +17,13 @@ from nnunet_skipx.report.figures.ranks import places_panel, significance_panel
 from nnunet_skipx.report.figures.slices import slice_panels
 from nnunet_skipx.report.figures.training import balance_panels, curve_panels, usage_panels
 from nnunet_skipx.statistics.bootstrap import RESAMPLES
+from nnunet_skipx.statistics.scores import EmptyRule
 
+EMPTY_RULES: dict[EmptyRule, str] = {
+    "scored": "Between rows, where only some predict a class that the reference lacks, these count 0 and those that "
+    "rightly predict nothing 1; where no row predicts it, the class is left out.",
+    "left-out": "Between rows, a class that the reference lacks is left out even where some rows predict it.",
+}
 MOST_ROWS_DRAWN = 10  # a page of more pictures nobody reads, or can mail
 
 
@@ -86,8 +93,20 @@ def left_out(comparison: Comparison) -> str:
         for label, interval in row.per_class.items()
         if interval.dropped
     ]
-    told = f" Left out for that reason (cases): {'; '.join(counts)}." if counts else ""
-    return comparison.convention + told
+    if not counts:
+        return comparison.convention
+    told = f"Left out of means for that reason (cases): {'; '.join(counts)}."
+    return f"{comparison.convention} {told} {EMPTY_RULES[comparison.empty]}"
+
+
+def detection_section(comparison: Comparison) -> Section:
+    """Who found what was there, and nothing where nothing was."""
+    return Section(
+        "Detection",
+        "A structure is there, or found, where it has a voxel. Sensitivity: of the cases that have it, those where it "
+        "was found; specificity: of the cases that lack it, those where nothing was. Each training counts.",
+        None if comparison.presence is None else detection_table(comparison.presence),
+    )
 
 
 def contrast_section(comparison: Comparison) -> Section:
@@ -174,10 +193,8 @@ def pairs_section(comparison: Comparison) -> Section:
         "Mean Dice over classes of every case in both rows: first a line per case, blue where the row is at least as "
         "good; then its difference over its mean (dashed: limits of agreement, mean ± 1.96 SD)."
     )
-    panels = [
-        *slope_panels(comparison.case_means, comparison.contrasts),
-        *difference_panels(comparison.case_means, comparison.contrasts),
-    ]
+    pairs = [(comparison.pair_means(contrast), [contrast]) for contrast in comparison.contrasts]
+    panels = [panel for draw in (slope_panels, difference_panels) for pair in pairs for panel in draw(*pair)]
     return Section("Case by case", reading, panels=panels)
 
 
@@ -253,6 +270,7 @@ def settings_section(comparison: Comparison) -> Section:
 TABLES: tuple[Callable[[Comparison], Section], ...] = (
     result_section,
     contrast_section,
+    detection_section,
     metric_section,
     ranking_section,
     cost_section,

@@ -12,6 +12,7 @@ from nnunet_skipx.results.training_log import TrainingLog
 from nnunet_skipx.statistics.contrasts import Contrast, Row
 from nnunet_skipx.statistics.means import Interval
 from nnunet_skipx.statistics.ranking import Consensus
+from nnunet_skipx.statistics.scores import Empties
 from nnunet_skipx.statistics.text import NONE, format_interval, number
 
 COST_COLUMNS: dict[str, tuple[str, Callable[[float], str]]] = {
@@ -22,6 +23,11 @@ COST_COLUMNS: dict[str, tuple[str, Callable[[float], str]]] = {
     "seconds_per_epoch": ("Seconds per epoch", "{:.1f}".format),
     "hours_per_fold": ("Hours per fold", "{:.2f}".format),
     "seconds_per_case": ("Seconds per case", "{:.2f}".format),
+}
+EMPTY_COLUMNS = {  # structures: a class of a case
+    "both": "Absent, left out",
+    "one": "Absent, predicted by one",
+    "undefined": "Undefined in one, left out",
 }
 
 
@@ -34,15 +40,16 @@ def result_table(comparison: Comparison) -> pd.DataFrame:
             "Mean": format_interval(row.mean),
             "SD": number(row.mean.sd, ".3f"),
             f"Difference to {comparison.baseline}": format_contrast(comparison.contrast_with_baseline(row.name)),
+            **empty_cells(empties_of(comparison.contrast_with_baseline(row.name))),
         }
         for row in comparison.rows
     ]
-    return pd.DataFrame(lines)
+    return without_zeros(pd.DataFrame(lines))
 
 
 def terminal_table(comparison: Comparison) -> pd.DataFrame:
     """The result and its cost, narrow enough for a terminal."""
-    return pd.DataFrame([_terminal_line(row, comparison) for row in comparison.rows])
+    return without_zeros(pd.DataFrame([_terminal_line(row, comparison) for row in comparison.rows]))
 
 
 def _terminal_line(row: Row, comparison: Comparison) -> dict[str, str]:
@@ -52,6 +59,7 @@ def _terminal_line(row: Row, comparison: Comparison) -> dict[str, str]:
         **{label: number(interval.value, ".3f") for label, interval in row.per_class.items()},
         "mean Dice [95 % CI]": format_interval(row.mean),
         "difference [95 % CI], p": format_contrast(comparison.contrast_with_baseline(row.name)),
+        **empty_cells(empties_of(comparison.contrast_with_baseline(row.name))),
         "parameters": f"{cost.parameters / 1e6:.2f} M" if cost.parameters is not None else NONE,
         "GFLOPs": f"{cost.gflops:.2f}" if cost.gflops is not None else NONE,
         "s/epoch": f"{cost.seconds_per_epoch:.1f}" if cost.seconds_per_epoch is not None else NONE,
@@ -63,7 +71,7 @@ def contrast_table(comparison: Comparison) -> pd.DataFrame:
     made = pd.DataFrame([_contrast_line(contrast, comparison) for contrast in comparison.contrasts])
     if any(contrast.kind == "twin" for contrast in comparison.contrasts):
         made["Cost of the twin"] = [_cost_of_twin(contrast, comparison) for contrast in comparison.contrasts]
-    return made
+    return without_zeros(made)
 
 
 def _contrast_line(contrast: Contrast, comparison: Comparison) -> dict[str, str]:
@@ -78,6 +86,7 @@ def _contrast_line(contrast: Contrast, comparison: Comparison) -> dict[str, str]
         "Wins / ties / losses": f"{found.wins} / {found.ties} / {found.losses}",
         "Cliff's delta": number(found.cliffs_delta, "+.2f"),
         "Detectable": number(found.detectable, ".4f"),
+        **empty_cells(contrast.empties),
     }
 
 
@@ -101,35 +110,35 @@ def _cost_of_twin(contrast: Contrast, comparison: Comparison) -> str:
 
 def metric_table(comparison: Comparison) -> pd.DataFrame:
     """Metrics other than Dice."""
-    return pd.DataFrame(
-        [
-            {
-                "Row": line.row,
-                "Metric": line.metric,
-                "Mean": format_interval(line.mean),
-                "SD": number(line.mean.sd, ".3f"),
-                "Left out": str(line.mean.dropped),
-                f"Difference to {comparison.baseline}": format_contrast(line.contrast),
-            }
-            for line in comparison.metric_rows
-        ]
-    )
+    lines = [
+        {
+            "Row": line.row,
+            "Metric": line.metric,
+            "Mean": format_interval(line.mean),
+            "SD": number(line.mean.sd, ".3f"),
+            "Left out": str(line.mean.dropped),
+            f"Difference to {comparison.baseline}": format_contrast(line.contrast),
+            **empty_cells(empties_of(line.contrast)),
+        }
+        for line in comparison.metric_rows
+    ]
+    return without_zeros(pd.DataFrame(lines))
 
 
 def ranking_table(comparison: Comparison) -> pd.DataFrame:
     """Places by mean rank, and how stable they are."""
     ranked = comparison.ranking.table.sort_values("mean_rank", kind="stable")
-    return pd.DataFrame(
-        [
-            {
-                "Row": str(name),
-                "Place": f"{line['place']:.0f}",
-                "Mean rank": f"{line['mean_rank']:.2f} [{line['low']:.2f}, {line['high']:.2f}]",
-                "Same place in": f"{100 * line['kept']:.0f} % of resamples",
-            }
-            for name, line in ranked.iterrows()
-        ]
-    )
+    lines = [
+        {
+            "Row": str(name),
+            "Place": f"{line['place']:.0f}",
+            "Mean rank": f"{line['mean_rank']:.2f} [{line['low']:.2f}, {line['high']:.2f}]",
+            "Same place in": f"{100 * line['kept']:.0f} % of resamples",
+            **empty_cells(comparison.empties),
+        }
+        for name, line in ranked.iterrows()
+    ]
+    return without_zeros(pd.DataFrame(lines))
 
 
 def cost_table(comparison: Comparison) -> pd.DataFrame:
@@ -207,6 +216,23 @@ def consensus_table(consensus: Consensus) -> pd.DataFrame:
             for name, mean in consensus.mean.items()
         ]
     )
+
+
+def empties_of(contrast: Contrast | None) -> Empties | None:
+    """Those of a contrast; None for the baseline."""
+    return None if contrast is None else contrast.empties
+
+
+def empty_cells(empties: Empties | None) -> dict[str, str]:
+    """A column for each kind of structure without a value in all rows of a comparison; dashes for the baseline."""
+    found = {} if empties is None else {"both": empties.both, "one": empties.one, "undefined": empties.undefined}
+    return {column: str(found[kind]) if found else NONE for kind, column in EMPTY_COLUMNS.items()}
+
+
+def without_zeros(table: pd.DataFrame) -> pd.DataFrame:
+    """The table without those of the `EMPTY_COLUMNS` that have nothing to count."""
+    idle = [column for column in EMPTY_COLUMNS.values() if column in table and set(table[column]) <= {"0", NONE}]
+    return table.drop(columns=idle)
 
 
 def format_contrast(contrast: Contrast | None) -> str:

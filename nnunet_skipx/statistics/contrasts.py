@@ -16,6 +16,7 @@ from nnunet_skipx.statistics.means import (
     paired_difference,
 )
 from nnunet_skipx.statistics.paired import holm
+from nnunet_skipx.statistics.scores import NO_EMPTIES, Empties, EmptyRule, case_table, row_scores
 
 # Options in a trainer's name that make it a twin of the trainer without them.
 TWIN = "twin"  # ingredients that the network claims are taken out, at as many parameters
@@ -39,6 +40,7 @@ class Contrast:
     """One row against another: `against` is the baseline, or a twin of the row.
 
     p: that of the signed-rank test, after Holm's adjustment over all contrasts of a data set in this metric.
+    empties: structures that are in neither map of a row, or have no value there.
     """
 
     row: str
@@ -46,6 +48,7 @@ class Contrast:
     kind: Literal["baseline", "twin"]
     difference: PairedDifference
     p: float
+    empties: Empties = NO_EMPTIES
 
 
 @dataclass(frozen=True)
@@ -78,24 +81,31 @@ def _row(part: pd.DataFrame, name: str) -> Row:
 
 
 def contrasts(
-    table: pd.DataFrame, baseline: str, rope: float = ROPE, metric: str = "Dice", with_twins: bool = True
+    table: pd.DataFrame,
+    baseline: str,
+    rope: float = ROPE,
+    metric: str = "Dice",
+    with_twins: bool = True,
+    rule: EmptyRule = "scored",
 ) -> list[Contrast]:
     """Every row against the baseline, then every row against each of its twins.
 
-    rope: half the region of practical equivalence, in the metric's unit.
+    rope: half the region of practical equivalence, in the metric's unit. rule: for structures that are not there.
     Raises ValueError when the baseline is not in the table, or the cases of two rows are not the same.
     """
-    there = table[table["metric"] == metric]
-    values = {str(name): case_values(part, str(name), metric=metric) for name, part in there.groupby("row", sort=False)}
-    if baseline not in values:
-        raise ValueError(f"the baseline {baseline!r} has no {metric} in the table; it has {sorted(values)}")
-    found = [
-        Contrast(name, baseline, "baseline", paired_difference(values[name], values[baseline], rope), 1.0)
-        for name in values
-        if name != baseline
+    scores = row_scores(table, metric)
+    if baseline not in scores:
+        raise ValueError(f"the baseline {baseline!r} has no {metric} in the table; it has {sorted(scores)}")
+    pairs: list[tuple[str, str, Literal["baseline", "twin"]]] = [
+        (row, baseline, "baseline") for row in scores if row != baseline
     ]
-    for name, twin in twins(list(values)) if with_twins else ():
-        found.append(Contrast(name, twin, "twin", paired_difference(values[name], values[twin], rope), 1.0))
+    if with_twins:
+        pairs += [(row, twin, "twin") for row, twin in twins(list(scores))]
+    found = []
+    for row, against, kind in pairs:
+        values, empties = case_table({name: scores[name] for name in (row, against)}, rule)
+        difference = paired_difference(values[row], values[against], rope)
+        found.append(Contrast(row, against, kind, difference, 1.0, empties))
     return adjusted(found)
 
 
@@ -141,11 +151,12 @@ def _make_a_twin(own: frozenset[str]) -> bool:
     return own in ({TWIN}, {FLOPSTWIN}) or (bool(own) and all(option.startswith(WITHOUT) for option in own))
 
 
-def metric_rows(table: pd.DataFrame, baseline: str) -> list[MetricRow]:
+def metric_rows(table: pd.DataFrame, baseline: str, rule: EmptyRule = "scored") -> list[MetricRow]:
     """Metric by metric other than Dice, every row; contrasts with the baseline, p adjusted within each metric."""
     rows = []
     for metric in (name for name in table["metric"].unique() if name != "Dice"):
-        by_row = {contrast.row: contrast for contrast in contrasts(table, baseline, metric=metric, with_twins=False)}
+        made = contrasts(table, baseline, metric=metric, with_twins=False, rule=rule)
+        by_row = {contrast.row: contrast for contrast in made}
         for name in table.loc[table["metric"] == metric, "row"].unique():
             rows.append(
                 MetricRow(metric, name, mean_interval(case_values(table, name, metric=metric)), by_row.get(name))

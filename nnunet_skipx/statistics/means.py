@@ -19,6 +19,7 @@ from nnunet_skipx.statistics.paired import (
     signed_rank_p,
     wins_ties_losses,
 )
+from nnunet_skipx.statistics.scores import require_equal_cases, require_one_value_per_case
 
 ROPE = 0.003  # a difference in Dice that hardly matters in practice
 
@@ -62,21 +63,17 @@ class PairedDifference:
 def case_values(table: pd.DataFrame, row: str, label: str | None = None, metric: str = "Dice") -> pd.Series:
     """One value per case of a row, indexed by (fold, case): the mean over replicates.
 
-    For `label=None` the mean over labels, too; NaN is left out. Raises ValueError when the row is not in the table, or
+    For `label=None` of the mean over labels; NaN is left out. Raises ValueError when the row is not in the table, or
     has several values per case.
     """
     found = table[(table["row"] == row) & (table["metric"] == metric)]
     if found.empty:
         raise ValueError(f"No results of {row!r} in the table; it has {sorted(table['row'].unique())}")
-    if found.duplicated(["replicate", "fold", "case", "label"]).any():
-        models = sorted(set(zip(found["dataset"], found["plans"], found["configuration"], strict=True)))
-        raise ValueError(
-            f"{row!r} has more than one value per case (models {models}); "
-            "collect one data set, plans and configuration at a time"
-        )
+    require_one_value_per_case(found, row)
     if label is not None:
         found = found[found["label"] == label]
-    return found.groupby(["fold", "case"])["value"].mean()
+    by_replicate = found.groupby(["replicate", "fold", "case"])["value"].mean()
+    return by_replicate.groupby(["fold", "case"]).mean()
 
 
 def fold_means(values: pd.Series) -> pd.Series:
@@ -100,12 +97,7 @@ def mean_interval(values: pd.Series) -> Interval:
 
 def case_differences(values: pd.Series, baseline: pd.Series) -> pd.Series:
     """values - baseline per case (indexed alike); ValueError when they were not evaluated on the same cases."""
-    unpaired = values.index.symmetric_difference(baseline.index)
-    if len(unpaired):
-        raise ValueError(
-            f"{len(unpaired)} cases are in the results of one row only, for example (fold, case) = "
-            f"{unpaired[0]}: compare trainers on the same folds of the same splits_final.json"
-        )
+    require_equal_cases([values.index, baseline.index])
     return values - baseline.reindex(values.index)
 
 

@@ -122,7 +122,8 @@ def test_a_name_tells_the_ingredients_that_it_leaves_out() -> None:
 
 
 def test_other_metrics_are_compared_and_adjusted_within_themselves(table: pd.DataFrame) -> None:
-    other = pd.concat([table, renamed(table, TRAINERS[1], "third").assign(value=0.5)])
+    third = renamed(table, TRAINERS[1], "third")
+    other = pd.concat([table, third.assign(value=third["value"].clip(0.5, 0.5))])
     whole = pd.concat([other, other.assign(metric="NSD", value=other["value"] ** 2)])
     rows = metric_rows(whole, TRAINERS[0])
     assert [(row.metric, row.row) for row in rows] == [("NSD", name) for name in (*TRAINERS, "third")]
