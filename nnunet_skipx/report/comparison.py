@@ -10,7 +10,7 @@ import pandas as pd
 
 from nnunet_skipx.datasets.protocol import Protocol
 from nnunet_skipx.inspection.records import Inspection
-from nnunet_skipx.report.wording import sentence
+from nnunet_skipx.report.wording import how_judged, sentence, training_caveat
 from nnunet_skipx.results.row_cost import RowCost
 from nnunet_skipx.results.training_log import TrainingLog
 from nnunet_skipx.statistics.contrasts import (
@@ -106,12 +106,18 @@ class Comparison:
     @functools.cached_property
     def significance(self) -> Significance:
         """Which rows differ, each from each."""
-        return significance(self.case_means)
+        return significance(self.scores, self.contrasts, self.empty)
 
     @functools.cached_property
     def sentences(self) -> list[str]:
         """What the numbers allow to say, one per contrast."""
         return [sentence(c, self.rope, self.removed(c.against), self.cost(c.row).claimed) for c in self.contrasts]
+
+    @property
+    def caveats(self) -> list[str]:
+        """What stands beside every verdict: how it was reached, and what the trainings cannot tell."""
+        judged = [how_judged(c.comparisons) for c in self.contrasts[:1]]
+        return [text for text in (*judged, training_caveat(self.contrasts)) if text]
 
     @property
     def protocol(self) -> str:

@@ -73,6 +73,7 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
         "ranking": {str(name): line.to_dict() for name, line in ranking.iterrows()},
         "costs": {row: dataclasses.asdict(cost) for row, cost in comparison.costs.items()},
         "provenance": {row: dict(facts) for row, facts in comparison.provenance.items()},
+        "caveats": comparison.caveats,
         "sentences": list(comparison.sentences),
         "notes": list(comparison.notes),
         "settings": dict(comparison.settings),

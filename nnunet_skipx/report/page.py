@@ -55,7 +55,7 @@ def report_parts(comparisons: Sequence[Comparison]) -> list[Part]:
 
 def remarks(comparison: Comparison) -> list[str]:
     """What a reader must know, what is missing first."""
-    return [text for text in (comparison.incomplete, *comparison.notes) if text]
+    return [text for text in (comparison.incomplete, *comparison.caveats, *comparison.notes) if text]
 
 
 def across(comparisons: Sequence[Comparison]) -> Part:
@@ -101,5 +101,6 @@ def versions() -> dict[str, str]:
 
 
 def result_tables(comparisons: Sequence[Comparison]) -> dict[str, pd.DataFrame]:
-    """Caption -> table of the result, for other formats."""
-    return {f"{c.protocol}{'. ' + c.incomplete if c.incomplete else ''}": result_table(c) for c in comparisons}
+    """Caption -> table of the result, for other formats; the caption says how the p were found."""
+    captions = [". ".join(text for text in (c.protocol, c.incomplete, *c.caveats) if text) for c in comparisons]
+    return {caption: result_table(c) for caption, c in zip(captions, comparisons, strict=True)}

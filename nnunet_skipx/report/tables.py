@@ -13,7 +13,7 @@ from nnunet_skipx.statistics.contrasts import Contrast, Row
 from nnunet_skipx.statistics.means import Interval
 from nnunet_skipx.statistics.ranking import Consensus
 from nnunet_skipx.statistics.scores import Empties
-from nnunet_skipx.statistics.text import NONE, format_interval, number
+from nnunet_skipx.statistics.text import NONE, format_interval, format_p, number, signed_numbers
 
 COST_COLUMNS: dict[str, tuple[str, Callable[[float], str]]] = {
     "parameters": ("Parameters", "{:,}".format),
@@ -39,7 +39,7 @@ def result_table(comparison: Comparison) -> pd.DataFrame:
             **{label: format_interval(interval) for label, interval in row.per_class.items()},
             "Mean": format_interval(row.mean),
             "SD": number(row.mean.sd, ".3f"),
-            f"Difference to {comparison.baseline}": format_contrast(comparison.contrast_with_baseline(row.name)),
+            **verdict_cells(comparison.contrast_with_baseline(row.name), comparison.baseline),
             **empty_cells(empties_of(comparison.contrast_with_baseline(row.name))),
         }
         for row in comparison.rows
@@ -58,7 +58,7 @@ def _terminal_line(row: Row, comparison: Comparison) -> dict[str, str]:
         "row": row.name,
         **{label: number(interval.value, ".3f") for label, interval in row.per_class.items()},
         "mean Dice [95 % CI]": format_interval(row.mean),
-        "difference [95 % CI], p": format_contrast(comparison.contrast_with_baseline(row.name)),
+        **verdict_cells(comparison.contrast_with_baseline(row.name), "baseline"),
         **empty_cells(empties_of(comparison.contrast_with_baseline(row.name))),
         "parameters": f"{cost.parameters / 1e6:.2f} M" if cost.parameters is not None else NONE,
         "GFLOPs": f"{cost.gflops:.2f}" if cost.gflops is not None else NONE,
@@ -79,12 +79,11 @@ def _contrast_line(contrast: Contrast, comparison: Comparison) -> dict[str, str]
     return {
         "Row": contrast.row,
         "Against": contrast.against + _what_twin(contrast, comparison),
+        "Verdict": contrast.verdict or NONE,
         "Difference": format_signed(found.interval),
-        "p, Wilcoxon (Holm)": number(contrast.p, ".4f"),
-        "p, random signs": number(found.sign_flip, ".4f"),
-        "p, equivalence": number(found.equivalence, ".4f"),
+        "t-test (Holm)": contrast.reason or format_p(contrast.p),
+        "Two one-sided t-tests (Holm)": contrast.reason or format_p(contrast.outside),
         "Wins / ties / losses": f"{found.wins} / {found.ties} / {found.losses}",
-        "Cliff's delta": number(found.cliffs_delta, "+.2f"),
         "Detectable": number(found.detectable, ".4f"),
         **empty_cells(contrast.empties),
     }
@@ -117,7 +116,7 @@ def metric_table(comparison: Comparison) -> pd.DataFrame:
             "Mean": format_interval(line.mean),
             "SD": number(line.mean.sd, ".3f"),
             "Left out": str(line.mean.dropped),
-            f"Difference to {comparison.baseline}": format_contrast(line.contrast),
+            **verdict_cells(line.contrast, comparison.baseline),
             **empty_cells(empties_of(line.contrast)),
         }
         for line in comparison.metric_rows
@@ -166,6 +165,8 @@ def fold_table(comparison: Comparison) -> pd.DataFrame:
             means = pd.Series(row.replicate_means)
             line["Replicates"] = ", ".join(f"{mean:.3f}" for mean in means)
             line["SD of replicates"] = number(means.std(ddof=1), ".4f")
+            line["SD of trained networks"] = number(row.training_sd, ".4f")
+            line["ICC"] = number(row.icc, ".2f")
         lines.append(line)
     return pd.DataFrame(lines)
 
@@ -235,18 +236,25 @@ def without_zeros(table: pd.DataFrame) -> pd.DataFrame:
     return table.drop(columns=idle)
 
 
+def verdict_cells(contrast: Contrast | None, baseline: str) -> dict[str, str]:
+    """The verdict, and the difference with its interval and p; 'baseline' for None."""
+    told = NONE if contrast is None or contrast.verdict is None else contrast.verdict
+    return {"Verdict": told, f"Difference to {baseline} [95 % CI], p (t-test, Holm)": format_contrast(contrast)}
+
+
 def format_contrast(contrast: Contrast | None) -> str:
-    """+0.012 [+0.004, +0.020], p = 0.003; 'baseline' for None."""
+    """+0.012 [+0.004, +0.020], p = 0.003, or what forbids to decide; 'baseline' for None."""
     if contrast is None:
         return "baseline"
     numbers = format_signed(contrast.difference.interval)
     if math.isnan(contrast.difference.interval.low):
         return numbers
-    return f"{numbers}, " + ("p < 0.001" if contrast.p < 0.001 else f"p = {contrast.p:.3f}")
+    return f"{numbers}, {contrast.reason or format_p(contrast.p)}"
 
 
 def format_signed(interval: Interval) -> str:
     """+0.012 [+0.004, +0.020]; without the bracket where there are too few cases for an interval."""
     if math.isnan(interval.low):
         return f"{number(interval.value, '+.3f')} (n = {interval.n})"
-    return f"{interval.value:+.3f} [{interval.low:+.3f}, {interval.high:+.3f}]"
+    value, low, high = signed_numbers(interval)
+    return f"{value} [{low}, {high}]"

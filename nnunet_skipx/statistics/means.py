@@ -1,25 +1,13 @@
-"""Means with confidence intervals and paired comparisons; pure functions of the tidy table.
+"""Means with confidence intervals and paired differences, by the laws of `estimate`."""
 
-The unit is the case. Folds of one cross-validation share training cases, so fold means are never tested as samples.
-Intervals cover the choice of cases, not the randomness of training.
-"""
-
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from nnunet_skipx.statistics.bootstrap import bca_intervals
-from nnunet_skipx.statistics.paired import (
-    ROUNDING,
-    cliffs_delta,
-    detectable_difference,
-    equivalence_p,
-    sign_flip_p,
-    signed_rank_p,
-    wins_ties_losses,
-)
-from nnunet_skipx.statistics.scores import require_equal_cases, require_one_value_per_case
+from nnunet_skipx.statistics.estimate import ALPHA, ROUNDING, Estimates, Training, estimates
+from nnunet_skipx.statistics.scores import known_mean, require_one_value_per_case
 
 ROPE = 0.003  # a difference in Dice that hardly matters in practice
 
@@ -28,7 +16,7 @@ ROPE = 0.003  # a difference in Dice that hardly matters in practice
 class Interval:
     """A mean over `n` cases with its 95 % CI, and the SD of the cases; `dropped` cases had no value.
 
-    NaN where n is too small to tell.
+    NaN where n is too small to tell, or nothing scatters. training: how the noise of training is in it.
     """
 
     value: float
@@ -37,27 +25,25 @@ class Interval:
     sd: float
     n: int
     dropped: int
+    training: Training = "unknown"
 
 
 @dataclass(frozen=True)
 class PairedDifference:
     """One row against another over the cases of both.
 
-    interval: mean difference per case (first minus baseline).
-    signed_rank, sign_flip: two-sided p of Wilcoxon's test and of random changes of sign.
-    cliffs_delta: -1 to 1, over all pairs of cases. wins, ties, losses: cases.
-    equivalence: p of TOST within +- `rope`. detectable: the difference that a test at 5 % finds with 80 % power.
+    interval: mean difference per case (first minus second). p: two-sided t-test that it is 0, by the same law as the
+    interval. outside: p of the two one-sided tests (TOST) that it lies outside of +- ROPE. detectable: the difference
+    that the test finds with 80 % power after adjustment. wins, ties, losses: cases.
     """
 
     interval: Interval
-    signed_rank: float
-    sign_flip: float
-    cliffs_delta: float
+    p: float
+    outside: float
+    detectable: float
     wins: int
     ties: int
     losses: int
-    equivalence: float
-    detectable: float
 
 
 def case_values(table: pd.DataFrame, row: str, label: str | None = None, metric: str = "Dice") -> pd.Series:
@@ -82,38 +68,41 @@ def fold_means(values: pd.Series) -> pd.Series:
 
 
 def mean_interval(values: pd.Series) -> Interval:
-    """Mean of `case_values` and its 95 % CI: BCa bootstrap over the cases of each fold; NaN is left out."""
-    known = values.dropna()
-    n, dropped = len(known), len(values) - len(known)
-    if n == 0:
-        return Interval(np.nan, np.nan, np.nan, np.nan, 0, dropped)
-    value, sd = float(known.mean()), float(known.std(ddof=1))
-    if n > 1 and np.ptp(known) <= ROUNDING:
-        return Interval(value, value, value, 0.0, n, dropped)
-    folds = tuple(values.index.get_level_values("fold"))
-    (low,), (high,) = bca_intervals(values.to_numpy()[:, None], folds)
-    return Interval(value, float(low), float(high), sd, n, dropped)
+    """Mean of one value per case, indexed by (fold, case), and its 95 % CI; NaN is left out."""
+    folds = values.index.get_level_values("fold").tolist()
+    return mean_intervals(values.to_numpy(dtype=float)[None, :, None], folds)[0]
 
 
-def case_differences(values: pd.Series, baseline: pd.Series) -> pd.Series:
-    """values - baseline per case (indexed alike); ValueError when they were not evaluated on the same cases."""
-    require_equal_cases([values.index, baseline.index])
-    return values - baseline.reindex(values.index)
+def mean_intervals(
+    values: np.ndarray, folds: Sequence[Hashable], bounds: tuple[float, float] = (-np.inf, np.inf)
+) -> list[Interval]:
+    """The interval of each column of `(replicate, case, column)`, within what the metric can be; NaN is left out."""
+    found = estimates([values], folds)
+    return [_interval(found, column, len(folds), bounds) for column in range(values.shape[-1])]
 
 
-def paired_difference(values: pd.Series, baseline: pd.Series, rope: float = ROPE) -> PairedDifference:
-    """`case_differences` in numbers; a pair with a NaN is dropped and counted."""
-    differences = case_differences(values, baseline)
-    known = differences.dropna()
-    wins, ties, losses = wins_ties_losses(known)
+def paired_difference(
+    one: np.ndarray, other: np.ndarray, folds: Sequence[Hashable], rope: float = ROPE, comparisons: int = 1
+) -> PairedDifference:
+    """One minus other, both `(replicate, case)` of the same cases; a pair with a NaN is left out.
+
+    comparisons: how many pairs are compared, for the difference that this one could have shown.
+    """
+    found = estimates([one[..., None], other[..., None]], folds)
+    differences = np.round((known_mean(one, 0) - known_mean(other, 0)) / ROUNDING)
     return PairedDifference(
-        interval=mean_interval(differences),
-        signed_rank=signed_rank_p(known),
-        sign_flip=sign_flip_p(known),
-        cliffs_delta=cliffs_delta(values[known.index], baseline[known.index]),
-        wins=wins,
-        ties=ties,
-        losses=losses,
-        equivalence=equivalence_p(known, rope),
-        detectable=detectable_difference(known),
+        interval=_interval(found, 0, len(folds), (-np.inf, np.inf)),
+        p=float(found.p()[0]),
+        outside=float(found.p_outside(rope)[0]),
+        detectable=float(found.detectable(ALPHA / comparisons)[0]),
+        wins=int((differences > 0).sum()),
+        ties=int((differences == 0).sum()),
+        losses=int((differences < 0).sum()),
     )
+
+
+def _interval(found: Estimates, column: int, cases: int, bounds: tuple[float, float]) -> Interval:
+    value, half = float(found.value[column]), float(found.half_width()[column])
+    low, high = np.clip([value - half, value + half], *bounds).tolist()
+    n = int(found.n[column])
+    return Interval(value, low, high, float(found.sd[column]), n, cases - n, found.training(column))

@@ -15,6 +15,7 @@ import pandas as pd
 # How a structure counts between rows that the reference lacks and not every row predicts.
 EmptyRule = Literal["scored", "left-out"]  # 1 and 0; or not at all
 SHARES = ("Dice", "IoU", "NSD", "lesion F1")  # metrics with a best value, 1, and a worst one, 0
+BOUNDS = {"HD95": (0.0, np.inf), "volume error": (-1.0, np.inf)}  # of metrics that are no shares
 
 
 @dataclass(frozen=True)
@@ -22,12 +23,13 @@ class Scores:
     """One row under one metric.
 
     values: `(replicate, case, label)`, NaN where there is none. right: likewise, whether that is because the structure
-    is in neither map. cases: (fold, case) of the second axis.
+    is in neither map. cases: (fold, case) of the second axis. replicates: numbers of the first.
     """
 
     values: np.ndarray
     right: np.ndarray
     cases: pd.MultiIndex
+    replicates: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -50,11 +52,11 @@ def row_scores(table: pd.DataFrame, metric: str = "Dice") -> dict[str, Scores]:
     """Row -> scores, in the table's order; ValueError where a row has several values per case."""
     values, dice = _arrays(table, metric), _arrays(table, "Dice") if metric in SHARES[1:] else {}
     scores = {}
-    for row, (array, cases) in values.items():
+    for row, (array, cases, replicates) in values.items():
         right = np.isnan(array) if metric in SHARES else np.zeros(array.shape, bool)
         if row in dice:  # a label map that cannot be read leaves no value, either
             right &= np.isnan(dice[row][0])
-        scores[row] = Scores(array, right, cases)
+        scores[row] = Scores(array, right, cases, replicates)
     return scores
 
 
@@ -108,8 +110,8 @@ def require_one_value_per_case(found: pd.DataFrame, row: str) -> None:
         )
 
 
-def _arrays(table: pd.DataFrame, metric: str) -> dict[str, tuple[np.ndarray, pd.MultiIndex]]:
-    """Row -> values `(replicate, case, label)`, all labels in the table's order, and its cases, sorted."""
+def _arrays(table: pd.DataFrame, metric: str) -> dict[str, tuple[np.ndarray, pd.MultiIndex, tuple[int, ...]]]:
+    """Row -> values `(replicate, case, label)`, all labels in the table's order; cases, replicates; sorted."""
     found = table[table["metric"] == metric]
     labels = list(found["label"].unique())
     arrays = {}
@@ -119,5 +121,5 @@ def _arrays(table: pd.DataFrame, metric: str) -> dict[str, tuple[np.ndarray, pd.
         replicates = sorted(part["replicate"].unique())
         wide = wide.reindex(columns=pd.MultiIndex.from_product([replicates, labels]))
         array = wide.to_numpy(dtype=float).reshape(len(wide), len(replicates), len(labels))
-        arrays[str(row)] = array.transpose(1, 0, 2), wide.index
+        arrays[str(row)] = array.transpose(1, 0, 2), wide.index, tuple(replicates)
     return arrays

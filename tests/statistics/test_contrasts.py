@@ -1,14 +1,15 @@
 """summary: numbers per row, and contrasts between those that belong together."""
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from nnunet_skipx.results.collect import collect
+from nnunet_skipx.statistics.adjustment import holm
 from nnunet_skipx.statistics.contrasts import contrasts, ingredients_left_out, metric_rows, summary_rows, twins
-from nnunet_skipx.statistics.means import case_values, mean_interval, paired_difference
-from nnunet_skipx.statistics.paired import holm
+from nnunet_skipx.statistics.means import ROPE, PairedDifference, case_values, mean_interval, paired_difference
 from tests.made_up_study import FOLDS, TRAINERS, Study
 
 OPTIONS = st.lists(st.sampled_from(["bf16", "250epochs", "attn", "demo"]), unique=True)
@@ -23,6 +24,15 @@ def table(study: Study) -> pd.DataFrame:
 def renamed(table: pd.DataFrame, old: str, new: str) -> pd.DataFrame:
     """The rows of one model under another name."""
     return table[table["row"] == old].assign(row=new)
+
+
+def difference_of(table: pd.DataFrame, row: str, against: str, metric: str = "Dice") -> PairedDifference:
+    """What the contrast of a table without invented structures must hold; no ROPE for other metrics than Dice."""
+    one, other = (case_values(table, name, metric=metric) for name in (row, against))
+    folds = one.index.get_level_values("fold").tolist()
+    rope = ROPE if metric == "Dice" else float("nan")
+    comparisons = table["row"].nunique() - 1
+    return paired_difference(one.to_numpy()[None], other.to_numpy()[None], folds, rope, comparisons)
 
 
 def test_rows_hold_the_numbers_of_the_table(table: pd.DataFrame) -> None:
@@ -43,16 +53,15 @@ def test_replicates_have_means_of_their_own(table: pd.DataFrame) -> None:
 
 def test_every_row_but_the_baseline_is_compared_with_it(table: pd.DataFrame) -> None:
     (contrast,) = contrasts(table, TRAINERS[0])
-    values = [case_values(table, name) for name in (TRAINERS[1], TRAINERS[0])]
     assert (contrast.row, contrast.against, contrast.kind) == (TRAINERS[1], TRAINERS[0], "baseline")
-    assert contrast.difference == paired_difference(*values)
-    assert contrast.p == contrast.difference.signed_rank
+    assert contrast.difference == difference_of(table, TRAINERS[1], TRAINERS[0])
+    assert contrast.p == contrast.difference.p
 
 
 def test_a_row_is_compared_with_its_twin_and_holm_counts_all(table: pd.DataFrame) -> None:
     twin = f"{TRAINERS[1]}_twin"
     better = renamed(table, TRAINERS[0], TRAINERS[1])
-    better["value"] += 0.01
+    better["value"] += 0.01 * (np.arange(len(better)) % 5)
     whole = pd.concat([renamed(table, TRAINERS[0], TRAINERS[0]), better, renamed(table, TRAINERS[0], twin)])
     found = contrasts(whole, TRAINERS[0])
     assert [(c.row, c.against, c.kind) for c in found] == [
@@ -60,8 +69,8 @@ def test_a_row_is_compared_with_its_twin_and_holm_counts_all(table: pd.DataFrame
         (twin, TRAINERS[0], "baseline"),
         (TRAINERS[1], twin, "twin"),
     ]
-    assert [c.p for c in found] == pytest.approx(holm([c.difference.signed_rank for c in found]).tolist())
-    assert found[0].p > found[0].difference.signed_rank
+    assert [c.p for c in found] == pytest.approx(holm([c.difference.p for c in found]).tolist(), nan_ok=True)
+    assert found[0].p > found[0].difference.p
 
 
 def test_a_pair_that_is_both_counts_once(table: pd.DataFrame) -> None:
@@ -69,7 +78,7 @@ def test_a_pair_that_is_both_counts_once(table: pd.DataFrame) -> None:
     pair = pd.concat([renamed(table, TRAINERS[1], TRAINERS[1]), renamed(table, TRAINERS[0], twin)])
     one, other = contrasts(pair, twin)
     assert (one.kind, other.kind) == ("baseline", "twin")
-    assert one.p == other.p == one.difference.signed_rank
+    assert one.p == other.p == one.difference.p
 
 
 def test_of_several_twins_each_is_a_contrast_and_holm_counts_every_pair_once(table: pd.DataFrame) -> None:
@@ -84,8 +93,8 @@ def test_of_several_twins_each_is_a_contrast_and_holm_counts_every_pair_once(tab
     assert [(c.row, c.against) for c in found if c.kind == "twin"] == [(row, names[0]), *pairs[3:]]
     once = [c for c in found if c.kind == "baseline" or c.against != names[0]]
     assert [(c.row, c.against) for c in once] == pairs
-    assert [c.p for c in once] == pytest.approx(holm([c.difference.signed_rank for c in once]).tolist())
-    assert found[3].p == found[1].p > found[1].difference.signed_rank
+    assert [c.p for c in once] == pytest.approx(holm([c.difference.p for c in once]).tolist())
+    assert found[3].p == found[1].p > found[1].difference.p
 
 
 @given(OPTIONS, st.randoms())
@@ -130,9 +139,9 @@ def test_other_metrics_are_compared_and_adjusted_within_themselves(table: pd.Dat
     assert rows[0].contrast is None
     assert rows[1].mean == mean_interval(case_values(whole, TRAINERS[1], metric="NSD"))
     found = [row.contrast for row in rows if row.contrast is not None]
-    nsd = [case_values(whole, name, metric="NSD") for name in (*TRAINERS, "third")]
-    assert [c.difference for c in found] == [paired_difference(nsd[1], nsd[0]), paired_difference(nsd[2], nsd[0])]
-    assert [c.p for c in found] == pytest.approx(holm([c.difference.signed_rank for c in found]).tolist())
+    others = [difference_of(whole, name, TRAINERS[0], "NSD") for name in (TRAINERS[1], "third")]
+    assert repr([c.difference for c in found]) == repr(others)  # NaN, as there is no ROPE
+    assert [c.p for c in found] == pytest.approx(holm([c.difference.p for c in found]).tolist())
 
 
 def test_a_row_with_other_folds_and_an_unknown_baseline_are_refused(table: pd.DataFrame) -> None:

@@ -28,13 +28,14 @@ def table_of(rows: dict[str, np.ndarray], metric: str = "Dice", replicate: int =
     return pd.DataFrame(lines, columns=list(COLUMNS))
 
 
-def false_positives(found: int = 10) -> pd.DataFrame:
+def false_positives(scatter: float = 0.0, found: int = 10) -> pd.DataFrame:
     """20 of 40 cases are healthy. A rejects all; B is +0.004 elsewhere, and invents lesions in some."""
-    good = np.random.default_rng(0).beta(20, 4, 40)
+    rng = np.random.default_rng(0)
+    good, gain = rng.beta(20, 4, 40), 0.004 + rng.normal(0, scatter, 40)
     healthy = np.arange(40) % 2 == 1
     invented = healthy & (np.cumsum(healthy) <= found)
     return table_of(
-        {"A": np.where(healthy, NAN, good), "B": np.where(invented, 0, np.where(healthy, NAN, good + 0.004))}
+        {"A": np.where(healthy, NAN, good), "B": np.where(invented, 0, np.where(healthy, NAN, good + gain))}
     )
 
 
