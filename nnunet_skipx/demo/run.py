@@ -23,6 +23,7 @@ from nnunet_skipx.results.collect import collect
 from nnunet_skipx.results.dice import CONVENTIONS
 from nnunet_skipx.results.provenance import provenance
 from nnunet_skipx.results.row_cost import row_cost
+from nnunet_skipx.results.schedules import short_training_remark, trainings_of
 from nnunet_skipx.results.training_log import read_training_log
 from nnunet_skipx.training.options.demo import DemoOption
 from nnunet_skipx.training.variants import BASELINE, trainer_class, trainer_names
@@ -121,6 +122,7 @@ def compare(workspace: Workspace, dataset: str, cells: Sequence[Cell]) -> Compar
         table=pd.concat([collect(list(models.values()), folds), atlas], ignore_index=True),
         baseline=cells[0].trainer,
         dataset_json=dataset_json,
+        test_run=short_training_remark(trainings_of({name: (path,) for name, path in models.items()}, folds)),
         convention=CONVENTIONS["nnunet"].words,
         costs={name: row_cost(path, logs[name]) for name, path in models.items()},
         logs=logs,

@@ -20,6 +20,7 @@ from nnunet_skipx.results.presence import presence
 from nnunet_skipx.results.protocols import require_one_protocol_for_the_same_data
 from nnunet_skipx.results.provenance import provenance, splits_digest
 from nnunet_skipx.results.row_cost import row_cost
+from nnunet_skipx.results.schedules import schedule_remarks, short_training_remark, trainings_of
 from nnunet_skipx.results.study import Study, read_study
 from nnunet_skipx.results.training_log import TrainingLog, read_training_log
 from nnunet_skipx.statistics.means import ROPE
@@ -99,6 +100,7 @@ def compare(
     models = {name: replicates[0] for name, replicates in study.models.items()}
     logs = {name: training_logs(folder, study.folds) for name, folder in models.items()}
     costs = {name: row_cost(folder, logs[name], options.profiles) for name, folder in models.items()}
+    trainings = trainings_of(study.models, study.folds)
     found = {name: read_inspection(folder, study.folds) for name, folder in models.items()}
     return Comparison(
         dataset=study.dataset,
@@ -108,6 +110,7 @@ def compare(
         data_protocol=study.protocol,
         rope=options.rope,
         incomplete=study.incomplete,
+        test_run=short_training_remark(trainings),
         convention=convention.words,
         # Slice by slice no absent class is without a value: what has none could not be read.
         empty="left-out" if convention.slice_by_slice else options.empty,
@@ -126,6 +129,7 @@ def compare(
         notes=(
             *(study.protocol.notes if study.protocol else ()),
             *study.remarks,
+            *schedule_remarks(trainings),
             *(cost.remark for cost in costs.values() if cost.remark),
         ),
     )

@@ -36,6 +36,7 @@ class Comparison:
     baseline: the row that the others are compared with. rope: half the region of practical equivalence, in Dice.
     data_protocol: that the data set names.
     incomplete: a sentence that says what is missing; empty if nothing is. The report carries it everywhere.
+    test_run: a sentence that says who was trained for less than nnU-Net's schedule; empty likewise.
     convention: how Dice counts where a class is absent, in words. empty: how it counts between rows.
     presence: which structures were there and which were found, of `results.presence`.
     costs, logs (by fold), provenance (name -> value), inspections: by row.
@@ -51,6 +52,7 @@ class Comparison:
     data_protocol: Protocol | None = None
     rope: float = ROPE
     incomplete: str = ""
+    test_run: str = ""
     convention: str = ""
     empty: EmptyRule = "scored"
     presence: pd.DataFrame | None = None

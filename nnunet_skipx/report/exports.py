@@ -66,6 +66,7 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
         "baseline": comparison.baseline,
         "rope": comparison.rope,
         "incomplete": comparison.incomplete,
+        "test_run": comparison.test_run,
         "convention": comparison.convention,
         "rows": as_json(comparison.rows),
         "contrasts": as_json(comparison.contrasts),
