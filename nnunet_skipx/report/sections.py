@@ -77,7 +77,8 @@ def result_section(comparison: Comparison) -> Section:
     """Dice, and where a class was absent."""
     return Section(
         "Result",
-        "Dice with its 95 % confidence interval. Mean: over the classes of a case, then over cases; SD: over cases. "
+        "Dice with its 95 % confidence interval. Mean: over the classes of a case, then over cases; SD: over cases; "
+        "foreground_mean, where it differs: over cases, then over classes, as in nnU-Net's summaries. "
         "Intervals and tests are t laws of a mean over cases and trained networks, which are both a sample: with "
         "replicates the variance of training is estimated, without them the scatter between folds stands for it, and "
         f"the wider of the intervals over folds and over cases is shown; fewer than {FEWEST_CASES} cases have none. "

@@ -38,6 +38,7 @@ def result_table(comparison: Comparison) -> pd.DataFrame:
             "Row": row.name,
             **{label: format_interval(interval) for label, interval in row.per_class.items()},
             "Mean": format_interval(row.mean),
+            **foreground_cell(row, comparison.rows),
             "SD": number(row.mean.sd, ".3f"),
             **verdict_cells(comparison.contrast_with_baseline(row.name), comparison.baseline),
             **empty_cells(empties_of(comparison.contrast_with_baseline(row.name))),
@@ -45,6 +46,13 @@ def result_table(comparison: Comparison) -> pd.DataFrame:
         for row in comparison.rows
     ]
     return without_zeros(pd.DataFrame(lines))
+
+
+def foreground_cell(row: Row, rows: Sequence[Row]) -> dict[str, str]:
+    """nnU-Net's mean, of cases and then of classes, where it is not the other one in all rows, to the digits shown."""
+    told = {other.name: (number(other.foreground_mean, ".3f"), number(other.mean.value, ".3f")) for other in rows}
+    differ = any(foreground != mean for foreground, mean in told.values())
+    return {"foreground_mean": told[row.name][0]} if differ else {}
 
 
 def terminal_table(comparison: Comparison) -> pd.DataFrame:
@@ -58,6 +66,7 @@ def _terminal_line(row: Row, comparison: Comparison) -> dict[str, str]:
         "row": row.name,
         **{label: number(interval.value, ".3f") for label, interval in row.per_class.items()},
         "mean Dice [95 % CI]": format_interval(row.mean),
+        **foreground_cell(row, comparison.rows),
         **verdict_cells(comparison.contrast_with_baseline(row.name), "baseline"),
         **empty_cells(empties_of(comparison.contrast_with_baseline(row.name))),
         "parameters": f"{cost.parameters / 1e6:.2f} M" if cost.parameters is not None else NONE,

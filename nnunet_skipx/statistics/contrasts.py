@@ -24,12 +24,15 @@ WITHOUT = "without-"  # this one claimed ingredient is taken out, at as many par
 class Row:
     """The Dice of one row: per class, mean over classes; the means of folds and replicates are points only.
 
+    foreground_mean: of cases, then of classes, as nnU-Net's summaries have it; a class of few cases counts as much in
+    it as one of many, while in `mean` it counts in these cases.
     training_sd, icc: of the trained networks in the mean over classes (`TrainingNoise`); NaN without replicates.
     """
 
     name: str
     per_class: dict[str, Interval]
     mean: Interval
+    foreground_mean: float
     fold_means: dict[int, float]
     replicate_means: dict[int, float]
     training_sd: float
@@ -81,10 +84,12 @@ def _row(name: str, scores: Scores, labels: Sequence[str]) -> Row:
     by_case = known_mean(means, 0)
     (mean,) = mean_intervals(means[..., None], folds.tolist(), (0, 1))
     noise = training_noise(means[..., None], membership(folds.tolist())) if len(means) > 1 else None
+    per_class = dict(zip(labels, mean_intervals(scores.values, folds.tolist(), (0, 1)), strict=True))
     return Row(
         name=name,
-        per_class=dict(zip(labels, mean_intervals(scores.values, folds.tolist(), (0, 1)), strict=True)),
+        per_class=per_class,
         mean=mean,
+        foreground_mean=float(known_mean(np.array([interval.value for interval in per_class.values()]), 0)),
         fold_means={int(fold): float(known_mean(by_case[folds == fold], 0)) for fold in np.unique(folds)},
         replicate_means={
             int(number): float(known_mean(part, 0)) for number, part in zip(scores.replicates, means, strict=True)

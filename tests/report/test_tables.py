@@ -152,6 +152,14 @@ def test_the_baseline_and_the_rope_are_those_of_the_comparison(comparison: Compa
     assert "within 0.9 Dice" in wide.sentences[0]
 
 
+def test_nnunets_mean_is_shown_where_it_is_another_one(comparison: Comparison) -> None:
+    means = {row.name: f"{row.foreground_mean:.3f}" for row in comparison.rows}  # one case lacks a class
+    for table in (tables.result_table(comparison), tables.terminal_table(comparison)):
+        assert table["foreground_mean"].tolist() == list(means.values())
+    whole = dataclasses.replace(comparison, table=comparison.table[comparison.table["case"] != "case_03"])
+    assert "foreground_mean" not in tables.result_table(whole) and "foreground_mean" not in tables.terminal_table(whole)
+
+
 def test_every_format_has_the_same_verdict(comparison: Comparison) -> None:
     worse = comparison.table.copy()
     mine = worse["row"] == TRAINERS[1]

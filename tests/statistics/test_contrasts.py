@@ -11,6 +11,7 @@ from nnunet_skipx.statistics.adjustment import holm
 from nnunet_skipx.statistics.contrasts import contrasts, ingredients_left_out, metric_rows, summary_rows, twins
 from nnunet_skipx.statistics.means import ROPE, PairedDifference, case_values, mean_interval, paired_difference
 from tests.made_up_study import FOLDS, TRAINERS, Study
+from tests.statistics.test_scores import table_of
 
 OPTIONS = st.lists(st.sampled_from(["bf16", "250epochs", "attn", "demo"]), unique=True)
 KINDS = [["twin"], ["flopstwin"], ["without-attention"], ["without-head"], ["without-head", "without-attention"]]
@@ -43,6 +44,13 @@ def test_rows_hold_the_numbers_of_the_table(table: pd.DataFrame) -> None:
     assert first.per_class["Posterior"].dropped == 1
     assert set(first.fold_means) == set(FOLDS)
     assert first.replicate_means == {1: pytest.approx(first.mean.value)}
+
+
+def test_a_class_of_few_cases_counts_as_much_as_others_in_the_mean_of_nnunet() -> None:
+    values = np.column_stack([np.full(10, 0.9), [0.1, *[float("nan")] * 9]])
+    (row,) = summary_rows(table_of({"A": values}))
+    assert row.mean.value == pytest.approx(0.86)
+    assert row.foreground_mean == pytest.approx(0.5)
 
 
 def test_replicates_have_means_of_their_own(table: pd.DataFrame) -> None:
