@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from scipy.special import nctdtrinc
 from scipy.stats import t
 
 from nnunet_skipx.statistics.scores import known_mean
@@ -55,8 +56,8 @@ class Estimates:
         return _widest(t.sf((rope - np.abs(self.value)) / self.error, self.freedom))
 
     def detectable(self, alpha: float = ALPHA) -> np.ndarray:
-        """The smallest mean that the test at alpha finds with 80 % power, given this many cases and this scatter."""
-        return _widest((t.ppf(1 - alpha / 2, self.freedom) + t.ppf(POWER, self.freedom)) * self.error)
+        """The smallest mean that the test at alpha finds with 80 % power (noncentral t), given n and this scatter."""
+        return _widest(nctdtrinc(self.freedom, 1 - POWER, t.ppf(1 - alpha / 2, self.freedom)) * self.error)
 
     def training(self, column: int) -> Training:
         """How the noise of training enters."""
