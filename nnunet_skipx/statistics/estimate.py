@@ -108,7 +108,8 @@ def _over_folds(deviation: np.ndarray, size: np.ndarray) -> tuple[np.ndarray, np
     folds = (size > 0).sum(0)
     freedom = np.where(folds > 1, folds - 1.0, np.nan)
     weight = size / np.maximum(size.sum(0), 1)
-    return np.sqrt(folds / freedom * ((weight * deviation) ** 2).sum(0)), freedom
+    error = np.sqrt(folds / freedom * ((weight * deviation) ** 2).sum(0))
+    return np.maximum(error, TINY), freedom  # fold means may agree exactly; the other law decides then
 
 
 def _with_training(

@@ -1,5 +1,7 @@
 """Estimates: the laws of textbooks where these have them, and never a claim of training noise as a difference."""
 
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -97,9 +99,14 @@ def test_no_interval_is_without_width(values: np.ndarray, holes: set[int], folds
 
 
 def test_fold_means_that_agree_by_chance_do_not_shrink_the_interval() -> None:
-    values = np.tile([0.2, 0.8], 10)[None, :, None]
+    values = np.tile([-0.3, 0.3], 10)[None, :, None]
     folds = [case // 4 for case in range(20)]
-    assert estimates([values], folds).half_width()[0] == pytest.approx(t.ppf(0.975, 15) * 0.3 / np.sqrt(15))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = estimates([values], folds)
+        assert found.half_width()[0] == pytest.approx(t.ppf(0.975, 15) * 0.3 / np.sqrt(15))
+        assert (found.p()[0], found.p_outside(0.0)[0]) == (1, 0.5)
+        assert found.detectable()[0] > found.half_width()[0]
 
 
 def test_rare_structures_are_pooled_over_folds_and_columns_do_not_touch() -> None:
