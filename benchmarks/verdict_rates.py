@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from scipy.stats import t
 
 from benchmarks.tables import replace_block
 from nnunet_skipx.statistics.estimate import ALPHA, Estimates, estimates
@@ -19,6 +20,7 @@ PAIRED_SD = 0.015  # of the difference of two rows in a case
 CASES = (40, 100, 260)
 REPLICATES = (1, 2, 3, 5)
 SEED_SDS = (0.0, 0.001, 0.002, 0.004)  # of a trained network's mean
+TRAINED_SD = 0.03  # the same where training is unstable, as a third of the cases' SD
 SIZES = (10, 20, 40, 100, 260)
 Draw = Callable[[np.random.Generator, tuple[int, int]], np.ndarray]
 
@@ -71,16 +73,30 @@ def false_claims(cases: int, replicates: int, seed_sd: float, studies: int = STU
     return float((paired_studies(cases, replicates, seed_sd, 0.0, studies).p() < ALPHA).mean())
 
 
+def false_claims_of_cases_alone(cases: int, seed_sd: float, studies: int = STUDIES) -> float:
+    """The same by a t-test that takes the cases for the whole sample, as if they shared no network."""
+    found = paired_studies(cases, 1, seed_sd, 0.0, studies)
+    p = 2 * t.sf(np.abs(found.value) / found.error[0], found.freedom[0])
+    return float((p < ALPHA).mean())
+
+
 def false_equivalences(cases: int, replicates: int, seed_sd: float, studies: int = STUDIES) -> float:
     """Share of the studies of two architectures that differ by just the ROPE that call them equivalent."""
     return float((paired_studies(cases, replicates, seed_sd, ROPE, studies).p_outside(ROPE) < ALPHA).mean())
 
 
-def coverage(shape: str, cases: int, studies: int = STUDIES) -> tuple[float, float]:
-    """Share of the intervals that hold the expectation, and share of the studies that have an interval."""
-    draw, truth = SHAPES[shape]
-    values = draw(np.random.default_rng(cases), (cases, studies))
-    found = estimates([values[None]], [case % FOLDS for case in range(cases)])
+def coverage(
+    shape: str, cases: int, replicates: int = 1, seed_sd: float = 0.0, studies: int = STUDIES
+) -> tuple[float, float]:
+    """Share of the intervals that hold the expectation, and share of the studies that have an interval.
+
+    seed_sd: of a trained network's mean; a training adds as much to each of its cases.
+    """
+    (draw, truth), rng, folds = SHAPES[shape], np.random.default_rng(cases), np.arange(cases) % FOLDS
+    cases_alone = draw(rng, (cases, studies))
+    trained = rng.normal(0, seed_sd, (replicates, FOLDS, studies))[:, folds]
+    noise = rng.normal(0, seed_sd, (replicates, cases, studies))
+    found = estimates([cases_alone + trained + noise], folds.tolist())
     half = found.half_width()
     there = ~np.isnan(half)
     return float((np.abs(found.value - truth) <= half)[there].mean()), float(there.mean())
@@ -104,6 +120,8 @@ def error_table(studies: int = STUDIES) -> list[str]:
             made = [(cases, replicates, sd, studies) for sd in SEED_SDS]
             cells = [f"{100 * false_claims(*study):.1f} / {100 * false_equivalences(*study):.1f}" for study in made]
             lines.append(f"| {cases} | {replicates} | {' | '.join(cells)} |")
+        alone = [f"{100 * false_claims_of_cases_alone(cases, sd, studies):.1f}" for sd in SEED_SDS]
+        lines.append(f"| {cases} | 1, cases alone | {' | '.join(alone)} |")
     return lines
 
 
@@ -113,6 +131,10 @@ def coverage_table() -> list[str]:
     for shape in SHAPES:
         cells = [_cell(*coverage(shape, cases)) for cases in SIZES]
         lines.append(f"| {shape} | {' | '.join(cells)} |")
+    for replicates in REPLICATES:
+        cells = [_cell(*coverage("Dice, skewed", cases, replicates, TRAINED_SD)) for cases in SIZES]
+        plural = "s" if replicates > 1 else ""
+        lines.append(f"| Dice, skewed, seed SD {TRAINED_SD}, {replicates} replicate{plural} | {' | '.join(cells)} |")
     return lines
 
 

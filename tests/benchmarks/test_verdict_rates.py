@@ -1,15 +1,16 @@
 """Verdicts in simulated studies: seldom wrong, whatever the luck of the trainings."""
 
-import numpy as np
 import pytest
 
 from benchmarks.verdict_rates import (
     CASES,
     REPLICATES,
     SEED_SDS,
+    TRAINED_SD,
     coverage,
     error_table,
     false_claims,
+    false_claims_of_cases_alone,
     false_equivalences,
     paired_studies,
 )
@@ -39,7 +40,13 @@ def test_six_studies_in_a_hundred_at_most_claim_what_is_not(cases: int, replicat
     ],
 )
 def test_intervals_cover_what_they_promise(shape: str, cases: int, least: float) -> None:
-    assert coverage(shape, cases, STUDIES)[0] >= least
+    assert coverage(shape, cases, studies=STUDIES)[0] >= least
+
+
+@pytest.mark.parametrize("cases", CASES)
+@pytest.mark.parametrize("replicates", REPLICATES)
+def test_means_cover_the_luck_of_the_trainings(cases: int, replicates: int) -> None:
+    assert 0.935 <= coverage("Dice, skewed", cases, replicates, TRAINED_SD, STUDIES)[0] <= 0.985
 
 
 def test_a_difference_that_is_there_is_found_more_often_with_replicates() -> None:
@@ -47,11 +54,10 @@ def test_a_difference_that_is_there_is_found_more_often_with_replicates() -> Non
     assert found[0] > 0.3 and found[1] > found[0] + 0.2
 
 
-def test_the_tests_of_the_cases_alone_would_claim_too_much() -> None:
-    studies = paired_studies(260, 1, 0.004, 0.0, 1000)
-    over_cases = np.abs(studies.value) > 1.97 * studies.error[0]
-    assert over_cases.mean() > 0.4, "what is guarded against is there"
+def test_a_test_of_the_cases_alone_claims_too_much() -> None:
+    assert false_claims_of_cases_alone(260, 0.0, 1000) < 0.07
+    assert false_claims_of_cases_alone(260, 0.004, 1000) > 0.4, "what is guarded against is there"
 
 
 def test_the_table_has_a_line_per_size() -> None:
-    assert len(error_table(10)) == 2 + len(CASES) * len(REPLICATES)
+    assert len(error_table(10)) == 2 + len(CASES) * (len(REPLICATES) + 1)
