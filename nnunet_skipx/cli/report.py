@@ -47,6 +47,13 @@ def add_report_parser(commands: Any) -> None:
         default="nnunet",
         help="whose script's rule for absent classes to follow (default: nnunet)",
     )
+    add(
+        "--empty",
+        choices=["scored", "left-out"],
+        default="scored",
+        help="a class that the reference lacks and only some rows predict: 0 for these and 1 for the others, or left "
+        "out of comparisons (default: scored)",
+    )
     add("--references", type=Path, metavar="FOLDER", help="true label maps (default: nnU-Net's own)")
     add("--images", type=Path, metavar="FOLDER", help="images for the slices (default: imagesTr in nnUNet_raw)")
     add(
@@ -79,6 +86,7 @@ def report_command(args: argparse.Namespace) -> int:
         nsd_mm=args.nsd_mm,
         lesions=args.lesions,
         convention=args.convention,
+        empty=args.empty,
         references=args.references,
         images=args.images,
         profiles=[read_profile(path) for path in args.profile],

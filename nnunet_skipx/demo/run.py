@@ -25,6 +25,7 @@ from nnunet_skipx.results.collect import collect
 from nnunet_skipx.results.dice import CONVENTIONS
 from nnunet_skipx.results.provenance import provenance
 from nnunet_skipx.results.row_cost import row_cost
+from nnunet_skipx.results.schedules import short_training_remark, trainings_of
 from nnunet_skipx.results.training_log import read_training_log
 from nnunet_skipx.training.options.demo import DemoOption
 from nnunet_skipx.training.variants import trainer_class, trainer_names
@@ -123,6 +124,7 @@ def demo_comparison(workspace: Workspace, dataset: str, cells: Sequence[Cell]) -
         table=pd.concat([collect(list(models.values()), folds), atlas], ignore_index=True),
         baseline=cells[0].trainer,
         dataset_json=dataset_json,
+        test_run=short_training_remark(trainings_of({name: (path,) for name, path in models.items()}, folds)),
         convention=CONVENTIONS["nnunet"].words,
         costs={name: row_cost(path, logs[name]) for name, path in models.items()},
         logs=logs,

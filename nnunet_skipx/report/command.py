@@ -16,12 +16,15 @@ from nnunet_skipx.report.exports import write_exports
 from nnunet_skipx.report.page import report_parts, terminal_text, write_report
 from nnunet_skipx.report.twins import trainer_in
 from nnunet_skipx.results.dice import CONVENTIONS, Convention
+from nnunet_skipx.results.presence import presence
 from nnunet_skipx.results.protocols import require_one_protocol_for_the_same_data
 from nnunet_skipx.results.provenance import provenance, splits_digest
 from nnunet_skipx.results.row_cost import row_cost
+from nnunet_skipx.results.schedules import schedule_remarks, short_training_remark, trainings_of
 from nnunet_skipx.results.study import Study, read_study
 from nnunet_skipx.results.training_log import TrainingLog, read_training_log
 from nnunet_skipx.statistics.means import ROPE
+from nnunet_skipx.statistics.scores import EmptyRule
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class ReportOptions:
     baseline: the name of a row; None for nnU-Net's own trainer where it is one, else the first.
     allow_missing: compare on the folds that all rows have. rope: half the region of practical equivalence, in Dice.
     nsd_mm: tolerances of NSD, one for all data sets or one for each; empty without metrics of boundaries.
-    lesions: with lesion F1. convention: how Dice counts where a class is absent.
+    lesions: with lesion F1. convention: how Dice counts where a class is absent; empty: how it counts between rows.
     references: folder of the true label maps; None for nnU-Net's own. images: of imagesTr; None likewise.
     profiles: contents of `skipx profile --json`, for the memory. command: the command line, to be shown.
     """
@@ -42,6 +45,7 @@ class ReportOptions:
     nsd_mm: Sequence[float] = ()
     lesions: bool = False
     convention: Convention = "nnunet"
+    empty: EmptyRule = "scored"
     references: Path | None = None
     images: Path | None = None
     profiles: Sequence[dict[str, Any]] = ()
@@ -94,6 +98,7 @@ def read_comparison(
     models = {name: replicates[0] for name, replicates in study.models.items()}
     logs = {name: training_logs(folder, study.folds) for name, folder in models.items()}
     costs = {name: row_cost(folder, logs[name], options.profiles) for name, folder in models.items()}
+    trainings = trainings_of(study.models, study.folds)
     found = {name: read_inspection(folder, study.folds) for name, folder in models.items()}
     return Comparison(
         dataset=study.dataset,
@@ -103,7 +108,11 @@ def read_comparison(
         data_protocol=study.protocol,
         rope=options.rope,
         incomplete=study.incomplete,
+        test_run=short_training_remark(trainings),
         convention=convention.words,
+        # Slice by slice no absent class is without a value: what has none could not be read.
+        empty="left-out" if convention.slice_by_slice else options.empty,
+        presence=presence(study.models, study.folds, study.dataset_json),
         costs=costs,
         logs={name: by_fold for name, by_fold in logs.items() if by_fold},
         provenance={name: provenance(folder, study.folds) for name, folder in models.items()},
@@ -118,6 +127,7 @@ def read_comparison(
         notes=(
             *(study.protocol.notes if study.protocol else ()),
             *study.remarks,
+            *schedule_remarks(trainings),
             *(cost.remark for cost in costs.values() if cost.remark),
         ),
     )

@@ -11,7 +11,7 @@ import pandas as pd
 from nnunet_skipx.datasets.protocol import Protocol
 from nnunet_skipx.inspection.records import Inspection
 from nnunet_skipx.report.twins import trainer_in, twins_among
-from nnunet_skipx.report.wording import sentence
+from nnunet_skipx.report.wording import how_judged, sentence, training_caveat
 from nnunet_skipx.results.row_cost import RowCost
 from nnunet_skipx.results.training_log import TrainingLog
 from nnunet_skipx.statistics.contrasts import (
@@ -22,8 +22,9 @@ from nnunet_skipx.statistics.contrasts import (
     metric_rows,
     summary_rows,
 )
-from nnunet_skipx.statistics.means import ROPE, case_values
+from nnunet_skipx.statistics.means import ROPE
 from nnunet_skipx.statistics.ranking import Ranking, rank_models
+from nnunet_skipx.statistics.scores import Empties, EmptyRule, Scores, case_table, row_scores
 from nnunet_skipx.statistics.significance import Significance, significance
 
 
@@ -35,7 +36,9 @@ class Comparison:
     baseline: the row that the others are compared with. rope: half the region of practical equivalence, in Dice.
     data_protocol: that the data set names.
     incomplete: a sentence that says what is missing; empty if nothing is. The report carries it everywhere.
-    convention: how Dice counts where a class is absent, in words.
+    test_run: a sentence that says who was trained for less than nnU-Net's schedule; empty likewise.
+    convention: how Dice counts where a class is absent, in words. empty: how it counts between rows.
+    presence: which structures were there and which were found, of `results.presence`.
     costs, logs (by fold), provenance (name -> value), inspections: by row.
     model_folders, images_folder, labels_folder: for the pictures: folders by row, imagesTr, labelsTr.
     settings: name -> value, printed as they are.
@@ -49,7 +52,10 @@ class Comparison:
     data_protocol: Protocol | None = None
     rope: float = ROPE
     incomplete: str = ""
+    test_run: str = ""
     convention: str = ""
+    empty: EmptyRule = "scored"
+    presence: pd.DataFrame | None = None
     costs: Mapping[str, RowCost] = field(default_factory=dict)
     logs: Mapping[str, Mapping[int, TrainingLog]] = field(default_factory=dict)
     provenance: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -68,17 +74,32 @@ class Comparison:
     @functools.cached_property
     def contrasts(self) -> list[Contrast]:
         """Each row against the baseline and against its twins, in Dice."""
-        return contrasts(self.table, self.baseline, self.rope, twins=twins_among([row.name for row in self.rows]))
+        beside = twins_among([row.name for row in self.rows])
+        return contrasts(self.table, self.baseline, self.rope, twins=beside, rule=self.empty)
 
     @functools.cached_property
     def metric_rows(self) -> list[MetricRow]:
         """The numbers of metrics other than Dice."""
-        return metric_rows(self.table, self.baseline)
+        return metric_rows(self.table, self.baseline, self.empty)
+
+    @functools.cached_property
+    def scores(self) -> dict[str, Scores]:
+        """Dice of every structure, by row."""
+        return row_scores(self.table)
 
     @functools.cached_property
     def case_means(self) -> pd.DataFrame:
-        """Mean Dice over classes, a line per case (fold, case), a column per row."""
-        return pd.DataFrame({row.name: case_values(self.table, row.name) for row in self.rows})
+        """Mean Dice over classes, a line per case (fold, case), a column per row, all rows on equal terms."""
+        return case_table(self.scores, self.empty)[0]
+
+    @functools.cached_property
+    def empties(self) -> Empties:
+        """Structures that not all rows have a value of."""
+        return case_table(self.scores, self.empty)[1]
+
+    def pair_means(self, contrast: Contrast) -> pd.DataFrame:
+        """Mean Dice over classes as the contrast compares it, a line per case, a column for each of its two rows."""
+        return case_table({name: self.scores[name] for name in (contrast.row, contrast.against)}, self.empty)[0]
 
     @functools.cached_property
     def ranking(self) -> Ranking:
@@ -88,12 +109,18 @@ class Comparison:
     @functools.cached_property
     def significance(self) -> Significance:
         """Which rows differ, each from each."""
-        return significance(self.case_means)
+        return significance(self.scores, self.contrasts, self.empty)
 
     @functools.cached_property
     def sentences(self) -> list[str]:
         """What the numbers allow to say, one per contrast."""
         return [sentence(c, self.rope, self.removed(c.against), self.cost(c.row).claimed) for c in self.contrasts]
+
+    @property
+    def caveats(self) -> list[str]:
+        """What stands beside every verdict: how it was reached, and what the trainings cannot tell."""
+        judged = [how_judged(c.comparisons) for c in self.contrasts[:1]]
+        return [text for text in (*judged, training_caveat(self.contrasts)) if text]
 
     @property
     def protocol(self) -> str:

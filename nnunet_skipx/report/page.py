@@ -56,7 +56,8 @@ def report_parts(comparisons: Sequence[Comparison]) -> list[Part]:
 
 def remarks(comparison: Comparison) -> list[str]:
     """What a reader must know, what is missing first."""
-    return [text for text in (comparison.incomplete, *comparison.notes) if text]
+    first = (comparison.incomplete, comparison.test_run, *comparison.caveats)
+    return [text for text in (*first, *comparison.notes) if text]
 
 
 def across(comparisons: Sequence[Comparison]) -> Part:
@@ -102,5 +103,7 @@ def versions() -> dict[str, str]:
 
 
 def result_tables(comparisons: Sequence[Comparison]) -> dict[str, pd.DataFrame]:
-    """Caption -> table of the result, for other formats."""
-    return {f"{c.protocol}{'. ' + c.incomplete if c.incomplete else ''}": result_table(c) for c in comparisons}
+    """Caption -> table of the result, for other formats; the caption says how the p were found."""
+    told = [(c.protocol, c.incomplete, c.test_run, *c.caveats) for c in comparisons]
+    captions = [" ".join(text if text.endswith(".") else f"{text}." for text in texts if text) for texts in told]
+    return {caption: result_table(c) for caption, c in zip(captions, comparisons, strict=True)}

@@ -7,6 +7,7 @@ import pandas as pd
 
 from nnunet_skipx.report import tables
 from nnunet_skipx.report.comparison import Comparison
+from nnunet_skipx.report.detection import detection_table
 from nnunet_skipx.report.figures.cost import cost_panels
 from nnunet_skipx.report.figures.dice import dice_panels
 from nnunet_skipx.report.figures.inspection import inspection_panels
@@ -16,7 +17,14 @@ from nnunet_skipx.report.figures.ranks import places_panel, significance_panel
 from nnunet_skipx.report.figures.slices import slice_panels
 from nnunet_skipx.report.figures.training import balance_panels, curve_panels, usage_panels
 from nnunet_skipx.statistics.bootstrap import RESAMPLES
+from nnunet_skipx.statistics.estimate import FEWEST_CASES
+from nnunet_skipx.statistics.scores import EmptyRule
 
+EMPTY_RULES: dict[EmptyRule, str] = {
+    "scored": "Between rows, where only some predict a class that the reference lacks, these count 0 and those that "
+    "rightly predict nothing 1; where no row predicts it, the class is left out.",
+    "left-out": "Between rows, a class that the reference lacks is left out even where some rows predict it.",
+}
 MOST_ROWS_DRAWN = 10  # a page of more pictures nobody reads, or can mail
 
 
@@ -69,11 +77,13 @@ def result_section(comparison: Comparison) -> Section:
     """Dice, and where a class was absent."""
     return Section(
         "Result",
-        f"Dice with its 95 % confidence interval: BCa bootstrap over the cases of each fold, {RESAMPLES:,} resamples, "
-        "fixed seed. Mean: over the classes of a case, then over cases; SD: over cases. Differences are paired by "
-        "case; p is that of the two-sided Wilcoxon signed-rank test, adjusted for all comparisons of this data set "
-        "(Holm). Intervals cover the choice of cases, not the randomness of training, and the cases of one fold "
-        "share a network. " + left_out(comparison),
+        "Dice with its 95 % confidence interval. Mean: over the classes of a case, then over cases; SD: over cases; "
+        "foreground_mean, where it differs: over cases, then over classes, as in nnU-Net's summaries. "
+        "Intervals and tests are t laws of a mean over cases and trained networks, which are both a sample: with "
+        "replicates the variance of training is estimated, without them the scatter between folds stands for it, and "
+        f"the wider of the intervals over folds and over cases is shown; fewer than {FEWEST_CASES} cases have none. "
+        f"Better, worse: the mean difference is not 0; equivalent: it is within {comparison.rope:g} Dice, and "
+        '"but by less than matters" if both; undecided is not equal. ' + left_out(comparison),
         tables.result_table(comparison),
     )
 
@@ -86,8 +96,20 @@ def left_out(comparison: Comparison) -> str:
         for label, interval in row.per_class.items()
         if interval.dropped
     ]
-    told = f" Left out for that reason (cases): {'; '.join(counts)}." if counts else ""
-    return comparison.convention + told
+    if not counts:
+        return comparison.convention
+    told = f"Left out of means for that reason (cases): {'; '.join(counts)}."
+    return f"{comparison.convention} {told} {EMPTY_RULES[comparison.empty]}"
+
+
+def detection_section(comparison: Comparison) -> Section:
+    """Who found what was there, and nothing where nothing was."""
+    return Section(
+        "Detection",
+        "A structure is there, or found, where it has a voxel. Sensitivity: of the cases that have it, those where it "
+        "was found; specificity: of the cases that lack it, those where nothing was. Each training counts.",
+        None if comparison.presence is None else detection_table(comparison.presence),
+    )
 
 
 def contrast_section(comparison: Comparison) -> Section:
@@ -96,10 +118,10 @@ def contrast_section(comparison: Comparison) -> Section:
         "Comparisons",
         "Of the mean Dice over classes, case by case. A twin has as many parameters (a flopstwin: as many operations) "
         "as its row, but not what is named beside it: the comparison with it tells that from the capacity. Cost of the "
-        "twin: divided by its row's. Random signs: the p of the mean difference if every case's sign were a coin's, "
-        f"not adjusted. Equivalence: two one-sided t-tests within {comparison.rope:g}. Cliff's delta: -1 to 1, over "
-        "all pairs of cases. Detectable: the difference that a test at 5 % finds with 80 % power, given this many "
-        "cases and this scatter.",
+        "twin: divided by its row's. t-test: that the mean difference is 0; two one-sided t-tests: that it is not "
+        f"within {comparison.rope:g}; both of the law that the interval is of, and adjusted for all comparisons of "
+        "this data set (Holm). Detectable: the difference that the t-test finds with 80 % power after adjustment, "
+        "given this many cases and this scatter.",
         tables.contrast_table(comparison),
     )
 
@@ -110,8 +132,8 @@ def metric_section(comparison: Comparison) -> Section:
         "Other metrics",
         "NSD: share of both surfaces within the tolerance of the other. HD95: mm; undefined, and left out, where a "
         "class is missed altogether or invented, so read it beside Dice. Volume error: (predicted - reference) / "
-        "reference. Lesion F1: of connected components that touch. Mean over classes and cases; p as above, adjusted "
-        "within the metric.",
+        "reference, so neither more nor less is better. Lesion F1: of connected components that touch. Mean over "
+        "classes and cases; verdicts and p as above, without a region of equivalence, adjusted within the metric.",
         tables.metric_table(comparison),
     )
 
@@ -119,18 +141,19 @@ def metric_section(comparison: Comparison) -> Section:
 def ranking_section(comparison: Comparison) -> Section:
     """Places and which rows differ."""
     found = comparison.ranking
-    if len(comparison.rows) < 3 or found.n < 2:
+    if len(comparison.rows) < 3 or found.n < FEWEST_CASES:
         return Section("Ranking", "")
     return Section(
         "Ranking",
         f"Rows are ranked in each of {found.n} cases ({found.dropped} without a value of every row are left out), then "
-        "the ranks are averaged (1 is best). The interval, and the share of resamples that give the same place, are of "
-        "the same bootstrap as above. The matrix holds every pair's Wilcoxon test, Holm-adjusted over all pairs; empty "
-        "is undecided, not equal.",
+        f"the ranks are averaged (1 is best). The interval, and the share of {RESAMPLES:,} resamples of the cases "
+        "within their folds that give the same place, cover the choice of cases, not the randomness of training. The "
+        "matrix holds the verdict of every pair: that of the table above where it has one, else of the same test, "
+        "adjusted over all other pairs (Holm); empty is undecided or equivalent.",
         tables.ranking_table(comparison),
         [
             places_panel(found.places.loc[found.table.sort_values("mean_rank").index]),
-            significance_panel(comparison.significance.decided.T),
+            significance_panel(comparison.significance.sign),
         ],
     )
 
@@ -152,9 +175,10 @@ def fold_section(comparison: Comparison) -> Section:
     """Means of folds and replicates."""
     return Section(
         "Folds and replicates",
-        "Mean Dice. Folds share training cases, so their means are points, never samples of a test. Replicates are the "
-        "same cells trained again: their SD is the randomness of training. Everywhere else a case counts with its mean "
-        "over replicates.",
+        "Mean Dice. Folds share training cases, which no test here can undo. Replicates are the same cells trained "
+        "again. SD of trained networks: of one network's mean Dice on its fold, beyond what its cases explain; ICC: "
+        "its variance as a share of that of all values in a fold. Everywhere else a case counts with its mean over "
+        "replicates.",
         tables.fold_table(comparison),
     )
 
@@ -174,10 +198,8 @@ def pairs_section(comparison: Comparison) -> Section:
         "Mean Dice over classes of every case in both rows: first a line per case, blue where the row is at least as "
         "good; then its difference over its mean (dashed: limits of agreement, mean ± 1.96 SD)."
     )
-    panels = [
-        *slope_panels(comparison.case_means, comparison.contrasts),
-        *difference_panels(comparison.case_means, comparison.contrasts),
-    ]
+    pairs = [(comparison.pair_means(contrast), [contrast]) for contrast in comparison.contrasts]
+    panels = [panel for draw in (slope_panels, difference_panels) for pair in pairs for panel in draw(*pair)]
     return Section("Case by case", reading, panels=panels)
 
 
@@ -253,6 +275,7 @@ def settings_section(comparison: Comparison) -> Section:
 TABLES: tuple[Callable[[Comparison], Section], ...] = (
     result_section,
     contrast_section,
+    detection_section,
     metric_section,
     ranking_section,
     cost_section,

@@ -12,7 +12,8 @@ from nnunet_skipx.results.training_log import TrainingLog
 from nnunet_skipx.statistics.contrasts import Contrast, Row
 from nnunet_skipx.statistics.means import Interval
 from nnunet_skipx.statistics.ranking import Consensus
-from nnunet_skipx.statistics.text import NONE, format_interval, number
+from nnunet_skipx.statistics.scores import Empties
+from nnunet_skipx.statistics.text import NONE, format_interval, format_p, number, signed_numbers
 
 COST_COLUMNS: dict[str, tuple[str, Callable[[float], str]]] = {
     "parameters": ("Parameters", "{:,}".format),
@@ -23,6 +24,11 @@ COST_COLUMNS: dict[str, tuple[str, Callable[[float], str]]] = {
     "hours_per_fold": ("Hours per fold", "{:.2f}".format),
     "seconds_per_case": ("Seconds per case", "{:.2f}".format),
 }
+EMPTY_COLUMNS = {  # structures: a class of a case
+    "both": "Absent, left out",
+    "one": "Absent, predicted by one",
+    "undefined": "Undefined in one, left out",
+}
 
 
 def result_table(comparison: Comparison) -> pd.DataFrame:
@@ -32,17 +38,26 @@ def result_table(comparison: Comparison) -> pd.DataFrame:
             "Row": row.name,
             **{label: format_interval(interval) for label, interval in row.per_class.items()},
             "Mean": format_interval(row.mean),
+            **foreground_cell(row, comparison.rows),
             "SD": number(row.mean.sd, ".3f"),
-            f"Difference to {comparison.baseline}": format_contrast(comparison.contrast_with_baseline(row.name)),
+            **verdict_cells(comparison.contrast_with_baseline(row.name), comparison.baseline),
+            **empty_cells(empties_of(comparison.contrast_with_baseline(row.name))),
         }
         for row in comparison.rows
     ]
-    return pd.DataFrame(lines)
+    return without_zeros(pd.DataFrame(lines))
+
+
+def foreground_cell(row: Row, rows: Sequence[Row]) -> dict[str, str]:
+    """nnU-Net's mean, of cases and then of classes, where it is not the other one in all rows, to the digits shown."""
+    told = {other.name: (number(other.foreground_mean, ".3f"), number(other.mean.value, ".3f")) for other in rows}
+    differ = any(foreground != mean for foreground, mean in told.values())
+    return {"foreground_mean": told[row.name][0]} if differ else {}
 
 
 def terminal_table(comparison: Comparison) -> pd.DataFrame:
     """The result and its cost, narrow enough for a terminal."""
-    return pd.DataFrame([_terminal_line(row, comparison) for row in comparison.rows])
+    return without_zeros(pd.DataFrame([_terminal_line(row, comparison) for row in comparison.rows]))
 
 
 def _terminal_line(row: Row, comparison: Comparison) -> dict[str, str]:
@@ -51,7 +66,9 @@ def _terminal_line(row: Row, comparison: Comparison) -> dict[str, str]:
         "row": row.name,
         **{label: number(interval.value, ".3f") for label, interval in row.per_class.items()},
         "mean Dice [95 % CI]": format_interval(row.mean),
-        "difference [95 % CI], p": format_contrast(comparison.contrast_with_baseline(row.name)),
+        **foreground_cell(row, comparison.rows),
+        **verdict_cells(comparison.contrast_with_baseline(row.name), "baseline"),
+        **empty_cells(empties_of(comparison.contrast_with_baseline(row.name))),
         "parameters": f"{cost.parameters / 1e6:.2f} M" if cost.parameters is not None else NONE,
         "GFLOPs": f"{cost.gflops:.2f}" if cost.gflops is not None else NONE,
         "s/epoch": f"{cost.seconds_per_epoch:.1f}" if cost.seconds_per_epoch is not None else NONE,
@@ -63,7 +80,7 @@ def contrast_table(comparison: Comparison) -> pd.DataFrame:
     made = pd.DataFrame([_contrast_line(contrast, comparison) for contrast in comparison.contrasts])
     if any(contrast.kind == "twin" for contrast in comparison.contrasts):
         made["Cost of the twin"] = [_cost_of_twin(contrast, comparison) for contrast in comparison.contrasts]
-    return made
+    return without_zeros(made)
 
 
 def _contrast_line(contrast: Contrast, comparison: Comparison) -> dict[str, str]:
@@ -71,13 +88,13 @@ def _contrast_line(contrast: Contrast, comparison: Comparison) -> dict[str, str]
     return {
         "Row": contrast.row,
         "Against": contrast.against + _what_twin(contrast, comparison),
+        "Verdict": contrast.verdict or NONE,
         "Difference": format_signed(found.interval),
-        "p, Wilcoxon (Holm)": number(contrast.p, ".4f"),
-        "p, random signs": number(found.sign_flip, ".4f"),
-        "p, equivalence": number(found.equivalence, ".4f"),
+        "t-test (Holm)": contrast.reason or format_p(contrast.p),
+        "Two one-sided t-tests (Holm)": contrast.reason or format_p(contrast.outside),
         "Wins / ties / losses": f"{found.wins} / {found.ties} / {found.losses}",
-        "Cliff's delta": number(found.cliffs_delta, "+.2f"),
         "Detectable": number(found.detectable, ".4f"),
+        **empty_cells(contrast.empties),
     }
 
 
@@ -101,35 +118,35 @@ def _cost_of_twin(contrast: Contrast, comparison: Comparison) -> str:
 
 def metric_table(comparison: Comparison) -> pd.DataFrame:
     """Metrics other than Dice."""
-    return pd.DataFrame(
-        [
-            {
-                "Row": line.row,
-                "Metric": line.metric,
-                "Mean": format_interval(line.mean),
-                "SD": number(line.mean.sd, ".3f"),
-                "Left out": str(line.mean.dropped),
-                f"Difference to {comparison.baseline}": format_contrast(line.contrast),
-            }
-            for line in comparison.metric_rows
-        ]
-    )
+    lines = [
+        {
+            "Row": line.row,
+            "Metric": line.metric,
+            "Mean": format_interval(line.mean),
+            "SD": number(line.mean.sd, ".3f"),
+            "Left out": str(line.mean.dropped),
+            **verdict_cells(line.contrast, comparison.baseline),
+            **empty_cells(empties_of(line.contrast)),
+        }
+        for line in comparison.metric_rows
+    ]
+    return without_zeros(pd.DataFrame(lines))
 
 
 def ranking_table(comparison: Comparison) -> pd.DataFrame:
     """Places by mean rank, and how stable they are."""
     ranked = comparison.ranking.table.sort_values("mean_rank", kind="stable")
-    return pd.DataFrame(
-        [
-            {
-                "Row": str(name),
-                "Place": f"{line['place']:.0f}",
-                "Mean rank": f"{line['mean_rank']:.2f} [{line['low']:.2f}, {line['high']:.2f}]",
-                "Same place in": f"{100 * line['kept']:.0f} % of resamples",
-            }
-            for name, line in ranked.iterrows()
-        ]
-    )
+    lines = [
+        {
+            "Row": str(name),
+            "Place": f"{line['place']:.0f}",
+            "Mean rank": f"{line['mean_rank']:.2f} [{line['low']:.2f}, {line['high']:.2f}]",
+            "Same place in": f"{100 * line['kept']:.0f} % of resamples",
+            **empty_cells(comparison.empties),
+        }
+        for name, line in ranked.iterrows()
+    ]
+    return without_zeros(pd.DataFrame(lines))
 
 
 def cost_table(comparison: Comparison) -> pd.DataFrame:
@@ -157,6 +174,8 @@ def fold_table(comparison: Comparison) -> pd.DataFrame:
             means = pd.Series(row.replicate_means)
             line["Replicates"] = ", ".join(f"{mean:.3f}" for mean in means)
             line["SD of replicates"] = number(means.std(ddof=1), ".4f")
+            line["SD of trained networks"] = number(row.training_sd, ".4f")
+            line["ICC"] = number(row.icc, ".2f")
         lines.append(line)
     return pd.DataFrame(lines)
 
@@ -209,18 +228,42 @@ def consensus_table(consensus: Consensus) -> pd.DataFrame:
     )
 
 
+def empties_of(contrast: Contrast | None) -> Empties | None:
+    """Those of a contrast; None for the baseline."""
+    return None if contrast is None else contrast.empties
+
+
+def empty_cells(empties: Empties | None) -> dict[str, str]:
+    """A column for each kind of structure without a value in all rows of a comparison; dashes for the baseline."""
+    found = {} if empties is None else {"both": empties.both, "one": empties.one, "undefined": empties.undefined}
+    return {column: str(found[kind]) if found else NONE for kind, column in EMPTY_COLUMNS.items()}
+
+
+def without_zeros(table: pd.DataFrame) -> pd.DataFrame:
+    """The table without those of the `EMPTY_COLUMNS` that have nothing to count."""
+    idle = [column for column in EMPTY_COLUMNS.values() if column in table and set(table[column]) <= {"0", NONE}]
+    return table.drop(columns=idle)
+
+
+def verdict_cells(contrast: Contrast | None, baseline: str) -> dict[str, str]:
+    """The verdict, and the difference with its interval and p; 'baseline' for None."""
+    told = NONE if contrast is None or contrast.verdict is None else contrast.verdict
+    return {"Verdict": told, f"Difference to {baseline} [95 % CI], p (t-test, Holm)": format_contrast(contrast)}
+
+
 def format_contrast(contrast: Contrast | None) -> str:
-    """+0.012 [+0.004, +0.020], p = 0.003; 'baseline' for None."""
+    """+0.012 [+0.004, +0.020], p = 0.003, or what forbids to decide; 'baseline' for None."""
     if contrast is None:
         return "baseline"
     numbers = format_signed(contrast.difference.interval)
     if math.isnan(contrast.difference.interval.low):
         return numbers
-    return f"{numbers}, " + ("p < 0.001" if contrast.p < 0.001 else f"p = {contrast.p:.3f}")
+    return f"{numbers}, {contrast.reason or format_p(contrast.p)}"
 
 
 def format_signed(interval: Interval) -> str:
     """+0.012 [+0.004, +0.020]; without the bracket where there are too few cases for an interval."""
     if math.isnan(interval.low):
         return f"{number(interval.value, '+.3f')} (n = {interval.n})"
-    return f"{interval.value:+.3f} [{interval.low:+.3f}, {interval.high:+.3f}]"
+    value, low, high = signed_numbers(interval)
+    return f"{value} [{low}, {high}]"

@@ -1,32 +1,52 @@
-"""What the numbers allow to say in words, and no more."""
+"""What the numbers allow to say in words, and no more: one sentence per verdict."""
 
+import math
 from collections.abc import Collection, Sequence
-
-import numpy as np
 
 from nnunet_skipx.nnunet.trainer_name import FLOPSTWIN
 from nnunet_skipx.report.twins import trainer_in
 from nnunet_skipx.statistics.contrasts import Contrast
-from nnunet_skipx.statistics.paired import ALPHA
+from nnunet_skipx.statistics.estimate import FEWEST_CASES
+from nnunet_skipx.statistics.means import Interval
+from nnunet_skipx.statistics.text import format_p, signed_numbers
+from nnunet_skipx.statistics.verdict import Reason, direction
+
+DIFFERENCE_TEST = "t-test"
+EQUIVALENCE_TEST = "two one-sided t-tests"
 
 
 def sentence(contrast: Contrast, rope: float, removed: Sequence[str] = (), claimed: Collection[str] = ()) -> str:
-    """What the interval of the difference allows to say.
+    """The verdict on a contrast in Dice, with its difference, interval, p, test, adjustment and cases.
 
     removed: the ingredients that a twin lacks, empty where unknown. claimed: all that the row claims, likewise.
     """
-    difference, row, against = contrast.difference, contrast.row, contrast.against
-    interval = difference.interval
-    if np.isnan(interval.low):
-        return f"{row} and {against} cannot be compared: n = {interval.n} is too few cases for an interval."
-    numbers = f"{interval.value:+.3f}, 95 % CI {interval.low:+.3f} to {interval.high:+.3f}"
-    if interval.low <= 0 <= interval.high:
-        so = _in_doubt(contrast, removed, claimed)
-        return f"{_nothing_shown(contrast, rope)} (mean Dice difference {numbers}).{so}"
-    word = "higher" if interval.low > 0 else "lower"
-    doubt = "" if contrast.p < ALPHA else f" The signed-rank test does not confirm it (p = {contrast.p:.2g}, Holm)."
-    other = f"{against}, its twin{without(removed)}," if contrast.kind == "twin" else against
-    return f"{row} reached a {word} mean Dice than {other} on these {interval.n} cases ({numbers}).{doubt}"
+    other = contrast.against + (f", its twin{without(removed)}" if contrast.kind == "twin" else "")
+    if contrast.reason:
+        told = f"Undecided between {contrast.row} and {other}: {_why(contrast, contrast.reason)}"
+    else:
+        told = _told(contrast, other, rope)
+    return told + _in_doubt(contrast, removed, claimed)
+
+
+def how_judged(comparisons: int) -> str:
+    """What the p of a table of Dice is that of: test and adjustment."""
+    return f"p: {_tested('of the mean difference, with the trained networks as a random effect', comparisons)}."
+
+
+def training_caveat(contrasts: Sequence[Contrast]) -> str:
+    """What the intervals cannot tell apart without replicates; empty where every row has them."""
+    ways = {contrast.difference.interval.training for contrast in contrasts}
+    if any(contrast.reason == "one training" for contrast in contrasts):
+        return (
+            "One trained network per row: the noise of training is not in the intervals, and nothing is decided. Train "
+            "more folds or replicates (skipx bench --replicates 3)."
+        )
+    if "folds" in ways:
+        return (
+            "Without replicates of every row, the noise of training is in the intervals only through the scatter "
+            "between folds, where it is confounded with the folds' cases: skipx bench --replicates 3 tells them apart."
+        )
+    return ""
 
 
 def without(removed: Sequence[str]) -> str:
@@ -34,21 +54,64 @@ def without(removed: Sequence[str]) -> str:
     return f" without {_listed(removed)}" if removed else ""
 
 
-def _nothing_shown(contrast: Contrast, rope: float) -> str:
-    """Equal as far as it matters, or only not shown to differ: which of the two the cases allow to say."""
-    difference, row, against = contrast.difference, contrast.row, contrast.against
-    cases = f"at n = {difference.interval.n} cases"
-    if difference.equivalence < ALPHA:
-        return f"{row} and {against} are equivalent within {rope:g} Dice {cases} (p = {difference.equivalence:.2g})"
+def _told(contrast: Contrast, other: str, rope: float) -> str:
+    row, interval = contrast.row, contrast.difference.interval
+    differs = f"{format_p(contrast.p)}, {_tested('', contrast.comparisons)}"
+    within = f"{format_p(contrast.outside)}, {_tested('', contrast.comparisons, EQUIVALENCE_TEST)}"
+    numbers, cases = f"mean Dice difference {_numbers(interval)}", f"{interval.n} cases"
+    word = contrast.verdict or "undecided"
+    if word == "equivalent":
+        return f"{row} and {other} are equivalent within {rope:g} Dice: {numbers}; {within}; {cases}."
+    if word == "undecided":
+        shown = f"{cases}, which could have shown one of {contrast.difference.detectable:.3f}"
+        told = f"Undecided between {row} and {other}: {numbers}; {differs}; {shown}."
+        return f"{told} This does not show that they are equal."
+    if word == direction(word):
+        return f"{row} is {word} than {other}: {numbers}; {differs}; {cases}."
     return (
-        f"No difference shown between {row} and {against} {cases}, which could have shown one of "
-        f"{difference.detectable:.3f}; this does not show that they are equal"
+        f"{row} is {direction(word)} than {other}, but by less than matters ({rope:g} Dice): {numbers}; {differs}; "
+        f"within: {within}; {cases}."
     )
 
 
+def _why(contrast: Contrast, reason: Reason) -> str:
+    """What keeps a comparison from being decided, whatever its p."""
+    interval, empties = contrast.difference.interval, contrast.empties
+    if reason == "few cases":
+        return f"{interval.n} cases with a value are too few for an interval, which takes {FEWEST_CASES}."
+    if reason == "no scatter":
+        return f"the mean Dice difference is {interval.value:+.3f} in each of {interval.n} cases."
+    if reason == "one training":
+        return (
+            f"mean Dice difference {_numbers(interval)} over {interval.n} cases, but of one trained network each, "
+            "which may differ by the luck of their training alone."
+        )
+    if reason == "undefined values":
+        return f"{empties.undefined} structures have a value in one of the two only."
+    other = contrast.alternative.interval if contrast.alternative else interval
+    return (
+        f"{empties.one} structures that the reference lacks and only one of the two predicts would decide. As counted "
+        f"here the mean Dice difference is {_numbers(interval)}, by the other rule (--empty) {_numbers(other)}; "
+        "sensitivity and specificity say more."
+    )
+
+
+def _numbers(interval: Interval) -> str:
+    value, low, high = signed_numbers(interval)
+    if math.isnan(interval.low):
+        return f"{value} without an interval"
+    return f"{value}, 95 % CI {low} to {high}"
+
+
+def _tested(what: str, comparisons: int, test: str = DIFFERENCE_TEST) -> str:
+    """'t-test, Holm over 3 comparisons'."""
+    adjusted = f", Holm over {comparisons} comparisons" if comparisons > 1 else ", one comparison"
+    return f"{test}{f' {what}' if what else ''}{adjusted}"
+
+
 def _in_doubt(contrast: Contrast, removed: Sequence[str], claimed: Collection[str]) -> str:
-    """What a twin that is not shown to be worse puts in doubt: never more than it leaves out."""
-    if contrast.kind != "twin":
+    """What a row that is not shown to be better than its twin puts in doubt: never more than the twin leaves out."""
+    if contrast.kind != "twin" or direction(contrast.verdict or "undecided") == "better":
         return ""
     if not removed:
         what = f"in {contrast.row}, what its twin leaves out does"

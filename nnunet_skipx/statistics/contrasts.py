@@ -1,46 +1,60 @@
 """The numbers of the report: means per row, and contrasts between rows that belong together."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 
-from nnunet_skipx.statistics.means import (
-    ROPE,
-    Interval,
-    PairedDifference,
-    case_values,
-    fold_means,
-    mean_interval,
-    paired_difference,
-)
-from nnunet_skipx.statistics.paired import holm
+from nnunet_skipx.statistics.adjustment import holm
+from nnunet_skipx.statistics.estimate import FEWEST_CASES, ROUNDING
+from nnunet_skipx.statistics.means import ROPE, Interval, PairedDifference, mean_intervals, paired_difference
+from nnunet_skipx.statistics.scores import BOUNDS, Empties, EmptyRule, Scores, known_mean, on_equal_terms, row_scores
+from nnunet_skipx.statistics.trainings import membership, training_noise
+from nnunet_skipx.statistics.verdict import LOWER_IS_BETTER, NO_BEST, Reason, Verdict, direction, verdict
 
 
 @dataclass(frozen=True)
 class Row:
-    """The Dice of one row: per class, mean over classes; the means of folds and replicates are points only."""
+    """The Dice of one row: per class, mean over classes; the means of folds and replicates are points only.
+
+    foreground_mean: of cases, then of classes, as nnU-Net's summaries have it; a class of few cases counts as much in
+    it as one of many, while in `mean` it counts in these cases.
+    training_sd, icc: of the trained networks in the mean over classes (`TrainingNoise`); NaN without replicates.
+    """
 
     name: str
     per_class: dict[str, Interval]
     mean: Interval
+    foreground_mean: float
     fold_means: dict[int, float]
     replicate_means: dict[int, float]
+    training_sd: float
+    icc: float
 
 
 @dataclass(frozen=True)
 class Contrast:
-    """One row against another: `against` is the baseline, or a twin of the row.
+    """One row against another: `against` is the baseline, a twin of the row, or any other row.
 
-    p: that of the signed-rank test, after Holm's adjustment over all contrasts of a data set in this metric.
+    p: of the difference, outside: of the equivalence test, both after Holm's adjustment over the `comparisons` of a
+    data set in this metric. verdict: None where neither more nor less is better. reason: what forbids to decide.
+    empties: structures without a value in both rows. alternative: where some are in the prediction of one row only,
+    the difference by the other `EmptyRule`.
     """
 
     row: str
     against: str
-    kind: Literal["baseline", "twin"]
+    kind: Literal["baseline", "twin", "other"]
     difference: PairedDifference
     p: float
+    outside: float
+    comparisons: int
+    verdict: Verdict | None
+    reason: Reason
+    empties: Empties
+    alternative: PairedDifference | None
 
 
 @dataclass(frozen=True)
@@ -56,25 +70,34 @@ class MetricRow:
 def summary_rows(table: pd.DataFrame) -> list[Row]:
     """One `Row` per row of the table, in its order.
 
-    >>> cells = [(row, 1, 0, case, "liver", "Dice") for row in ("A", "B") for case in ("a", "b")]
+    >>> cells = [(row, 1, case % 5, case, "liver", "Dice") for row in ("A", "B") for case in range(10)]
     >>> table = pd.DataFrame(cells, columns=["row", "replicate", "fold", "case", "label", "metric"])
-    >>> [(row.name, round(row.mean.value, 2)) for row in summary_rows(table.assign(value=[0.8, 0.9, 0.7, 0.7]))]
-    [('A', 0.85), ('B', 0.7)]
+    >>> table["value"] = [*np.linspace(0.8, 0.9, 10), *np.linspace(0.7, 0.85, 10)]
+    >>> [(row.name, round(row.mean.value, 3)) for row in summary_rows(table)]
+    [('A', 0.85), ('B', 0.775)]
     """
-    dice = table[table["metric"] == "Dice"]
-    return [_row(part, str(name)) for name, part in dice.groupby("row", sort=False)]
+    labels = table.loc[table["metric"] == "Dice", "label"].unique()
+    return [_row(name, scores, labels) for name, scores in row_scores(table).items()]
 
 
-def _row(part: pd.DataFrame, name: str) -> Row:
-    values = case_values(part, name)
+def _row(name: str, scores: Scores, labels: Sequence[str]) -> Row:
+    folds = scores.cases.get_level_values("fold").to_numpy()
+    means = known_mean(scores.values, 2)
+    by_case = known_mean(means, 0)
+    (mean,) = mean_intervals(means[..., None], folds.tolist(), (0, 1))
+    noise = training_noise(means[..., None], membership(folds.tolist())) if len(means) > 1 else None
+    per_class = dict(zip(labels, mean_intervals(scores.values, folds.tolist(), (0, 1)), strict=True))
     return Row(
         name=name,
-        per_class={label: mean_interval(case_values(part, name, label)) for label in part["label"].unique()},
-        mean=mean_interval(values),
-        fold_means=fold_means(values).to_dict(),
+        per_class=per_class,
+        mean=mean,
+        foreground_mean=float(known_mean(np.array([interval.value for interval in per_class.values()]), 0)),
+        fold_means={int(fold): float(known_mean(by_case[folds == fold], 0)) for fold in np.unique(folds)},
         replicate_means={
-            int(number): float(case_values(only, name).mean()) for number, only in part.groupby("replicate")
+            int(number): float(known_mean(part, 0)) for number, part in zip(scores.replicates, means, strict=True)
         },
+        training_sd=float(noise.sd[0]) if noise else float("nan"),
+        icc=float(noise.icc[0]) if noise else float("nan"),
     )
 
 
@@ -84,53 +107,133 @@ def contrasts(
     rope: float = ROPE,
     metric: str = "Dice",
     twins: Sequence[tuple[str, str]] = (),
+    rule: EmptyRule = "scored",
 ) -> list[Contrast]:
     """Every row against the baseline, then every row against each of its twins.
 
-    twins: a row and a twin of it, each. rope: half the region of practical equivalence, in the metric's unit.
+    twins: a row and a twin of it, each. rope: half the region of practical equivalence, in the metric's unit; NaN for
+    none. rule: for structures that are not there.
     Raises ValueError when the baseline is not in the table, or the cases of two rows are not the same.
 
-    >>> cells = [(row, 1, 0, case, "liver", "Dice") for row in ("A", "B") for case in ("a", "b")]
+    >>> cells = [(row, 1, case % 5, case, "liver", "Dice") for row in ("A", "B") for case in range(10)]
     >>> table = pd.DataFrame(cells, columns=["row", "replicate", "fold", "case", "label", "metric"])
-    >>> (contrast,) = contrasts(table.assign(value=[0.8, 0.9, 0.7, 0.7]), baseline="B")
-    >>> contrast.row, contrast.against, round(contrast.difference.interval.value, 2), contrast.p
-    ('A', 'B', 0.15, 0.5)
+    >>> table["value"] = [*np.linspace(0.8, 0.9, 10), *np.linspace(0.7, 0.85, 10)]
+    >>> (contrast,) = contrasts(table, baseline="B")
+    >>> contrast.row, contrast.against, round(contrast.difference.interval.value, 3), contrast.verdict
+    ('A', 'B', 0.075, 'better')
     """
-    there = table[table["metric"] == metric]
-    values = {str(name): case_values(part, str(name), metric=metric) for name, part in there.groupby("row", sort=False)}
-    if baseline not in values:
-        raise ValueError(f"the baseline {baseline!r} has no {metric} in the table; it has {sorted(values)}")
-    found = [
-        Contrast(name, baseline, "baseline", paired_difference(values[name], values[baseline], rope), 1.0)
-        for name in values
-        if name != baseline
-    ]
-    for name, twin in twins:
-        found.append(Contrast(name, twin, "twin", paired_difference(values[name], values[twin], rope), 1.0))
-    return _adjusted(found)
+    scores = row_scores(table, metric)
+    if baseline not in scores:
+        raise ValueError(f"the baseline {baseline!r} has no {metric} in the table; it has {sorted(scores)}")
+    pairs = [(row, baseline) for row in scores if row != baseline]
+    comparisons = len({frozenset(pair) for pair in (*pairs, *twins)})
+    made = [compare(scores, pair, "baseline", rope, rule, comparisons) for pair in pairs]
+    made += [compare(scores, pair, "twin", rope, rule, comparisons) for pair in twins]
+    return judged(made, metric)
 
 
-def _adjusted(found: Sequence[Contrast]) -> list[Contrast]:
-    """The contrasts with Holm's p over all of them; the same pair in both kinds counts once."""
-    raw = {frozenset((contrast.row, contrast.against)): contrast.difference.signed_rank for contrast in found}
-    p = dict(zip(raw, holm(list(raw.values())).tolist(), strict=True))
-    return [replace(contrast, p=p[frozenset((contrast.row, contrast.against))]) for contrast in found]
+def compare(
+    scores: Mapping[str, Scores],
+    pair: tuple[str, str],
+    kind: Literal["baseline", "twin", "other"],
+    rope: float,
+    rule: EmptyRule,
+    comparisons: int,
+) -> Contrast:
+    """The first row of the pair against the second; not yet adjusted for the other comparisons, nor judged.
 
-
-def metric_rows(table: pd.DataFrame, baseline: str) -> list[MetricRow]:
-    """Metric by metric other than Dice, every row; contrasts with the baseline, p adjusted within each metric.
-
-    >>> cells = [(row, 1, 0, case, "liver", "NSD") for row in ("A", "B") for case in ("a", "b")]
+    >>> cells = [(row, 1, case % 5, case, "liver", "Dice") for row in ("A", "B") for case in range(10)]
     >>> table = pd.DataFrame(cells, columns=["row", "replicate", "fold", "case", "label", "metric"])
-    >>> found = metric_rows(table.assign(value=[0.8, 0.9, 0.7, 0.7]), baseline="B")
-    >>> [(row.row, round(row.mean.value, 2), row.contrast and row.contrast.against) for row in found]
-    [('A', 0.85, 'B'), ('B', 0.7, None)]
+    >>> table["value"] = [*np.linspace(0.8, 0.9, 10), *np.linspace(0.7, 0.85, 10)]
+    >>> made = compare(row_scores(table), ("B", "A"), "other", ROPE, "scored", 1)
+    >>> round(made.difference.interval.value, 3), made.verdict
+    (-0.075, None)
+    """
+    rows = [scores[name] for name in pair]
+    folds = rows[0].cases.get_level_values("fold").tolist()
+    difference, empties = _difference(rows, rule, folds, rope, comparisons)
+    other: EmptyRule = "left-out" if rule == "scored" else "scored"
+    alternative = _difference(rows, other, folds, rope, comparisons)[0] if empties.one else None
+    p, outside = difference.p, difference.outside
+    return Contrast(*pair, kind, difference, p, outside, comparisons, None, "", empties, alternative)
+
+
+def _difference(
+    rows: Sequence[Scores], rule: EmptyRule, folds: Sequence[Hashable], rope: float, comparisons: int
+) -> tuple[PairedDifference, Empties]:
+    levelled, empties = on_equal_terms(rows, rule)
+    one, other = (known_mean(values, 2) for values in levelled)
+    return paired_difference(one, other, folds, rope, comparisons), empties
+
+
+def judged(found: Sequence[Contrast], metric: str = "Dice") -> list[Contrast]:
+    """The contrasts with Holm's p over all of them, and their verdicts; the same pair in both kinds counts once.
+
+    >>> cells = [(row, 1, case % 5, case, "liver", "Dice") for row in ("A", "B") for case in range(10)]
+    >>> table = pd.DataFrame(cells, columns=["row", "replicate", "fold", "case", "label", "metric"])
+    >>> table["value"] = [*np.linspace(0.8, 0.9, 10), *np.linspace(0.7, 0.85, 10)]
+    >>> made = compare(row_scores(table), ("B", "A"), "other", ROPE, "scored", 1)
+    >>> [contrast.verdict for contrast in judged([made])]
+    ['worse']
+    """
+    tests = _adjusted({_pair(c): c.difference for c in found})
+    alternatives = _adjusted({_pair(c): c.alternative or c.difference for c in found})
+    sign = -1 if metric in LOWER_IS_BETTER else 1
+    made = []
+    for contrast in found:
+        p, outside = tests[_pair(contrast)]
+        word = verdict(sign * contrast.difference.interval.value, p, outside)
+        other = contrast.alternative or contrast.difference
+        otherwise = verdict(sign * other.interval.value, *alternatives[_pair(contrast)])
+        reason = _why_undecided(contrast, word, otherwise)
+        told = None if metric in NO_BEST else "undecided" if reason else word
+        made.append(replace(contrast, p=p, outside=outside, verdict=told, reason=reason))
+    return made
+
+
+def _pair(contrast: Contrast) -> frozenset[str]:
+    return frozenset((contrast.row, contrast.against))
+
+
+def _adjusted(found: Mapping[frozenset[str], PairedDifference]) -> dict[frozenset[str], tuple[float, float]]:
+    """Pair -> p of the difference and of equivalence, each adjusted over all pairs."""
+    p = holm([difference.p for difference in found.values()]).tolist()
+    outside = holm([difference.outside for difference in found.values()]).tolist()
+    return dict(zip(found, zip(p, outside, strict=True), strict=True))
+
+
+def _why_undecided(contrast: Contrast, word: Verdict, otherwise: Verdict) -> Reason:
+    """Why nothing is said whatever the p: they leave out what decides."""
+    interval = contrast.difference.interval
+    if interval.n < FEWEST_CASES:
+        return "few cases"
+    if interval.sd <= ROUNDING:
+        return "no scatter"
+    if interval.training == "unknown":
+        return "one training"
+    if word == "undecided":
+        return ""
+    if contrast.empties.undefined:
+        return "undefined values"
+    return "empty structures" if direction(word) != direction(otherwise) else ""
+
+
+def metric_rows(table: pd.DataFrame, baseline: str, rule: EmptyRule = "scored") -> list[MetricRow]:
+    """Metric by metric other than Dice, every row; contrasts with the baseline, judged within each metric, no ROPE.
+
+    >>> cells = [(row, 1, case % 5, case, "liver", "NSD") for row in ("A", "B") for case in range(10)]
+    >>> table = pd.DataFrame(cells, columns=["row", "replicate", "fold", "case", "label", "metric"])
+    >>> table["value"] = [*np.linspace(0.8, 0.9, 10), *np.linspace(0.7, 0.85, 10)]
+    >>> [(row.row, round(row.mean.value, 3), row.contrast and row.contrast.verdict) for row in metric_rows(table, "B")]
+    [('A', 0.85, 'better'), ('B', 0.775, None)]
     """
     rows = []
     for metric in (name for name in table["metric"].unique() if name != "Dice"):
-        by_row = {contrast.row: contrast for contrast in contrasts(table, baseline, metric=metric)}
-        for name in table.loc[table["metric"] == metric, "row"].unique():
-            rows.append(
-                MetricRow(metric, name, mean_interval(case_values(table, name, metric=metric)), by_row.get(name))
-            )
+        made = contrasts(table, baseline, float("nan"), metric, rule=rule)
+        by_row = {contrast.row: contrast for contrast in made}
+        for name, scores in row_scores(table, metric).items():
+            folds = scores.cases.get_level_values("fold").tolist()
+            means = known_mean(scores.values, 2)[..., None]
+            (mean,) = mean_intervals(means, folds, BOUNDS.get(metric, (0, 1)))
+            rows.append(MetricRow(metric, name, mean, by_row.get(name)))
     return rows

@@ -1,24 +1,13 @@
-"""Means with confidence intervals and paired comparisons; pure functions of the tidy table.
+"""Means with confidence intervals and paired differences, by the laws of `estimate`."""
 
-The unit is the case. Folds of one cross-validation share training cases, so fold means are never tested as samples.
-Intervals cover the choice of cases, not the randomness of training.
-"""
-
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from nnunet_skipx.statistics.bootstrap import bca_intervals
-from nnunet_skipx.statistics.paired import (
-    ROUNDING,
-    cliffs_delta,
-    detectable_difference,
-    equivalence_p,
-    sign_flip_p,
-    signed_rank_p,
-    wins_ties_losses,
-)
+from nnunet_skipx.statistics.estimate import ALPHA, ROUNDING, Estimates, Training, estimates
+from nnunet_skipx.statistics.scores import known_mean, require_one_value_per_case
 
 ROPE = 0.003  # a difference in Dice that hardly matters in practice
 
@@ -27,7 +16,7 @@ ROPE = 0.003  # a difference in Dice that hardly matters in practice
 class Interval:
     """A mean over `n` cases with its 95 % CI, and the SD of the cases; `dropped` cases had no value.
 
-    NaN where n is too small to tell.
+    NaN where n is too small to tell, or nothing scatters. training: how the noise of training is in it.
     """
 
     value: float
@@ -36,33 +25,31 @@ class Interval:
     sd: float
     n: int
     dropped: int
+    training: Training = "unknown"
 
 
 @dataclass(frozen=True)
 class PairedDifference:
     """One row against another over the cases of both.
 
-    interval: mean difference per case (first minus baseline).
-    signed_rank, sign_flip: two-sided p of Wilcoxon's test and of random changes of sign.
-    cliffs_delta: -1 to 1, over all pairs of cases. wins, ties, losses: cases.
-    equivalence: p of TOST within +- `rope`. detectable: the difference that a test at 5 % finds with 80 % power.
+    interval: mean difference per case (first minus second). p: two-sided t-test that it is 0, by the same law as the
+    interval. outside: p of the two one-sided tests (TOST) that it lies outside of +- ROPE. detectable: the difference
+    that the test finds with 80 % power after adjustment. wins, ties, losses: cases.
     """
 
     interval: Interval
-    signed_rank: float
-    sign_flip: float
-    cliffs_delta: float
+    p: float
+    outside: float
+    detectable: float
     wins: int
     ties: int
     losses: int
-    equivalence: float
-    detectable: float
 
 
 def case_values(table: pd.DataFrame, row: str, label: str | None = None, metric: str = "Dice") -> pd.Series:
     """One value per case of a row, indexed by (fold, case): the mean over replicates.
 
-    For `label=None` the mean over labels, too; NaN is left out. Raises ValueError when the row is not in the table, or
+    For `label=None` of the mean over labels; NaN is left out. Raises ValueError when the row is not in the table, or
     has several values per case.
 
     >>> table = pd.DataFrame(
@@ -75,15 +62,11 @@ def case_values(table: pd.DataFrame, row: str, label: str | None = None, metric:
     found = table[(table["row"] == row) & (table["metric"] == metric)]
     if found.empty:
         raise ValueError(f"No results of {row!r} in the table; it has {sorted(table['row'].unique())}")
-    if found.duplicated(["replicate", "fold", "case", "label"]).any():
-        models = sorted(set(zip(found["dataset"], found["plans"], found["configuration"], strict=True)))
-        raise ValueError(
-            f"{row!r} has more than one value per case (models {models}); "
-            "collect one data set, plans and configuration at a time"
-        )
+    require_one_value_per_case(found, row)
     if label is not None:
         found = found[found["label"] == label]
-    return found.groupby(["fold", "case"])["value"].mean()
+    by_replicate = found.groupby(["replicate", "fold", "case"])["value"].mean()
+    return by_replicate.groupby(["fold", "case"]).mean()
 
 
 def fold_means(values: pd.Series) -> pd.Series:
@@ -97,60 +80,57 @@ def fold_means(values: pd.Series) -> pd.Series:
 
 
 def mean_interval(values: pd.Series) -> Interval:
-    """Mean of `case_values` and its 95 % CI: BCa bootstrap over the cases of each fold; NaN is left out.
+    """Mean of one value per case, indexed by (fold, case), and its 95 % CI; NaN is left out.
 
     >>> cases = pd.MultiIndex.from_tuples([(0, "a"), (0, "b"), (1, "c"), (1, "d")], names=["fold", "case"])
     >>> found = mean_interval(pd.Series([0.8, 0.9, 0.7, np.nan], cases))
-    >>> round(found.value, 2), found.n, found.dropped
-    (0.8, 3, 1)
+    >>> round(found.value, 2), found.n, found.dropped, found.low  # too few cases for an interval
+    (0.8, 3, 1, nan)
     """
-    known = values.dropna()
-    n, dropped = len(known), len(values) - len(known)
-    if n == 0:
-        return Interval(np.nan, np.nan, np.nan, np.nan, 0, dropped)
-    value, sd = float(known.mean()), float(known.std(ddof=1))
-    if n > 1 and np.ptp(known) <= ROUNDING:
-        return Interval(value, value, value, 0.0, n, dropped)
-    folds = tuple(values.index.get_level_values("fold"))
-    (low,), (high,) = bca_intervals(values.to_numpy()[:, None], folds)
-    return Interval(value, float(low), float(high), sd, n, dropped)
+    folds = values.index.get_level_values("fold").tolist()
+    return mean_intervals(values.to_numpy(dtype=float)[None, :, None], folds)[0]
 
 
-def case_differences(values: pd.Series, baseline: pd.Series) -> pd.Series:
-    """values - baseline per case (indexed alike); ValueError when they were not evaluated on the same cases.
+def mean_intervals(
+    values: np.ndarray, folds: Sequence[Hashable], bounds: tuple[float, float] = (-np.inf, np.inf)
+) -> list[Interval]:
+    """The interval of each column of `(replicate, case, column)`, within what the metric can be; NaN is left out.
 
-    >>> cases = pd.MultiIndex.from_tuples([(0, "a"), (0, "b")], names=["fold", "case"])
-    >>> case_differences(pd.Series([0.8, 0.9], cases), pd.Series([0.7, 0.9], cases)).round(2).tolist()
-    [0.1, 0.0]
+    >>> (found,) = mean_intervals(np.array([0.2, *[1.0] * 5])[None, :, None], [0] * 6, (0, 1))
+    >>> round(found.value, 2), round(found.low, 2), found.high
+    (0.87, 0.52, 1.0)
     """
-    unpaired = values.index.symmetric_difference(baseline.index)
-    if len(unpaired):
-        raise ValueError(
-            f"{len(unpaired)} cases are in the results of one row only, for example (fold, case) = "
-            f"{unpaired[0]}: compare trainers on the same folds of the same splits_final.json"
-        )
-    return values - baseline.reindex(values.index)
+    found = estimates([values], folds)
+    return [_interval(found, column, len(folds), bounds) for column in range(values.shape[-1])]
 
 
-def paired_difference(values: pd.Series, baseline: pd.Series, rope: float = ROPE) -> PairedDifference:
-    """`case_differences` in numbers; a pair with a NaN is dropped and counted.
+def paired_difference(
+    one: np.ndarray, other: np.ndarray, folds: Sequence[Hashable], rope: float = ROPE, comparisons: int = 1
+) -> PairedDifference:
+    """One minus other, both `(replicate, case)` of the same cases; a pair with a NaN is left out.
 
-    >>> cases = pd.MultiIndex.from_tuples([(0, "a"), (0, "b"), (0, "c")], names=["fold", "case"])
-    >>> found = paired_difference(pd.Series([0.8, 0.9, 0.7], cases), pd.Series([0.7, 0.9, 0.5], cases))
-    >>> round(found.interval.value, 2), (found.wins, found.ties, found.losses)
-    (0.1, (2, 1, 0))
+    comparisons: how many pairs are compared, for the difference that this one could have shown.
+
+    >>> other = np.linspace(0.7, 0.8, 10)[None]
+    >>> found = paired_difference(other + 0.1 * other**2, other, [case % 5 for case in range(10)])
+    >>> round(found.interval.value, 3), found.p < 0.05, (found.wins, found.ties, found.losses)
+    (0.056, True, (10, 0, 0))
     """
-    differences = case_differences(values, baseline)
-    known = differences.dropna()
-    wins, ties, losses = wins_ties_losses(known)
+    found = estimates([one[..., None], other[..., None]], folds)
+    differences = np.round((known_mean(one, 0) - known_mean(other, 0)) / ROUNDING)
     return PairedDifference(
-        interval=mean_interval(differences),
-        signed_rank=signed_rank_p(known),
-        sign_flip=sign_flip_p(known),
-        cliffs_delta=cliffs_delta(values[known.index], baseline[known.index]),
-        wins=wins,
-        ties=ties,
-        losses=losses,
-        equivalence=equivalence_p(known, rope),
-        detectable=detectable_difference(known),
+        interval=_interval(found, 0, len(folds), (-np.inf, np.inf)),
+        p=float(found.p()[0]),
+        outside=float(found.p_outside(rope)[0]),
+        detectable=float(found.detectable(ALPHA / comparisons)[0]),
+        wins=int((differences > 0).sum()),
+        ties=int((differences == 0).sum()),
+        losses=int((differences < 0).sum()),
     )
+
+
+def _interval(found: Estimates, column: int, cases: int, bounds: tuple[float, float]) -> Interval:
+    value, half = float(found.value[column]), float(found.half_width()[column])
+    low, high = np.clip([value - half, value + half], *bounds).tolist()
+    n = int(found.n[column])
+    return Interval(value, low, high, float(found.sd[column]), n, cases - n, found.training(column))

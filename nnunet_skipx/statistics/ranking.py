@@ -11,13 +11,13 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.stats import rankdata
 
-from nnunet_skipx.statistics.bootstrap import COVERAGE, RESAMPLES, deviations, resampling_counts, usable_strata
-from nnunet_skipx.statistics.paired import ROUNDING
+from nnunet_skipx.statistics.bootstrap import RESAMPLES, resampling_counts, scaled_deviations, usable_strata
+from nnunet_skipx.statistics.estimate import COVERAGE, FEWEST_CASES, ROUNDING
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """Models ranked in each case, then the ranks averaged; NaN where fewer than two cases leave nothing to resample.
+    """Models ranked in each case, then the ranks averaged; how firm is NaN for fewer than `FEWEST_CASES` cases.
 
     table: model x mean_rank (1 = best in every case), low and high (its 95 % CI), place (1 = smallest mean rank, ties
     share the smaller number), kept (share of resamples in which it has this place).
@@ -45,7 +45,8 @@ class Consensus:
 def rank_models(values: pd.DataFrame) -> Ranking:
     """Rank then aggregate (Wiesenfarth et al. 2021): mean ranks, and how firm they are when cases are drawn again.
 
-    Percentile intervals of the bootstrap over the cases of each fold; folds are given up where one has a single case.
+    Percentile intervals of the bootstrap over the cases of each fold, or over all where a fold has fewer than three.
+    They cover the choice of cases, not the randomness of training.
 
     >>> cases = pd.MultiIndex.from_product([[0, 1], ["a", "b"]], names=["fold", "case"])
     >>> values = pd.DataFrame({"one": [0.9, 0.8, 0.9, 0.7], "other": [0.8, 0.7, 0.8, 0.8]}, cases)
@@ -84,16 +85,16 @@ def consensus(places: Mapping[str, Mapping[str, float]]) -> Consensus:
 
 
 def _mean_rank_ends(ranks: np.ndarray, strata: tuple[Hashable, ...]) -> np.ndarray:
-    """Percentile ends `(2, models)`; deviations in folds of k are scaled by sqrt(k / (k - 1)) as in `bca_intervals`."""
-    _, scaled = deviations(ranks, strata)
+    """Percentile ends `(2, models)`; deviations in folds of k are scaled by sqrt(k / (k - 1))."""
+    scaled = scaled_deviations(ranks, strata)
     ends = np.quantile(_resampled_means(scaled, strata), [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2], axis=0)
     clipped: np.ndarray = np.clip(ranks.sum(0) / max(len(ranks), 1) + ends, 1, ranks.shape[1])
     return clipped
 
 
 def _resampled_means(values: np.ndarray, strata: tuple[Hashable, ...]) -> np.ndarray:
-    """Means `(RESAMPLES, models)`, NaN for fewer than two cases; sums of ranks are exact, so equal ones tie."""
-    if len(values) < 2:
+    """Means `(RESAMPLES, models)`, NaN for too few cases; sums of ranks are exact, so equal ones tie."""
+    if len(values) < FEWEST_CASES:
         return np.full((RESAMPLES, values.shape[1]), np.nan)
     means: np.ndarray = resampling_counts(strata) @ values / len(values)
     return means

@@ -1,61 +1,46 @@
-"""Which of many models differ, each from each.
+"""Which of many rows differ, each from each."""
 
-`values` has one row per case and one column per model; higher is better.
-"""
-
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
-import numpy as np
 import pandas as pd
-from scipy.stats import wilcoxon
 
-from nnunet_skipx.statistics.paired import ALPHA, ROUNDING, holm, signed_rank_p, signed_ranks
-
-COUNTED_WITHOUT_TIES = 50  # up to here scipy's wilcoxon counts where nothing ties, deciding for all columns at once
+from nnunet_skipx.statistics.contrasts import Contrast, compare, judged
+from nnunet_skipx.statistics.scores import EmptyRule, Scores
+from nnunet_skipx.statistics.verdict import direction
 
 
 @dataclass(frozen=True)
 class Significance:
-    """All pairs, model x model. p: Holm-adjusted; sign: +1 where the column's model is the better one, -1 the row's."""
+    """All pairs, row x row. p: adjusted; sign: +1 where the line's row is better than the column's, -1 worse, or 0."""
 
     p: pd.DataFrame
     sign: pd.DataFrame
 
-    @property
-    def decided(self) -> pd.DataFrame:
-        """`sign` where p < `ALPHA`, else 0."""
-        return self.sign.where(self.p < ALPHA, 0)
 
+def significance(
+    scores: Mapping[str, Scores], made: Sequence[Contrast] = (), rule: EmptyRule = "scored"
+) -> Significance:
+    """Every pair of rows in Dice: those that were made before keep their p and verdict, so that a pair has one of each.
 
-def significance(values: pd.DataFrame) -> Significance:
-    """Wilcoxon's signed-rank test of each pair of models, two-sided, Holm-adjusted over all pairs.
+    The others are adjusted among themselves (Holm).
 
-    A case counts for the pairs that have it. The sign is that of the rank sums W+ - W-, since these are what the test
-    compares; the mean of the differences can point the other way by one outlier, their median by many tiny ones.
-
-    >>> one = np.linspace(0.7, 0.9, 8)
-    >>> found = significance(pd.DataFrame({"one": one, "other": one + 0.01}))
-    >>> float(found.p.loc["one", "other"]), int(found.decided.loc["one", "other"])
-    (0.0078125, 1)
+    >>> from nnunet_skipx.statistics.scores import row_scores
+    >>> cells = [(row, 1, case % 5, case, "liver", "Dice") for row in ("A", "B") for case in range(10)]
+    >>> table = pd.DataFrame(cells, columns=["row", "replicate", "fold", "case", "label", "metric"])
+    >>> value = [0.8 + case / 100 for case in range(10)] + [0.7 + case / 90 for case in range(10)]
+    >>> significance(row_scores(table.assign(value=value))).sign.loc["A"].to_dict()
+    {'A': 0, 'B': 1}
     """
-    table, models = values.to_numpy(dtype=float), values.columns
-    differences = [table[:, first + 1 :] - table[:, [first]] for first in range(len(models))]
-    pairs = np.triu_indices(len(models), 1)  # in the order of the differences
-    p, sign = np.full((len(models),) * 2, np.nan), np.zeros((len(models),) * 2, dtype=int)
-    p[pairs] = p.T[pairs] = holm(np.concatenate([_signed_rank_ps(block) for block in differences]))
-    sign[pairs] = np.concatenate([np.sign(signed_ranks(block).sum(0)) for block in differences])
-    sign.T[pairs] = -sign[pairs]
-    return Significance(pd.DataFrame(p, models, models), pd.DataFrame(sign, models, models))
-
-
-def _signed_rank_ps(differences: np.ndarray) -> np.ndarray:
-    """`signed_rank_p` of each column without its NaN, in one call for those whose p scipy takes from the normal law."""
-    known = ~np.isnan(differences)
-    rounded = np.nan_to_num(np.round(differences / ROUNDING))  # the test leaves zeros out, as it should NaN
-    at_once = (known.sum(0) > COUNTED_WITHOUT_TIES) & rounded.any(0)
-    p = np.full(differences.shape[1], np.nan)
-    if at_once.any():
-        p[at_once] = wilcoxon(rounded[:, at_once], method="asymptotic", axis=0).pvalue
-    for column in np.flatnonzero(~at_once):
-        p[column] = signed_rank_p(differences[known[:, column], column])
-    return p
+    known = {frozenset((contrast.row, contrast.against)) for contrast in made}
+    others = [pair for pair in combinations(scores, 2) if frozenset(pair) not in known]
+    more = judged([compare(scores, pair, "other", float("nan"), rule, len(others)) for pair in others])
+    rows = list(scores)
+    p = pd.DataFrame(float("nan"), rows, rows)
+    sign = pd.DataFrame(0, rows, rows)
+    for contrast in (*made, *more):
+        better = {"better": 1, "worse": -1}.get(direction(contrast.verdict or "undecided"), 0)
+        p.loc[contrast.row, contrast.against] = p.loc[contrast.against, contrast.row] = contrast.p
+        sign.loc[contrast.row, contrast.against], sign.loc[contrast.against, contrast.row] = better, -better
+    return Significance(p, sign)

@@ -144,7 +144,7 @@ def test_the_rope_and_the_command_of_the_options_are_those_of_the_report(study: 
     content = json.loads((tmp_path / "report.json").read_text())["comparisons"][0]
     assert content["rope"] == 0.123
     page = (tmp_path / "report.html").read_text()
-    assert "two one-sided t-tests within 0.123" in page and "skipx report of mine" in page
+    assert "two one-sided t-tests: that it is not within 0.123" in page and "skipx report of mine" in page
 
 
 def test_wrong_options_are_refused_with_the_cure(two: list[list[Path]], tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from nnunet_skipx.report import tables
 from nnunet_skipx.report.comparison import Comparison
+from nnunet_skipx.report.exports import comparison_json
 from nnunet_skipx.results.collect import collect
 from nnunet_skipx.results.row_cost import RowCost
 from nnunet_skipx.results.training_log import TrainingLog, parse_training_log
@@ -52,6 +53,8 @@ def test_folds_are_listed_and_replicates_where_there_are_several(comparison: Com
     means = [float(mean) for mean in first["Replicates"].split(", ")]
     assert means == pytest.approx([means[0], means[0] - 0.1, means[0] - 0.2], abs=0.0011)
     assert (first["SD of replicates"], second["SD of replicates"]) == ("0.1000", "–")
+    assert float(first["SD of trained networks"]) == pytest.approx(0.1, abs=0.0001)
+    assert 0 < float(first["ICC"]) < 1 and second["ICC"] == "–"
 
 
 ROW, TWIN, FLOPSTWIN, PARTLY = (TRAINERS[1] + option for option in ("", "_twin", "_flopstwin", "_without-mixing"))
@@ -141,11 +144,39 @@ def test_health_counts_over_all_folds(comparison: Comparison) -> None:
 
 def test_the_baseline_and_the_rope_are_those_of_the_comparison(comparison: Comparison) -> None:
     other = dataclasses.replace(comparison, baseline=TRAINERS[1])
-    assert tables.result_table(other)[f"Difference to {TRAINERS[1]}"].tolist()[1] == "baseline"
+    difference = f"Difference to {TRAINERS[1]} [95 % CI], p (t-test, Holm)"
+    assert tables.result_table(other)[difference].tolist()[1] == "baseline"
     wide = dataclasses.replace(comparison, rope=0.9)
-    assert float(tables.contrast_table(wide)["p, equivalence"].item()) < 0.05
-    assert float(tables.contrast_table(comparison)["p, equivalence"].item()) > 0.05
+    assert "p < 0.001" in tables.contrast_table(wide)["Two one-sided t-tests (Holm)"].item()
+    assert "p < 0.001" not in tables.contrast_table(comparison)["Two one-sided t-tests (Holm)"].item()
     assert "within 0.9 Dice" in wide.sentences[0]
+
+
+def test_nnunets_mean_is_shown_where_it_is_another_one(comparison: Comparison) -> None:
+    means = {row.name: f"{row.foreground_mean:.3f}" for row in comparison.rows}  # one case lacks a class
+    for table in (tables.result_table(comparison), tables.terminal_table(comparison)):
+        assert table["foreground_mean"].tolist() == list(means.values())
+    whole = dataclasses.replace(comparison, table=comparison.table[comparison.table["case"] != "case_03"])
+    assert "foreground_mean" not in tables.result_table(whole) and "foreground_mean" not in tables.terminal_table(whole)
+
+
+def test_every_format_has_the_same_verdict(comparison: Comparison) -> None:
+    worse = comparison.table.copy()
+    mine = worse["row"] == TRAINERS[1]
+    worse.loc[mine, "value"] -= np.random.default_rng(0).normal(0.5, 0.01, mine.sum())
+    made = dataclasses.replace(comparison, table=worse)
+    for table in (tables.result_table(made), tables.terminal_table(made)):
+        assert table["Verdict"].tolist() == ["–", "worse"]
+    assert tables.contrast_table(made)["Verdict"].tolist() == ["worse"]
+    assert "is worse than" in made.sentences[0]
+    assert comparison_json(made)["contrasts"][0]["verdict"] == "worse"
+
+
+def test_what_cannot_be_decided_has_its_reason_in_the_place_of_a_p(comparison: Comparison) -> None:
+    one_fold = dataclasses.replace(comparison, table=comparison.table.assign(fold=0))
+    line = tables.contrast_table(one_fold).iloc[0]
+    assert line["Verdict"] == "undecided"
+    assert line["t-test (Holm)"] == line["Two one-sided t-tests (Holm)"] == "one training"
 
 
 def test_ranks_are_sorted_from_the_best(comparison: Comparison) -> None:

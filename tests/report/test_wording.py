@@ -1,103 +1,152 @@
-"""wording: sentences that say no more than the interval."""
+"""wording: one sentence per verdict, with test and adjustment wherever a p stands."""
 
 import math
-from typing import Literal
+import re
+from typing import Literal, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nnunet_skipx.report.wording import sentence, without
+from nnunet_skipx.report.wording import how_judged, sentence, training_caveat, without
 from nnunet_skipx.statistics.contrasts import Contrast
+from nnunet_skipx.statistics.estimate import Training
 from nnunet_skipx.statistics.means import Interval, PairedDifference
+from nnunet_skipx.statistics.scores import Empties
+from nnunet_skipx.statistics.text import format_p
+from nnunet_skipx.statistics.verdict import Reason, Verdict, direction
 
-FINITE = st.floats(-1, 1)
 ROPE = 0.003
 CLAIMED = ("reinjection", "attention", "head")
+VERDICTS = st.sampled_from(get_args(Verdict))
+KINDS = st.sampled_from(["baseline", "twin"])
+NAN = math.nan
 
 
 def contrast(
-    low: float,
-    high: float,
-    p: float = 0.001,
+    verdict: Verdict = "undecided",
+    p: float = 0.012,
     n: int = 40,
-    equivalence: float = 1.0,
     kind: Literal["baseline", "twin"] = "baseline",
     against: str = "Old",
+    reason: Reason = "",
+    ends: tuple[float, float] = (0.01, 0.02),
+    comparisons: int = 3,
+    training: Training = "replicates",
 ) -> Contrast:
-    """`p` is the adjusted one; those of the difference itself, before Holm, would always convince."""
-    interval = Interval((low + high) / 2, low, high, 0.1, n, 0)
-    difference = PairedDifference(interval, 1e-6, 1e-6, 0.5, n, 0, 0, equivalence, detectable=0.0123)
-    return Contrast("New", against, kind, difference, p)
+    """`p` is the adjusted one; that of the difference itself, before Holm, would always convince."""
+    interval = Interval(sum(ends) / 2, *ends, 0.1, n, 0, training)
+    difference = PairedDifference(interval, 1e-6, 1e-6, 0.0123, n, 0, 0)
+    empties = Empties(one=7, undefined=5)
+    return Contrast("New", against, kind, difference, p, 0.034, comparisons, verdict, reason, empties, difference)
 
 
 def in_doubt(removed: tuple[str, ...], claimed: tuple[str, ...] = CLAIMED, against: str = "New_twin") -> str:
-    """The end of the sentence about a twin that is not shown to differ."""
-    text = sentence(contrast(-0.01, 0.01, kind="twin", against=against), ROPE, removed, claimed)
+    """The end of the sentence about a twin that is not shown to be worse."""
+    text = sentence(contrast(kind="twin", against=against), ROPE, removed, claimed)
     return text.partition("So nothing here shows that ")[2]
 
 
-@given(FINITE, FINITE, st.floats(0, 1), st.floats(0, 1), st.sampled_from(["baseline", "twin"]))
-def test_a_difference_is_claimed_only_when_the_interval_excludes_zero(
-    one: float, other: float, p: float, equivalence: float, kind: Literal["baseline", "twin"]
+@pytest.mark.parametrize(
+    ("verdict", "text"),
+    [
+        (
+            "better",
+            "New is better than Old: mean Dice difference +0.015, 95 % CI +0.010 to +0.020; p = 0.012, t-test, Holm "
+            "over 3 comparisons; 40 cases.",
+        ),
+        (
+            "worse, but by less than matters",
+            "New is worse than Old, but by less than matters (0.003 Dice): mean Dice difference +0.015, 95 % CI +0.010 "
+            "to +0.020; p = 0.012, t-test, Holm over 3 comparisons; within: p = 0.034, two one-sided t-tests, Holm "
+            "over 3 comparisons; 40 cases.",
+        ),
+        (
+            "equivalent",
+            "New and Old are equivalent within 0.003 Dice: mean Dice difference +0.015, 95 % CI +0.010 to +0.020; "
+            "p = 0.034, two one-sided t-tests, Holm over 3 comparisons; 40 cases.",
+        ),
+        (
+            "undecided",
+            "Undecided between New and Old: mean Dice difference +0.015, 95 % CI +0.010 to +0.020; p = 0.012, t-test, "
+            "Holm over 3 comparisons; 40 cases, which could have shown one of 0.012. This does not show that they are "
+            "equal.",
+        ),
+    ],
+)
+def test_every_verdict_has_its_sentence(verdict: Verdict, text: str) -> None:
+    assert sentence(contrast(verdict), ROPE) == text
+
+
+@given(VERDICTS, st.floats(0, 1), KINDS, st.integers(1, 9))
+def test_no_p_is_zero_or_stands_without_its_test_and_adjustment(
+    verdict: Verdict, p: float, kind: Literal["baseline", "twin"], comparisons: int
 ) -> None:
-    low, high = sorted((one, other))
-    text = sentence(contrast(low, high, p, equivalence=equivalence, kind=kind), ROPE)
-    assert ("No difference shown" in text or "are equivalent" in text) == (low <= 0 <= high)
-    assert ("New reached a higher mean Dice than Old" in text) == (low > 0)
-    assert ("New reached a lower mean Dice than Old" in text) == (high < 0)
-    assert "n = 40" in text or "40 cases" in text
+    text = sentence(contrast(verdict, p, kind=kind, comparisons=comparisons), ROPE)
+    found = re.findall(
+        r"p [=<>] ([\d.]+), (t-test|two one-sided t-tests), (one comparison|Holm over \d comparisons)", text
+    )
+    assert len(found) == len(re.findall(r"\bp [=<>]", text)) >= 1
+    assert all(0 < float(number) < 1 for number, _, _ in found)
+    assert "40 cases" in text
 
 
-def test_the_mean_and_its_interval_are_told_with_their_signs() -> None:
-    assert "(+0.015, 95 % CI +0.010 to +0.020)" in sentence(contrast(0.01, 0.02), ROPE)
-    assert "(mean Dice difference -0.005, 95 % CI -0.020 to +0.010)" in sentence(contrast(-0.02, 0.01), ROPE)
+@pytest.mark.parametrize(
+    ("p", "text"), [(0.0, "p < 0.001"), (0.0009, "p < 0.001"), (0.0312, "p = 0.031"), (1.0, "p > 0.999"), (NAN, "–")]
+)
+def test_a_p_is_never_zero_or_one(p: float, text: str) -> None:
+    assert format_p(p) == text
 
 
-def test_a_rank_test_that_disagrees_is_mentioned() -> None:
-    assert "does not confirm it (p = 0.2, Holm)" in sentence(contrast(0.01, 0.02, p=0.2), ROPE)
-    assert "does not confirm it (p = 0.05, Holm)" in sentence(contrast(-0.02, -0.01, p=0.05), ROPE)
-    assert "does not confirm" not in sentence(contrast(0.01, 0.02, p=0.049), ROPE)
+def test_an_end_near_zero_has_a_digit_more() -> None:
+    assert "+0.0010, 95 % CI +0.0002 to +0.0018;" in sentence(contrast("better", ends=(0.0002, 0.0018)), ROPE)
 
 
-def test_equal_is_said_only_where_the_cases_show_it() -> None:
-    text = sentence(contrast(-0.001, 0.001, equivalence=0.01), ROPE)
-    assert "New and Old are equivalent within 0.003 Dice at n = 40 cases (p = 0.01)" in text
-    assert "No difference shown" not in text
-    for equivalence in (0.05, 1.0, math.nan):
-        text = sentence(contrast(-0.02, 0.02, equivalence=equivalence), ROPE)
-        assert "No difference shown between New and Old at n = 40 cases" in text
-        assert "which could have shown one of 0.012; this does not show that they are equal" in text
-        assert "equivalent" not in text
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ("few cases", "40 cases with a value are too few for an interval, which takes 6"),
+        ("no scatter", "the mean Dice difference is +0.015 in each of 40 cases"),
+        ("one training", "of one trained network each, which may differ by the luck of their training alone"),
+        ("empty structures", "7 structures that the reference lacks and only one of the two predicts would decide"),
+        ("undefined values", "5 structures have a value in one of the two only"),
+    ],
+)
+def test_what_cannot_be_decided_says_why_and_gives_no_p(reason: Reason, words: str) -> None:
+    text = sentence(contrast("undecided", reason=reason), ROPE)
+    assert text.startswith("Undecided between New and Old: ") and words in text
+    assert not re.search(r"\bp [=<>]|better|worse|equivalent", text)
+
+
+def test_every_reason_has_its_sentence() -> None:
+    texts = {sentence(contrast(reason=reason), ROPE) for reason in get_args(Reason)}
+    assert len(texts) == len(get_args(Reason))
+
+
+def test_what_stands_beside_the_verdicts() -> None:
+    assert how_judged(3).endswith("as a random effect, Holm over 3 comparisons.")
+    assert training_caveat([contrast()]) == ""
+    assert "confounded" in training_caveat([contrast(), contrast(training="folds")])
+    assert "nothing is decided" in training_caveat([contrast(training="unknown", reason="one training")])
 
 
 @pytest.mark.parametrize(("rope", "quoted"), [(0.003, "0.003"), (0.01, "0.01"), (0.5, "0.5")])
 def test_the_region_of_equivalence_is_quoted(rope: float, quoted: str) -> None:
-    assert f"equivalent within {quoted} Dice" in sentence(contrast(-0.001, 0.001, equivalence=0.01), rope)
+    assert f"equivalent within {quoted} Dice" in sentence(contrast("equivalent"), rope)
 
 
 @given(
-    FINITE,
-    FINITE,
-    st.floats(0, 1),
-    st.floats(0, 1),
-    st.sampled_from(["baseline", "twin"]),
+    VERDICTS,
+    KINDS,
     st.lists(st.sampled_from(CLAIMED), unique=True),
     st.lists(st.sampled_from(CLAIMED), unique=True),
 )
-def test_only_a_twin_without_a_shown_difference_puts_in_doubt_and_the_mechanism_only_if_all_of_it_is_gone(
-    one: float,
-    other: float,
-    p: float,
-    equivalence: float,
-    kind: Literal["baseline", "twin"],
-    removed: list[str],
-    claimed: list[str],
+def test_only_a_twin_that_is_not_shown_to_be_worse_puts_in_doubt_and_the_mechanism_only_if_all_of_it_is_gone(
+    verdict: Verdict, kind: Literal["baseline", "twin"], removed: list[str], claimed: list[str]
 ) -> None:
-    low, high = sorted((one, other))
-    text = sentence(contrast(low, high, p, equivalence=equivalence, kind=kind), ROPE, removed, claimed)
-    doubted = kind == "twin" and low <= 0 <= high
-    assert ("). So nothing here shows that " in text and text.endswith(" more than its parameters alone.")) == doubted
+    text = sentence(contrast(verdict, kind=kind), ROPE, removed, claimed)
+    doubted = kind == "twin" and direction(verdict) != "better"
+    assert (". So nothing here shows that " in text and text.endswith(" more than its parameters alone.")) == doubted
     assert text.count("parameters") == doubted
     everything = bool(claimed) and set(claimed) <= set(removed)
     assert ("the mechanism of New" in text) == (doubted and everything)
@@ -125,12 +174,10 @@ def test_a_twin_of_as_many_operations_says_nothing_of_parameters(name: str) -> N
 
 
 def test_a_difference_to_a_twin_names_what_the_twin_lacks() -> None:
-    assert sentence(contrast(0.01, 0.02, kind="twin"), ROPE, ("attention",), CLAIMED) == (
-        "New reached a higher mean Dice than Old, its twin without attention, on these 40 cases "
-        "(+0.015, 95 % CI +0.010 to +0.020)."
-    )
-    assert "lower mean Dice than Old, its twin, on these" in sentence(contrast(-0.02, -0.01, kind="twin"), ROPE)
-    assert "twin" not in sentence(contrast(0.01, 0.02), ROPE, ("attention",), CLAIMED)
+    text = sentence(contrast("better", kind="twin"), ROPE, ("attention",), CLAIMED)
+    assert text.startswith("New is better than Old, its twin without attention: mean Dice")
+    assert "worse than Old, its twin: mean" in sentence(contrast("worse", kind="twin"), ROPE)
+    assert "twin" not in sentence(contrast("better"), ROPE, ("attention",), CLAIMED)
 
 
 def test_what_is_lacking_is_a_list_in_words() -> None:
@@ -140,9 +187,3 @@ def test_what_is_lacking_is_a_list_in_words() -> None:
         " without reinjection and attention",
         " without reinjection, attention and head",
     ]
-
-
-@pytest.mark.parametrize("kind", ["baseline", "twin"])
-def test_without_an_interval_nothing_is_claimed(kind: Literal["baseline", "twin"]) -> None:
-    text = sentence(contrast(math.nan, math.nan, n=1, kind=kind), ROPE)
-    assert text == "New and Old cannot be compared: n = 1 is too few cases for an interval."

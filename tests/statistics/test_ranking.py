@@ -9,16 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pandas.testing import assert_frame_equal
-from scipy.stats import rankdata, wilcoxon
-from statsmodels.stats.multitest import multipletests
+from scipy.stats import rankdata
 
 from nnunet_skipx.statistics.bootstrap import resampling_counts
-from nnunet_skipx.statistics.paired import signed_rank_p
 from nnunet_skipx.statistics.ranking import consensus, rank_models
-from nnunet_skipx.statistics.significance import significance
 
 GRID = st.integers(0, 20).map(lambda n: n / 20)
-TABLES = st.tuples(st.integers(2, 8), st.integers(1, 4)).flatmap(lambda shape: arrays(float, shape, elements=GRID))
+TABLES = st.tuples(st.integers(6, 9), st.integers(1, 4)).flatmap(lambda shape: arrays(float, shape, elements=GRID))
 PLACES_OF_4 = st.lists(st.permutations([1, 2, 3, 4]), min_size=1, max_size=5)
 
 
@@ -28,12 +25,6 @@ def study_of(values: np.ndarray, folds: int = 2) -> pd.DataFrame:
         [(case % folds, f"case_{case}") for case in range(len(values))], names=["fold", "case"]
     )
     return pd.DataFrame(values, index, [chr(ord("a") + model) for model in range(values.shape[1])])
-
-
-def exchangeable_scores(rng: np.random.Generator, cases: int, models: int) -> np.ndarray:
-    """Dice-like values of equally good models: bounded, skewed, and alike within a case, as some cases are hard."""
-    difficulty = rng.beta(6, 1.5, size=(cases, 1))
-    return rng.beta(20 * difficulty, 20 * (1 - difficulty), size=(cases, models))
 
 
 @settings(max_examples=50, deadline=None)
@@ -51,7 +42,7 @@ def test_mean_ranks_are_those_of_scipy_and_sum_to_what_they_must(values: np.ndar
 
 
 @settings(max_examples=12, deadline=None)
-@given(TABLES.filter(lambda values: len(values) % 2 == 0 and len(values) > 2))
+@given(TABLES.filter(lambda values: len(values) % 2 == 0))
 def test_the_bootstrap_is_that_of_a_slow_loop(values: np.ndarray) -> None:
     ranks = np.array([[1 + (row > x).sum() + ((row == x).sum() - 1) / 2 for x in row] for row in values])
     counts = resampling_counts((0, 1) * (len(values) // 2))
@@ -66,8 +57,8 @@ def test_the_bootstrap_is_that_of_a_slow_loop(values: np.ndarray) -> None:
 
 
 def test_small_folds_do_not_narrow_the_interval_of_a_mean_rank() -> None:
-    values = np.random.default_rng(9).random((20, 60))
-    pairs, whole = (rank_models(study_of(values, folds)).table for folds in (10, 1))
+    values = np.random.default_rng(9).random((21, 60))
+    pairs, whole = (rank_models(study_of(values, folds)).table for folds in (7, 1))
     assert (pairs["high"] - pairs["low"]).mean() == pytest.approx((whole["high"] - whole["low"]).mean(), rel=0.05)
 
 
@@ -79,13 +70,10 @@ def test_the_order_of_the_models_does_not_matter(values: np.ndarray, seed: int) 
     one, other = rank_models(study), rank_models(study[order])
     assert_frame_equal(other.table, one.table.loc[order])
     assert_frame_equal(other.places, one.places.loc[order])
-    here, there = significance(study), significance(study[order])
-    assert_frame_equal(there.p, here.p.loc[order, order])
-    assert_frame_equal(there.sign, here.sign.loc[order, order])
 
 
 @settings(max_examples=25, deadline=None)
-@given(TABLES, st.lists(st.tuples(st.floats(0.1, 10), st.floats(0.5, 3), st.floats(-1, 1)), min_size=8, max_size=8))
+@given(TABLES, st.lists(st.tuples(st.floats(0.1, 10), st.floats(0.5, 3), st.floats(-1, 1)), min_size=9, max_size=9))
 def test_only_the_order_within_a_case_matters(values: np.ndarray, bends: list[tuple[float, float, float]]) -> None:
     factor, power, shift = np.array(bends)[: len(values)].T[:, :, None]
     plain, bent = rank_models(study_of(values)), rank_models(study_of(factor * values**power + shift))
@@ -98,23 +86,14 @@ def test_only_the_order_within_a_case_matters(values: np.ndarray, bends: list[tu
 def test_a_model_that_is_best_in_every_case_is_first_in_every_resample(values: np.ndarray) -> None:
     study = study_of(values).assign(best=2.0)
     assert rank_models(study).table.loc["best"].tolist() == [1, 1, 1, 1, 1]
-    assert (significance(study).sign["best"].drop("best") == 1).all()
 
 
-def test_a_model_that_is_better_in_thirty_cases_is_told_apart() -> None:
-    scores = exchangeable_scores(np.random.default_rng(2), 30, 2)
-    decided = significance(study_of(np.column_stack([scores, scores[:, 1] + 0.01]))).decided
-    assert decided.at["b", "c"] == 1 and decided.at["c", "b"] == -1 and decided.at["a", "b"] == 0
-
-
-def test_equal_models_tie_and_differ_in_nothing() -> None:
+def test_equal_models_tie() -> None:
     score = np.random.default_rng(0).beta(9, 1.5, size=(20, 1))
     same = study_of(np.hstack([score, score, score + 1e-15]))
-    ranking, pairs = rank_models(same), significance(same)
+    ranking = rank_models(same)
     assert (ranking.table[["mean_rank", "low", "high"]] == 2).all(axis=None)
     assert (ranking.table[["place", "kept"]] == 1).all(axis=None)
-    assert (pairs.decided == 0).all(axis=None) and (pairs.sign == 0).all(axis=None)
-    assert (pairs.p.to_numpy()[np.triu_indices(3, 1)] == 1).all()
 
 
 def test_cases_without_a_value_of_every_model_are_left_out_and_counted() -> None:
@@ -125,72 +104,18 @@ def test_cases_without_a_value_of_every_model_are_left_out_and_counted() -> None
     assert_frame_equal(ranking.table, rank_models(holed.dropna()).table)
 
 
-@pytest.mark.parametrize("cases", [0, 1])
-def test_without_two_cases_there_is_nothing_to_resample(cases: int) -> None:
-    ranking = rank_models(study_of(np.array([[0.5, 0.7]])[:cases]))
+@pytest.mark.parametrize("cases", [0, 1, 5])
+def test_fewer_than_six_cases_are_not_resampled(cases: int) -> None:
+    ranking = rank_models(study_of(np.array([[0.5, 0.7]] * 5)[:cases]))
     assert ranking.n == cases
     assert ranking.table[["low", "high", "kept"]].isna().all(axis=None) and ranking.places.isna().all(axis=None)
     np.testing.assert_array_equal(ranking.table["mean_rank"], [2, 1] if cases else [np.nan] * 2)
 
 
-def test_folds_are_given_up_where_one_has_a_single_case() -> None:
-    values = np.random.default_rng(4).random((5, 3))
+def test_folds_are_given_up_where_one_has_fewer_than_three_cases() -> None:
+    values = np.random.default_rng(4).random((8, 3))
     assert_frame_equal(rank_models(study_of(values, folds=3)).table, rank_models(study_of(values, folds=1)).table)
-    assert (rank_models(study_of(values, folds=5)).table["kept"] < 1).any(), "one case each, yet not certain"
-
-
-@pytest.mark.parametrize("cases", [7, 30, 51, 90])
-@pytest.mark.parametrize("levels", [8, 10**6])
-def test_all_pairs_are_those_of_scipy_and_statsmodels(cases: int, levels: int) -> None:
-    values = np.random.default_rng(cases).integers(0, levels, size=(cases, 4)).astype(float)
-    values[:, 3] += levels / 4
-    found, pairs = significance(study_of(values)), np.triu_indices(4, 1)
-    p = [wilcoxon(values[:, column], values[:, row]).pvalue for row, column in zip(*pairs, strict=True)]
-    np.testing.assert_allclose(found.p.to_numpy()[pairs], multipletests(p, method="holm")[1], rtol=1e-12)
-    np.testing.assert_array_equal(found.p, found.p.T)
-    np.testing.assert_array_equal(found.sign, -found.sign.T)
-    assert np.isnan(np.diag(found.p)).all()
-    for row, column in zip(*pairs, strict=True):
-        both = values[:, column], values[:, row]
-        more, less = (wilcoxon(*both, alternative=way).pvalue for way in ("greater", "less"))
-        assert found.sign.iat[row, column] == np.sign(less - more)
-
-
-@pytest.mark.parametrize("cases", [2, 13, 14, 50, 51, 60])
-@pytest.mark.parametrize("kind", ["distinct", "tied", "equal"])
-def test_a_pair_has_the_p_of_the_cases_that_both_have(cases: int, kind: str) -> None:
-    values = np.random.default_rng(cases).beta(9, 1.5, size=(cases + 4, 2))
-    values = {"distinct": values, "tied": values.round(2), "equal": values[:, [0, 0]]}[kind]
-    values[[0, 1], 0] = values[[1, 2, 3], 1] = np.nan
-    both = values[4:]
-    assert significance(study_of(values)).p.at["a", "b"] == pytest.approx(signed_rank_p(both[:, 1] - both[:, 0]))
-
-
-def test_a_pair_without_a_common_case_is_not_compared_and_not_counted() -> None:
-    values = np.random.default_rng(0).random((12, 3))
-    values[:, 2] = np.nan
-    found = significance(study_of(values))
-    assert found.p.at["a", "b"] == pytest.approx(signed_rank_p(values[:, 0] - values[:, 1]))
-    assert found.p["c"].isna().all() and (found.decided["c"] == 0).all()
-
-
-@pytest.mark.parametrize(
-    "differences",
-    [
-        [-1.0, *np.linspace(0.01, 0.02, 20)],  # one outlier turns the mean
-        [*[-0.001] * 11, *np.linspace(0.1, 0.2, 10)],
-    ],
-)  # many tiny ones the median
-def test_the_sign_is_that_of_the_rank_sums(differences: list[float]) -> None:
-    assert min(np.mean(differences), np.median(differences)) < 0 < max(np.mean(differences), np.median(differences))
-    assert significance(study_of(np.column_stack([np.zeros(21), differences]))).sign.at["a", "b"] == 1
-
-
-def test_of_equally_good_models_six_studies_in_a_hundred_at_most_tell_some_apart() -> None:
-    rng = np.random.default_rng(12)
-    wrong = [significance(study_of(exchangeable_scores(rng, 30, 4))).decided.any(axis=None) for _ in range(600)]
-    # Of 600 studies the share scatters by 0.9 %; Holm is on the safe side, as the pairs share models.
-    assert 0.01 <= np.mean(wrong) <= 0.06
+    assert (rank_models(study_of(values, folds=8)).table["kept"] < 1).any(), "one case each, yet not certain"
 
 
 @given(PLACES_OF_4)

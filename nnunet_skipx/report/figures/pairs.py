@@ -7,7 +7,6 @@ import pandas as pd
 
 from nnunet_skipx.report.figures.panel import COLOURS, Panel, data_uri, kind_for, new_figure
 from nnunet_skipx.statistics.contrasts import Contrast
-from nnunet_skipx.statistics.means import case_differences
 
 BETTER, WORSE = COLOURS[0], COLOURS[5]
 NORMAL_95 = 1.96
@@ -41,7 +40,7 @@ def difference_panels(case_means: pd.DataFrame, contrasts: Sequence[Contrast]) -
 
 
 def _differences(case_means: pd.DataFrame, contrast: Contrast) -> str:
-    differences = case_differences(case_means[contrast.row], case_means[contrast.against]).dropna()
+    differences = (case_means[contrast.row] - case_means[contrast.against]).dropna()
     means = (case_means[contrast.row] + case_means[contrast.against])[differences.index] / 2
     interval = contrast.difference.interval
     figure, (axis,) = new_figure(2.8)

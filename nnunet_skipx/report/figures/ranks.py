@@ -29,4 +29,4 @@ def significance_panel(signs: pd.DataFrame) -> Panel:
     numbers = range(len(signs))
     axis.set_yticks(numbers, [f"{number + 1}  {name}" for number, name in enumerate(signs.index)], fontsize=8)
     axis.set_xticks(numbers, [str(number + 1) for number in numbers], fontsize=8)
-    return Panel("Better (+) or worse (–) than", data_uri(figure, "png"), "Matrix of pairwise Wilcoxon tests")
+    return Panel("Better (+) or worse (–) than", data_uri(figure, "png"), "Matrix of the verdicts on all pairs")
