@@ -26,6 +26,7 @@ from nnunet_skipx.system.files import write_json
 from nnunet_skipx.system.json_files import number, object_of, read_json
 
 MOST_PROCESSES = 8  # a case may need gigabytes
+LITTLE = 2**20  # bytes of label maps that are measured sooner than a process starts
 KNOWN = object_of(object_of(number(-1e300, 1e300, or_nan=True), fewest=1))
 
 
@@ -130,7 +131,12 @@ def _keys(jobs: Sequence[Job], settings: str) -> tuple[dict[Job, str], list[str]
 def _measured(
     jobs: Sequence[Job], dataset_json: dict[str, Any], wanted: Wanted
 ) -> Iterator[tuple[Job, dict[str, float] | str]]:
-    """What `measure` gives for each job, side by side."""
+    """What `measure` gives for each job, side by side where there is much to do."""
+    if sum(job.prediction.stat().st_size for job in jobs) < LITTLE:
+        with warnings.catch_warnings():
+            _ignore_monais_warning()
+            yield from ((job, measure(job, dataset_json, wanted)) for job in jobs)
+        return
     processes = min(os.cpu_count() or 1, MOST_PROCESSES, max(1, len(jobs)))
     with ProcessPoolExecutor(processes, get_context("spawn"), initializer=_one_thread) as pool:
         measured = pool.map(measure, jobs, [dataset_json] * len(jobs), [wanted] * len(jobs), chunksize=4)
@@ -139,7 +145,11 @@ def _measured(
 
 def _one_thread() -> None:
     torch.set_num_threads(1)
-    # MONAI warns of its own call of an argument of its own, once per process.
+    _ignore_monais_warning()
+
+
+def _ignore_monais_warning() -> None:
+    """Of MONAI's own call of an argument of its own, once per process."""
     warnings.filterwarnings("ignore", category=FutureWarning, module="monai")
 
 

@@ -60,6 +60,15 @@ def test_lesions_and_slices_are_measured_when_wanted(study: Study, checked: Chec
     np.testing.assert_allclose(sliced, (1 + volume.loc[sliced.index]) / 2)
 
 
+def test_processes_make_no_difference(
+    study: Study, checked: CheckedStudy, table: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(label_maps, "LITTLE", 0)
+    cache = tmp_path / "c.json"
+    found, _ = label_map_metrics(checked.models, checked.table, study.labels, DATASET_JSON, BOUNDARY, cache)
+    pd.testing.assert_frame_equal(found, table)
+
+
 def test_what_was_measured_is_not_measured_again(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = tmp_path / "out"
     folders, options = [list(study.model_folders.values())], ReportOptions(nsd_mm=[1.0], references=study.labels)
