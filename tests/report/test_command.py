@@ -141,6 +141,12 @@ def test_names_of_a_file_are_text_in_every_format(two: list[list[Path]], tmp_pat
     assert ",'=1+1," in found["cases.csv"] and ",=1+1" not in found["cases.csv"]
 
 
+def test_a_data_set_that_is_named_twice_is_refused(two: list[list[Path]], tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="a data set is named twice"):
+        report([two[0], two[0]], FOLDS, tmp_path / "out", ReportOptions())
+    assert not (tmp_path / "out").exists()
+
+
 def test_other_conventions_are_named_and_change_the_numbers(study: Study, tmp_path: Path) -> None:
     folders = [list(study.model_folders.values())]
     means = {}
