@@ -48,7 +48,7 @@ def test_domains_can_be_two_dimensional_but_not_both(make_domain: Make) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"number": 0}, "an id is 1 to 999"),
+        ({"number": 0}, "an id is 1 to 9999"),
         ({"name": "a b"}, "a name letters, digits"),
         ({"feature_scale": 0.0}, "--feature-scale 0.0"),
         ({"number": 11}, "the id 11 is taken by .*Dataset011_Made"),
