@@ -2,14 +2,14 @@
 
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from nnunet_skipx.bench.cell import Cell
 from nnunet_skipx.nnunet.json_files import read_splits
-from nnunet_skipx.nnunet.planned import plans_file, preprocessed_folder
+from nnunet_skipx.nnunet.planned import full_name, plans_file, preprocessed_folder
 from nnunet_skipx.nnunet.search import find_trainer
 
 if sys.version_info >= (3, 11):
@@ -108,6 +108,7 @@ def cells(matrix: Matrix, results: Path) -> list[Cell]:
     """
     for trainer in matrix.trainers:
         find_trainer(trainer)
+    twice(map(full_name, matrix.datasets))
     planned = [_planned(dataset, plans, matrix) for dataset in matrix.datasets for plans in matrix.plans]
     return [
         Cell(
@@ -125,6 +126,12 @@ def cells(matrix: Matrix, results: Path) -> list[Cell]:
         for configuration in matrix.configurations
         for trainer in matrix.trainers
     ]
+
+
+def twice(names: Iterable[str]) -> None:
+    """Raise ValueError where a data set is named twice, also once by its id and once by its name."""
+    if found := [name for name, count in Counter(names).items() if count > 1]:
+        raise ValueError(f"the data set {found[0]} is named twice; name each once")
 
 
 def order(folds: tuple[int, ...]) -> Callable[[int], int]:

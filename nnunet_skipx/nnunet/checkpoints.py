@@ -67,9 +67,10 @@ def read_checkpoint(path: Path, keys: Collection[str] = ()) -> dict[str, Any]:
         ) from error
     except (RuntimeError, EOFError, KeyError) as error:  # a whole archive, but not torch's
         raise damaged(path, error) from error
-    if not isinstance(content, dict) or not set(keys) <= content.keys():
-        missing = sorted(set(keys) - content.keys()) if isinstance(content, dict) else [type(content).__name__]
-        raise damaged(path, f"no {missing[0]}" if keys else f"it is a {missing[0]}")
+    if not isinstance(content, dict):
+        raise damaged(path, f"it holds a {type(content).__name__}")
+    if missing := sorted({*keys} - content.keys()):
+        raise damaged(path, f"no {missing[0]}")
     return content
 
 

@@ -10,7 +10,6 @@ A network declares its values (`vram_reference`), or they are found out when it 
 """
 
 import hashlib
-import json
 import os
 import sys
 from dataclasses import replace
@@ -26,6 +25,7 @@ from nnunet_skipx.planning.made_up_plans import Shape, setting
 from nnunet_skipx.planning.networks import STOCK, architecture_of, trainer_of
 from nnunet_skipx.planning.training_memory import training_memory
 from nnunet_skipx.system.files import write_json
+from nnunet_skipx.system.json_files import integer, read_json, record, text
 
 STOCK_REFERENCE = (85_000_000, 560_000_000)  # nnU-Net's own, in 2D and in 3D
 SHAPES = (
@@ -35,6 +35,8 @@ SHAPES = (
         Shape((32, 224, 192), (3, 0.8, 0.8), 6, 2, features=32),
     ),
 )
+
+KEPT = record({"made from": text, "2d": integer(1, 10**15), "3d": integer(1, 10**15)})
 
 
 def reference_of(architecture: str) -> tuple[int, int]:
@@ -64,7 +66,7 @@ def remembered_reference(architecture: str) -> tuple[int, int]:
 def kept_reference(path: Path, made_from: str) -> tuple[int, int] | None:
     """The values in a file of the cache; None where there is none, or one made from other files."""
     try:
-        known = json.loads(path.read_text())
+        known = read_json(path, KEPT)
     except (OSError, ValueError):  # a cache is made again, not mended
         return None
     return (known["2d"], known["3d"]) if known["made from"] == made_from else None

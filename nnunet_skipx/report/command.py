@@ -71,6 +71,8 @@ def report(datasets: Sequence[Sequence[Path]], folds: Sequence[int] | None, out:
     """
     if options.references is not None and len(datasets) > 1:
         raise ValueError("--references is the folder of one data set: make a report for each, or leave it out")
+    if len({folders[0].parent for folders in datasets}) < len(datasets):
+        raise ValueError("a data set is named twice, perhaps once by its id and once by its name: name each once")
     comparisons = []
     for position, folders in enumerate(datasets):
         comparisons.append(read_comparison(folders, folds, out, options, options.tolerance(position, len(datasets))))

@@ -55,11 +55,16 @@ def collect_fold(
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing: fold {fold} is not validated yet. Finish it with: {command} --c")
     cell = (model_folder.parent.name, row or trainer, trainer, plans, configuration, replicate, fold)
-    rows = [
-        (*cell, case, names[key], "Dice", dice_rule(metrics))
-        for case, scores in _read(path, dataset_json, f"validate the fold again: {command} --val").items()
-        for key, metrics in scores.items()
-    ]
+    cure = f"validate the fold again: {command} --val"
+    found = _read(path, dataset_json, cure)
+    try:
+        rows = [
+            (*cell, case, names[key], "Dice", dice_rule(metrics))
+            for case, scores in found.items()
+            for key, metrics in scores.items()
+        ]
+    except KeyError as error:  # what this way to count needs besides Dice
+        raise ValueError(f"{path} has a label without {error}: {cure}") from error
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from nnunet_skipx.nnunet.checkpoints import read_checkpoint
+from nnunet_skipx.nnunet.checkpoints import NEEDED, read_checkpoint
 from nnunet_skipx.nnunet.names import ModelName
 from nnunet_skipx.nnunet.planned import preprocessed_folder
 from nnunet_skipx.universal.checkpoint import (
@@ -21,6 +21,8 @@ from nnunet_skipx.universal.checkpoint import (
 )
 from nnunet_skipx.universal.run import key
 from nnunet_skipx.universal.sharing import share
+
+AXES = "inference_allowed_mirroring_axes"
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ def add_domain(run: Path, adapted: Path) -> Path:
         ValueError: the adapted model's shared weights are not the run's, as after the run was trained again.
     """
     target = run.with_name(ADAPTED)
-    content, new = read_run(target if target.is_file() else run), read_checkpoint(adapted)
+    content, new = read_run(target if target.is_file() else run), read_checkpoint(adapted, (*NEEDED, AXES))
     arguments = new["init_args"]
     dataset = arguments["plans"]["dataset_name"]
     domains = content["init_args"]["domains"]
@@ -80,7 +82,7 @@ def add_domain(run: Path, adapted: Path) -> Path:
     }
     content["network_weights"] |= shared_storage(content, new["network_weights"], dataset)
     content["logging"]["domains"][key(dataset)] = new["logging"]
-    content["inference_allowed_mirroring_axes"][key(dataset)] = new["inference_allowed_mirroring_axes"]
+    content[AXES][key(dataset)] = new[AXES]
     save(content, target)
     return target
 

@@ -55,6 +55,7 @@ def create_run(
         c: {"data_identifier": f"{plans}_{c}", "architecture": _architecture(members, feature_scale)}
         for c, members in domains.items()
     }
+    tables = [f"{configuration}:\n{domain_table(members)}\n" for configuration, members in domains.items()]
     preprocessed = Path(str(nnUNet_preprocessed))
     with tempfile.TemporaryDirectory(dir=preprocessed, prefix=f".{dataset}_") as staging:
         folder = Path(staging) / dataset
@@ -62,10 +63,19 @@ def create_run(
         write_json(folder / f"{plans}.json", _plans(dataset, plans, content))
         write_json(folder / "dataset.json", _dataset_json(next(iter(domains.values()))))
         write_json(folder / DOMAINS_FILE, run.to_json())
-        os.rename(folder, preprocessed / dataset)
-    for configuration, members in domains.items():
-        print(f"{configuration}:\n{domain_table(members)}\n")
+        publish(folder, preprocessed / dataset)
+    print("\n".join(tables))
     return preprocessed / dataset
+
+
+def publish(folder: Path, target: Path) -> None:
+    """Move the run to its place; ValueError where another process was quicker."""
+    try:
+        os.rename(folder, target)
+    except OSError as error:
+        if not target.is_dir():
+            raise
+        raise ValueError(f"{target} was created by another process meanwhile: choose another --id") from error
 
 
 def domain_table(domains: Sequence[PlannedDomain]) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from nnunetv2.utilities.label_handling.label_handling import determine_num_input_channels
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 
-from nnunet_skipx.nnunet.planned import preprocessed_folder, read_planned
+from nnunet_skipx.nnunet.planned import domains_in, preprocessed_folder, read_planned
 
 # What a plan says about the network and all domains must share, since their pointwise weights do.
 SHARED_OPS = ("conv_op", "norm_op", "norm_op_kwargs", "nonlin", "nonlin_kwargs", "conv_bias")
@@ -85,10 +85,17 @@ def read_domain(dataset: str, plans: str, configuration: str) -> PlannedDomain:
 
     Raises:
         FileNotFoundError: not planned or not preprocessed.
-        ValueError: the plans have no such configuration, or it continues from another's predictions.
+        ValueError: the plans have no such configuration, or it continues from another's predictions; or the data set
+            is a universal run, or has no label.
     """
     content, dataset_json = read_planned(dataset, plans)
     folder = preprocessed_folder(dataset, plans, configuration)
+    if domains_in(folder):
+        raise ValueError(f"{folder.name} is a universal run itself: name its domains, {', '.join(domains_in(folder))}")
+    if not set(dataset_json["labels"]) - {"background", "ignore"}:
+        raise ValueError(
+            f"{folder.parent.name} has no label but background, so there is nothing to learn: leave it out"
+        )
     manager = PlansManager(content).get_configuration(configuration)
     if manager.previous_stage_name is not None:
         raise ValueError(

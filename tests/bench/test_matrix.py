@@ -60,6 +60,11 @@ def test_without_folds_every_data_set_is_trained_on_those_that_it_has(planned: P
     assert found == [("Dataset998_Test", 0), ("Dataset997_Single", 0), ("Dataset998_Test", 1)]
 
 
+def test_a_data_set_that_is_named_by_id_and_by_name_is_named_twice(planned: Path) -> None:
+    with pytest.raises(ValueError, match="the data set Dataset998_Test is named twice"):
+        cells(Matrix(("998", "Dataset998_Test"), ("3d_fullres",), ("nnUNetTrainer",)), planned)
+
+
 def test_folds_run_in_the_order_in_which_they_are_given(planned: Path) -> None:
     everything = cells(Matrix(("998",), ("3d_fullres",), ("nnUNetTrainer",), folds=(1, 0)), planned)
     assert [cell.fold for cell in everything] == [1, 0]

@@ -75,7 +75,7 @@ class TestCommand:
         ("arguments", "message"),
         [
             (["msd", "TASK", "-d", "7", "-np", "0"], "-np 0 does nothing"),
-            (["msd", "TASK", "-d", "1000"], "id 1000 .* not within 0 to 999"),
+            (["msd", "TASK", "-d", "10000"], "id 10000 .* not within 0 to 9999"),
             (["btcv", "TASK", "-d", "7"], "has no folder Training; there are:"),
             (["isic", "ABSENT", "-d", "7"], "ABSENT is not a folder"),
         ],

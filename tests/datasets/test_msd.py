@@ -272,10 +272,15 @@ class TestBadInput:
         with pytest.raises(FileNotFoundError, match=r"Task04_Absent is not a folder: give"):
             convert_msd(tmp_path / "Task04_Absent")
 
-    @pytest.mark.parametrize("dataset_id", [-1, 1000])
+    @pytest.mark.parametrize("dataset_id", [-1, 10000])
     def test_an_impossible_id_is_refused(self, task: Path, dataset_id: int) -> None:
-        with pytest.raises(ValueError, match=f"id {dataset_id} .* not within 0 to 999"):
+        with pytest.raises(ValueError, match=f"id {dataset_id} .* not within 0 to 9999"):
             convert_msd(task, dataset_id)
+
+    def test_ids_of_four_digits_work(self, task: Path, raw: Path) -> None:
+        convert_msd(task, 1235)
+        (folder,) = raw.iterdir()
+        assert folder.name.startswith("Dataset1235_") and (folder / "dataset.json").is_file()
 
     def test_an_unset_variable_is_named_with_the_cure(self, task: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv("nnUNet_raw")

@@ -74,7 +74,7 @@ def changed(**entries: Any) -> dict[str, Any]:
 
 
 def test_networks_and_parts_of_nnunet_and_of_ours_are_known() -> None:
-    for name in architectures.__all__:
+    for name in architectures.NETWORKS:
         require_known_networks(changed(network_class_name=f"nnunet_skipx.architectures.{name}"))
     require_known_networks(changed(nonlin="torch.nn.LeakyReLU", norm_op=None))
     require_known_networks(changed(network_class_name="dynamic_network_architectures.architectures.unet.PlainConvUNet"))
@@ -182,5 +182,5 @@ def test_profile_and_plan_refuse_a_strange_network(
 
 def test_a_class_that_is_found_under_a_known_name_is_a_network_of_that_package() -> None:
     assert nn.Conv3d.__module__.startswith("torch.nn.")
-    for name in architectures.__all__:
-        assert getattr(architectures, name).__module__.startswith("nnunet_skipx.architectures.")
+    for network in architectures.NETWORKS.values():
+        assert network.__module__.startswith("nnunet_skipx.architectures.")

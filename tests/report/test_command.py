@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from nnunet_skipx.datasets.protocol import KEY, Protocol
 from nnunet_skipx.report.command import ReportOptions, report
 from nnunet_skipx.report.exports import challenger, latex, markdown
 from nnunet_skipx.results.find_models import find_models
@@ -122,6 +123,28 @@ def test_nan_everywhere_is_shown_as_such_and_spoils_nothing_else(two: list[list[
     first, second = json.loads((tmp_path / "out" / "report.json").read_text())["comparisons"][0]["rows"]
     assert first["mean"]["n"] == 12 and first["mean"]["value"] > 0
     assert (second["mean"]["n"], second["mean"]["value"], second["mean"]["dropped"]) == (0, None, 12)
+
+
+def test_names_of_a_file_are_text_in_every_format(two: list[list[Path]], tmp_path: Path) -> None:
+    name = r"P \input{/etc/passwd} <script>alert(1)</script> $x$"
+    protocol = Protocol(name, "data", ()).as_json()
+    labels = {"background": 0, "=1+1": 1, "$a$ <b>": 2}
+    for folder in two[0]:
+        path = folder / "dataset.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {KEY: protocol, "labels": labels}))
+    text = report(two[:1], FOLDS, tmp_path / "out", ReportOptions())
+    assert name in text
+    found = {path.name: path.read_text() for path in (tmp_path / "out").iterdir() if path.suffix != ".parquet"}
+    assert r"P \textbackslash{}input\{/etc/passwd\} <script>alert(1)</script> \$x\$" in found["report.tex"]
+    assert r"P \\input{/etc/passwd} \<script>alert(1)\</script> \$x\$" in found["report.md"]
+    assert "<script>" not in found["report.html"]
+    assert ",'=1+1," in found["cases.csv"] and ",=1+1" not in found["cases.csv"]
+
+
+def test_a_data_set_that_is_named_twice_is_refused(two: list[list[Path]], tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="a data set is named twice"):
+        report([two[0], two[0]], FOLDS, tmp_path / "out", ReportOptions())
+    assert not (tmp_path / "out").exists()
 
 
 def test_other_conventions_are_named_and_change_the_numbers(study: Study, tmp_path: Path) -> None:

@@ -60,6 +60,24 @@ def test_another_rule_for_absent_classes_reads_the_same_summary(study: Study) ->
     pd.testing.assert_series_equal(other[stock.notna()], stock.dropna())
 
 
+def test_a_summary_without_what_a_rule_needs_is_named(copied_model: Path) -> None:
+    path = copied_model / "fold_0" / "validation" / "summary.json"
+    path.write_text(path.read_text().replace("n_pred", "n_other"))
+    assert len(collect_fold(copied_model, 0)) == 8
+    with pytest.raises(ValueError, match=rf"{path} has a label without 'n_pred': validate the fold again"):
+        collect_fold(copied_model, 0, dice_rule=transunet_dice)
+
+
+def test_a_summary_without_a_label_of_dataset_json_is_refused(copied_model: Path) -> None:
+    more = {
+        "labels": {"background": 0, "Anterior": 1, "Posterior": 2, "Tail": 3, "ignore": 4},
+        "file_ending": ".nii.gz",
+    }
+    save_json(more, str(copied_model / "dataset.json"))
+    with pytest.raises(ValueError, match=r"scores no label 3, which dataset\.json of this model has"):
+        collect_fold(copied_model, 0)
+
+
 def test_a_class_absent_from_reference_and_prediction_stays_nan(study: Study) -> None:
     table = collect([study.model_folder(TRAINERS[0])], FOLDS)
     absent = table[table["value"].isna()]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from nnunet_skipx.universal.create import create_run
+from nnunet_skipx.universal.create import create_run, publish
 from nnunet_skipx.universal.run import read_run
 from tests.plan_shapes import SHAPES
 from tests.universal.conftest import Make
@@ -48,7 +48,7 @@ def test_domains_can_be_two_dimensional_but_not_both(make_domain: Make) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"number": 0}, "an id is 1 to 999"),
+        ({"number": 0}, "an id is 1 to 9999"),
         ({"name": "a b"}, "a name letters, digits"),
         ({"feature_scale": 0.0}, "--feature-scale 0.0"),
         ({"number": 11}, "the id 11 is taken by .*Dataset011_Made"),
@@ -64,6 +64,26 @@ def test_what_cannot_be_is_refused_and_leaves_nothing(make_domain: Make, options
     with pytest.raises((ValueError, FileNotFoundError), match=message):
         create_run(**({"datasets": ["11", "12"], "number": 500, "configurations": ["test"]} | options))
     assert {path.name for path in (Path(str(make_domain(14).parent))).iterdir()} - {"Dataset014_Made"} == before
+
+
+def test_what_is_no_domain_is_refused_before_anything_is_published(make_domain: Make) -> None:
+    run = make_run(make_domain)
+    with pytest.raises(ValueError, match="is a universal run itself: name its domains, Dataset011_Made, Dataset012"):
+        create_run(["500", "11"], 501, configurations=["test"])
+    path = run.with_name("Dataset012_Made") / "dataset.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"labels": {"background": 0}}))
+    with pytest.raises(ValueError, match="Dataset012_Made has no label but background"):
+        create_run(["11", "12"], 501, configurations=["test"])
+    assert not list(run.parent.glob("*501*"))
+
+
+def test_a_run_that_another_process_has_just_created_is_left_alone(make_domain: Make, tmp_path: Path) -> None:
+    run = make_run(make_domain)
+    before = {path.name: path.read_bytes() for path in run.iterdir()}
+    (tmp_path / "new").mkdir()
+    with pytest.raises(ValueError, match="Dataset500_Universal was created by another process"):
+        publish(tmp_path / "new", run)
+    assert {path.name: path.read_bytes() for path in run.iterdir()} == before
 
 
 def test_an_id_is_taken_by_results_too(make_domain: Make) -> None:

@@ -205,7 +205,7 @@ PROBLEMS: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "a splits_final.json of something else": (
         lambda: splits_file().write_text('[{"train": 5}]'),
-        r"splits_final.json: \\[0\\]\\.train is 5, expected a list: restore",
+        r"splits_final.json: \[0\]\.train is 5, expected a list: restore",
     ),
     "a broken provenance.json": (
         lambda: (raw() / "provenance.json").write_text("[]"),
