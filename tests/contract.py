@@ -148,6 +148,7 @@ class NetworkContract:
     @pytest.mark.parametrize(
         ("shape", "training"), [(SMALL, True), (SMALL_2D, False)], ids=["3d, training", "2d, evaluation"]
     )
+    @pytest.mark.slow
     def test_is_one_graph_that_computes_the_same(self, shape: PlanShape, training: bool) -> None:
         network = self.build(shape).train(training)
         x = torch.randn(2, 1, *shape.patch)
@@ -321,6 +322,7 @@ class TrainerContract:
             recursive_find_trainer_class_by_name(f"{self.trainer}_twn")
 
     @pytest.mark.parametrize(("shape", "residual"), PLANNED.values(), ids=PLANNED.keys())
+    @pytest.mark.slow
     def test_every_twin_has_the_budget_that_it_names(self, shape: PlanShape, residual: bool) -> None:
         @functools.cache
         def counted(name: str, budget: Budget) -> int:

@@ -134,6 +134,7 @@ class ConverterContract:
         assert provenance["counts"] == {"Tr": self.training, "Ts": self.test}
         assert provenance["version"].startswith("nnunet_skipx ")
 
+    @pytest.mark.slow
     def test_nnunet_plans_it(self, raw: Path, forks: ForkServer) -> None:
         forks.run("nnUNetv2_plan_and_preprocess", "-d", NUMBER, "-npfp", 1, "--no_pp", "--clean")
         folder = Path(str(nnUNet_preprocessed)) / raw.name

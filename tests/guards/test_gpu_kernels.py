@@ -17,6 +17,7 @@ from nnunet_skipx.architectures import NETWORKS
 from nnunet_skipx.kernels import nearest_conv, patch_embedding, pointwise, voxel_sums
 from tests.guards.limits import RECORDED, WHY_WIDE, WIDE
 
+pytestmark = pytest.mark.slow
 SLACK = 1.1
 
 

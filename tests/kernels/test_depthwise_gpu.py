@@ -47,6 +47,7 @@ def parity(case: str, dtype: torch.dtype) -> None:
         torch.testing.assert_close(a.double(), b, atol=tolerance, rtol=tolerance)
 
 
+@pytest.mark.slow
 def test_the_kernels_equal_the_grouped_convolution_with_all_gradients() -> None:
     code = f"""
 import torch

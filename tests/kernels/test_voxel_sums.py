@@ -124,6 +124,7 @@ def test_is_one_graph(route: None) -> None:
 
 
 @pytest.mark.parametrize("network_class", [UTANet, U2Net])
+@pytest.mark.slow
 def test_networks_stay_one_graph_in_pieces(network_class: type[nn.Module], route: None) -> None:
     torch.manual_seed(0)
     shape = PlanShape((16, 24, 16), (1, 1, 1), 3)

@@ -24,6 +24,7 @@ def predicted(name: str, shape: Shape, device: str = "cpu") -> TrainingMemory:
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 @pytest.mark.parametrize("name", TRAINERS)
+@pytest.mark.slow
 def test_the_fixed_parts_are_those_of_the_network(name: str, device: str) -> None:
     memory = predicted(name, SMALL, device)
     order = setting(SMALL)

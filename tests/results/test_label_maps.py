@@ -60,6 +60,7 @@ def test_lesions_and_slices_are_measured_when_wanted(study: Study, checked: Chec
     np.testing.assert_allclose(sliced, (1 + volume.loc[sliced.index]) / 2)
 
 
+@pytest.mark.slow
 def test_processes_make_no_difference(
     study: Study, checked: CheckedStudy, table: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -68,6 +68,7 @@ def test_eager_gradient_is_that_of_the_formula_times_the_weight() -> None:
     torch.testing.assert_close(gate_gradient(utanet()), expected)
 
 
+@pytest.mark.slow
 def test_compiled_gradient_is_the_same() -> None:
     compiled = torch.compile(utanet(), backend="aot_eager", fullgraph=True)
     torch.testing.assert_close(gate_gradient(compiled), expected_gradient(), rtol=1e-4, atol=1e-7)
@@ -135,6 +136,7 @@ def ddp_worker(rank: int, folder: str) -> None:
     distributed.destroy_process_group()
 
 
+@pytest.mark.slow
 def test_two_processes_get_the_gradient_of_the_joined_batch() -> None:
     context = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory() as folder:

@@ -91,6 +91,7 @@ def of_two(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, dict[str,
 
 
 @pytest.mark.parametrize("name", TRAINERS)
+@pytest.mark.slow
 def test_two_processes_get_the_gradients_of_the_joined_batch(name: str, of_two: list, folders: Path) -> None:
     trainer = make(name)
     trainer.initialize()

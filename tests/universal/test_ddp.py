@@ -4,6 +4,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from torch import distributed
 from torch.nn.parallel import DistributedDataParallel
@@ -91,6 +92,7 @@ def made_up_batch(trainer: Any, step: int) -> Batch:
     }
 
 
+@pytest.mark.slow
 def test_two_ranks_take_the_same_domains_and_learn_as_one_process_does(make_domain: Make, tmp_path: Path) -> None:
     run = make_run(make_domain)
     context = get_context("spawn")

@@ -251,6 +251,7 @@ def test_two_dimensional_configurations_train(make_domain: Make) -> None:
     )
 
 
+@pytest.mark.slow
 def test_compiled_every_domain_has_two_graphs_and_keeps_them(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One for training, one for validation, also where dynamo's limit of graphs per function would be too small."""
     compile_function, graphs = torch.compile, dict[torch.nn.Module, int]()
