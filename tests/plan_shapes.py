@@ -9,15 +9,21 @@ from torch import nn
 
 @dataclass(frozen=True)
 class PlanShape:
-    """A patch in voxels, a spacing in mm and a number of stages; strides and kernels follow by nnU-Net's rules."""
+    """A patch in voxels, a spacing in mm and a number of stages; strides and kernels follow by nnU-Net's rules.
+
+    planned_for: the patch whose strides and kernels these are, where the tests take a smaller one.
+    """
 
     patch: tuple[int, ...]
     spacing: tuple[float, ...]
     stages: int
     features: int = 4
+    planned_for: tuple[int, ...] | None = None
 
     def strides_and_kernels(self) -> tuple[list[list[int]], list[list[int]]]:
-        _, strides, kernels, _, _ = get_pool_and_conv_props(self.spacing, self.patch, 4, self.stages - 1)
+        _, strides, kernels, _, _ = get_pool_and_conv_props(
+            self.spacing, self.planned_for or self.patch, 4, self.stages - 1
+        )
         dim = len(self.patch)
         strides = [list(map(int, s)) for s in strides][: self.stages]
         kernels = [list(map(int, k)) for k in kernels][: self.stages]
@@ -49,7 +55,7 @@ SHAPES: dict[str, PlanShape] = {
     "2d-3-stages": PlanShape((56, 40), (1, 1), 3),
     "2d-8-stages": PlanShape((64, 64), (1, 1), 8),
     "3d-40x56x40": PlanShape((40, 56, 40), (1, 1, 1), 4),
-    "3d-anisotropic-20x320x256": PlanShape((20, 320, 256), (5, 0.8, 0.8), 7, features=2),
+    "3d-anisotropic-20x320x256": PlanShape((20, 128, 128), (5, 0.8, 0.8), 7, 2, planned_for=(20, 320, 256)),
     "3d-3-stages": PlanShape((16, 24, 16), (1, 1, 1), 3),
 }
 
