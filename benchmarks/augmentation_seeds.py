@@ -19,7 +19,8 @@ from benchmarks.tables import replace_block
 from nnunet_skipx.demo.prepare import prepare
 from nnunet_skipx.demo.workspace import Workspace
 from nnunet_skipx.nnunet.planned import read_planned
-from nnunet_skipx.system.files import read_json, write_json
+from nnunet_skipx.system.files import write_json
+from nnunet_skipx.system.json_files import anything, object_of, read_json
 from nnunet_skipx.system.machine import describe_machine
 from nnunet_skipx.training.options import demo as options
 from nnunet_skipx.training.variants import trainer_class
@@ -41,7 +42,7 @@ def main() -> None:
     dataset, configuration = prepare(workspace, args.data)
     os.environ.update(nnUNet_n_proc_DA="0")  # in this process, so that a seed repeats itself
     store = args.folder / "augmentation_seeds.json"
-    found = read_json(store, dict) if store.is_file() else {}
+    found = read_json(store, object_of(anything)) if store.is_file() else {}
     for seed in range(args.seeds):
         for mode, trainer in MODES.items():
             if f"{mode}, {seed}" not in found:

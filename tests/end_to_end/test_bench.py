@@ -16,7 +16,7 @@ from tests.end_to_end.conftest import DATASET, PLANS, Command
 from tests.forking.fixture import ForkServer
 
 pytestmark = pytest.mark.slow
-MODELS = [f"{trainer}_demo_3epochs__{PLANS}__3d_fullres" for trainer in ("nnUNetTrainer", "nnUNetTrainerUTANet")]
+MODELS = [f"{trainer}_demo_2epochs__{PLANS}__3d_fullres" for trainer in ("nnUNetTrainer", "nnUNetTrainerUTANet")]
 MATRIX = [
     "-d",
     "99",
@@ -30,8 +30,8 @@ MATRIX = [
     "-device",
     "cpu",
     "-tr",
-    "nnUNetTrainer_demo_3epochs",
-    "nnUNetTrainerUTANet_demo_3epochs",
+    "nnUNetTrainer_demo_2epochs",
+    "nnUNetTrainerUTANet_demo_2epochs",
 ]
 
 
@@ -79,7 +79,7 @@ def test_interrupted_twice_it_gives_the_same_table(
 
     dry = bench("stops", "--dry-run").communicate(timeout=300)[0]
     assert " of 4 cells are done; the others take about" in dry
-    assert " of 3 epochs" in dry
+    assert " of 2 epochs" in dry
 
     output, errors = bench("stops").communicate(timeout=600)
     assert output.strip().endswith("4 of 4 cells are done."), output + errors
