@@ -22,7 +22,8 @@ hypothesis.settings.load_profile("suite")
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long files first: a worker takes a file at a time, and one that starts last would keep the others waiting."""
-    items.sort(key=lambda item: "end_to_end" not in item.path.parts)
+    long = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: ("end_to_end" not in item.path.parts, item.path not in long))
 
 
 @pytest.fixture(scope="session")
