@@ -268,8 +268,8 @@ def test_compiled_every_domain_has_two_graphs_and_keeps_them(run: Path, monkeypa
     # nnU-Net compiles on GPUs only
     monkeypatch.setattr(torch, "compile", counting)
     monkeypatch.setattr("nnunetv2.training.nnUNetTrainer.nnUNetTrainer.nnUNetTrainer._do_i_compile", lambda _: True)
-    monkeypatch.setattr(torch._dynamo.config, "recompile_limit", 2)
     torch._dynamo.reset()
-    trainer = train(run)
+    with torch._dynamo.config.patch(recompile_limit=2):  # monkeypatch would take the setting away for all tests behind
+        trainer = train(run)
     networks = [part.bare_network for part in trainer.parts]
     assert [graphs[network] for network in networks] == [2, 2]
