@@ -86,6 +86,7 @@ def test_a_gpu_that_is_not_there_is_one_message_without_a_traceback(tmp_path: Pa
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.slow
 def test_list_prints_a_table_and_as_json_nothing_but_json() -> None:
     assert "\nnnUNetTrainerUTANet " in skipx("list").stdout
     assert json.loads(skipx("list", "--json").stdout)["trainers"][0]["name"] == "nnUNetTrainer"

@@ -1,5 +1,6 @@
 """UTANet keeps the contract of every network."""
 
+import pytest
 import torch
 
 from nnunet_skipx.architectures import UTANet
@@ -37,6 +38,7 @@ def test_routing_is_kept_only_when_asked_for_and_only_in_training() -> None:
     assert network.routing.probabilities.shape == (2, 2, 4)
 
 
+@pytest.mark.slow
 def test_toggling_deep_supervision_compiles_at_most_once_more_and_stays_right() -> None:
     network = UTANet(1, 3, True, embedding=8, **PlanShape((16, 16), (1, 1), 3).architecture()).eval()
     x = torch.randn(1, 1, 16, 16)

@@ -25,6 +25,7 @@ def worker(rank: int, folder: str, compiled: bool) -> None:
 
 
 @pytest.mark.parametrize("compiled", [False, True], ids=["eager", "compiled"])
+@pytest.mark.slow
 def test_two_processes_keep_the_mean_of_the_joined_batch(compiled: bool, tmp_path: Path) -> None:
     workers = [get_context("spawn").Process(target=worker, args=(r, str(tmp_path), compiled)) for r in range(2)]
     for process in workers:

@@ -1,7 +1,7 @@
 """Holm's adjustment: that of statsmodels."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
@@ -11,7 +11,6 @@ P_VALUES = st.lists(st.floats(0, 1), min_size=1, max_size=12)
 
 
 @given(P_VALUES)
-@settings(max_examples=20, deadline=None)  # statsmodels takes its time
 def test_holm_is_that_of_statsmodels(p_values: list[float]) -> None:
     np.testing.assert_allclose(holm(p_values), multipletests(p_values, method="holm")[1], rtol=1e-12, atol=1e-300)
 

@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import t, ttest_1samp
@@ -87,7 +87,6 @@ def test_fewer_than_six_cases_have_no_interval(known: int) -> None:
     assert np.isnan(found.value[0]) == (known == 0)
 
 
-@settings(max_examples=60, deadline=None)
 @given(SCORES, st.sets(st.integers(0, 19)), st.sampled_from([1, 2, 5, 10]))
 def test_no_interval_is_without_width(values: np.ndarray, holes: set[int], folds: int) -> None:
     values = values.copy()
@@ -119,7 +118,6 @@ def test_rare_structures_are_pooled_over_folds_and_columns_do_not_touch() -> Non
     np.testing.assert_allclose(estimates([values[..., 1:]], FIVE_FOLDS).error[:, 0], found.error[:, 1])
 
 
-@settings(max_examples=40, deadline=None)
 @given(SCORES.filter(lambda values: np.ptp(values) > 1e-3), st.floats(0.1, 10), st.floats(-5, 5))
 def test_unit_and_origin_do_not_matter(values: np.ndarray, factor: float, shift: float) -> None:
     folds = [case % 5 for case in range(20)]

@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nnunet_skipx.results.collect import COLUMNS, collect
@@ -27,7 +27,6 @@ def by_case(values: list[float]) -> pd.Series:
     return pd.Series(values, index=index, dtype=float)
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.lists(DICE | st.just(float("nan")), min_size=1, max_size=12))
 def test_the_interval_is_repeatable_and_around_the_mean_without_a_warning(values: list[float]) -> None:
     known = [value for value in values if value == value]

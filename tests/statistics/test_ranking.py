@@ -5,7 +5,7 @@ from itertools import permutations
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pandas.testing import assert_frame_equal
@@ -27,7 +27,6 @@ def study_of(values: np.ndarray, folds: int = 2) -> pd.DataFrame:
     return pd.DataFrame(values, index, [chr(ord("a") + model) for model in range(values.shape[1])])
 
 
-@settings(max_examples=50, deadline=None)
 @given(TABLES)
 def test_mean_ranks_are_those_of_scipy_and_sum_to_what_they_must(values: np.ndarray) -> None:
     ranking, models = rank_models(study_of(values)), values.shape[1]
@@ -41,7 +40,6 @@ def test_mean_ranks_are_those_of_scipy_and_sum_to_what_they_must(values: np.ndar
         assert ranking.table.at[model, "kept"] == ranking.places.at[model, place]
 
 
-@settings(max_examples=12, deadline=None)
 @given(TABLES.filter(lambda values: len(values) % 2 == 0))
 def test_the_bootstrap_is_that_of_a_slow_loop(values: np.ndarray) -> None:
     ranks = np.array([[1 + (row > x).sum() + ((row == x).sum() - 1) / 2 for x in row] for row in values])
@@ -62,7 +60,6 @@ def test_small_folds_do_not_narrow_the_interval_of_a_mean_rank() -> None:
     assert (pairs["high"] - pairs["low"]).mean() == pytest.approx((whole["high"] - whole["low"]).mean(), rel=0.05)
 
 
-@settings(max_examples=25, deadline=None)
 @given(TABLES, st.integers(0, 99))
 def test_the_order_of_the_models_does_not_matter(values: np.ndarray, seed: int) -> None:
     study = study_of(values)
@@ -72,7 +69,6 @@ def test_the_order_of_the_models_does_not_matter(values: np.ndarray, seed: int) 
     assert_frame_equal(other.places, one.places.loc[order])
 
 
-@settings(max_examples=25, deadline=None)
 @given(TABLES, st.lists(st.tuples(st.floats(0.1, 10), st.floats(0.5, 3), st.floats(-1, 1)), min_size=9, max_size=9))
 def test_only_the_order_within_a_case_matters(values: np.ndarray, bends: list[tuple[float, float, float]]) -> None:
     factor, power, shift = np.array(bends)[: len(values)].T[:, :, None]
@@ -81,7 +77,6 @@ def test_only_the_order_within_a_case_matters(values: np.ndarray, bends: list[tu
     assert_frame_equal(bent.places, plain.places)
 
 
-@settings(max_examples=25, deadline=None)
 @given(TABLES)
 def test_a_model_that_is_best_in_every_case_is_first_in_every_resample(values: np.ndarray) -> None:
     study = study_of(values).assign(best=2.0)

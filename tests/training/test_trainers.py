@@ -120,6 +120,7 @@ def test_bf16_sets_the_default_around_both_steps(folders: Path, float16_by_defau
 
 @pytest.mark.parametrize("name", ["nnUNetTrainer_bf16", "nnUNetTrainerUTANet_bf16"])
 @pytest.mark.parametrize("compiled", [False, True], ids=["eager", "compiled"])
+@pytest.mark.slow
 def test_bf16_turns_autocast_to_bfloat16_and_needs_no_scaler(
     folders: Path, float16_by_default: None, name: str, compiled: bool
 ) -> None:
