@@ -57,3 +57,7 @@ def test_equal_shares_are_a_round_robin() -> None:
 def test_what_cannot_be_sampled_is_refused(arguments: tuple, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         iterations_per_domain(*arguments)
+
+
+def test_a_domain_with_one_turn_has_it_in_the_middle_of_the_epoch() -> None:
+    assert domain_order([1, 4]) == [1, 1, 0, 1, 1]
