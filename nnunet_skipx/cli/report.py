@@ -2,6 +2,7 @@
 
 import argparse
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,12 @@ def add_report_parser(commands: Any) -> None:
     )
     add("-p", dest="plans", nargs="+", metavar="PLANS", help="plans (default: all that have results)")
     add("-f", dest="folds", nargs="+", type=int, metavar="FOLD", help="folds (default: those of the protocol, or five)")
+    _add_wishes(add)
+    report.set_defaults(function=report_command)
+
+
+def _add_wishes(add: Callable[..., Any]) -> None:
+    """How to compare, and what to write."""
     add("--baseline", metavar="ROW", help="the row to compare with (default: nnUNetTrainer)")
     add("--allow-missing", action="store_true", help="compare on the folds that all have")
     add("--rope", type=float, metavar="DICE", default=0.003, help="a difference that hardly matters (default: 0.003)")
@@ -66,7 +73,6 @@ def add_report_parser(commands: Any) -> None:
     )
     add("--results", type=Path, metavar="FOLDER", help="results folder (default: nnUNet_results)")
     add("-o", dest="out", type=Path, default=Path("skipx_report"), help="where to (./skipx_report)")
-    report.set_defaults(function=report_command)
 
 
 def report_command(args: argparse.Namespace) -> int:

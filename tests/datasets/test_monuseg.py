@@ -53,6 +53,9 @@ class TestDrawing:
         assert bow[7, 29]
         assert bow[7, 21]
 
+    def test_three_points_are_a_nucleus(self, tmp_path: Path) -> None:
+        assert drawn(tmp_path, [(5, 5), (25, 5), (5, 25)])[0][8, 8]
+
     def test_a_line_is_no_nucleus(self, tmp_path: Path) -> None:
         assert not drawn(tmp_path, LINE)[0].any()
 
