@@ -78,6 +78,7 @@ def test_a_users_mistake_is_one_message(
     assert words in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_gpu_that_is_not_there_is_one_message_without_a_traceback(tmp_path: Path) -> None:
     planned(tmp_path)
     result = skipx("profile", "-d", "998", "-c", "test", "-device", "cuda", **folders(tmp_path))

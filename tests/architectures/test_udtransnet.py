@@ -90,6 +90,7 @@ def test_takes_images_of_other_sizes_than_the_plans_patch(size: tuple[int, ...],
     assert network.skips.dat.positions.grad.abs().max() > 0
 
 
+@pytest.mark.slow
 def test_an_image_of_another_size_is_one_graph_too() -> None:
     network = build(SMALL)
     x = torch.randn(2, 1, 8, 16, 32)
@@ -97,6 +98,7 @@ def test_an_image_of_another_size_is_one_graph_too() -> None:
     torch.testing.assert_close(compiled(x), network(x), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_compiles_with_dropout_and_its_backward() -> None:
     network = build(SMALL, dropout=0.1, merge="published").train()
     logits = torch.compile(network, fullgraph=True, backend="aot_eager")(torch.randn(2, 1, *SMALL.patch))

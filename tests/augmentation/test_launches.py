@@ -110,6 +110,7 @@ def test_a_step_sample_by_sample_is_seen(kind: type, monkeypatch: pytest.MonkeyP
     assert launches(4, "2d", {}).total() < launches(16, "2d", {}).total()
 
 
+@pytest.mark.slow
 def test_a_resampling_sample_by_sample_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spatial, "at_once", lambda patches: 1)
     assert launches(4, "2d", {}).total() < launches(16, "2d", {}).total()

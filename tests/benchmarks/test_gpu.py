@@ -228,6 +228,7 @@ def bare(tmp_path: Path) -> dict[str, str]:
     return os.environ | {"PYTHONPATH": f"{stand_in.parent}{os.pathsep}{ROOT}", "OMP_NUM_THREADS": "1"}
 
 
+@pytest.mark.slow
 def test_the_imports_need_no_simpleitk(tmp_path: Path) -> None:
     code = (
         "import benchmarks.gpu.run, SimpleITK, torch; assert not hasattr(SimpleITK, '__version__'); "

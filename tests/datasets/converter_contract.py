@@ -18,6 +18,7 @@ from nnunet_skipx.datasets.destination import VARIABLES
 from nnunet_skipx.datasets.protocol import fold_digest, protocol_in
 from nnunet_skipx.datasets.recipe import Options, Recipe
 from tests.forking.fixture import ForkServer
+from tests.forking.pools import forked_pools
 
 NUMBER = 42
 
@@ -64,7 +65,8 @@ class ConverterContract:
             for variable in VARIABLES:
                 patch.setenv(variable, str(nnunet / variable))
                 (nnunet / variable).mkdir()
-            assert main(["convert", self.name, str(source), "-d", str(NUMBER), "-np", "1", *self.arguments]) == 0
+            with forked_pools():
+                assert main(["convert", self.name, str(source), "-d", str(NUMBER), "-np", "1", *self.arguments]) == 0
         assert digests(source) == before
         return nnunet / "nnUNet_raw" / f"Dataset{NUMBER:03d}_{self.folder_name}"
 

@@ -257,6 +257,7 @@ def session(number: int) -> list[str]:
     return members
 
 
+@pytest.mark.slow
 def test_processes_make_no_difference(folders: Path, tmp_path: Path) -> None:
     source = write_isic(tmp_path / "source", "2016", 6, 3)
     for number, processes in ((7, "1"), (8, "2")):

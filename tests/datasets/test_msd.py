@@ -21,6 +21,7 @@ from nnunet_skipx.datasets.phantom import write_phantom
 from nnunet_skipx.datasets.protocol import fold_digest, protocol_in
 from nnunet_skipx.datasets.recipe import Case, Options, Recipe, Written
 from tests.datasets import REAL_DATA, needs_real_data
+from tests.forking.pools import forked_pools
 
 FIRST = "phantom_001.nii.gz"
 SHEARED = np.array([[1, 0.5, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
@@ -75,7 +76,8 @@ def check(case: Case) -> Written:
 
 
 def convert_msd(source: Path, number: int = 99) -> Path:
-    return convert(recipe(source), number).folder
+    with forked_pools():
+        return convert(recipe(source), number).folder
 
 
 def edit(task: Path, **changes: object) -> None:

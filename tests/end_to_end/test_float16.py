@@ -2,14 +2,14 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
 
 from nnunet_skipx.demo.prepare import PLANS, prepare
@@ -20,6 +20,7 @@ from nnunet_skipx.training.variants import BASELINE, trainer_class
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "Task04_Hippocampus"
 STEPS, STEPS_OF_OPTIONS = 200, 80
+CONVOLUTIONS = ("convolution", "convolution_backward")
 
 
 @pytest.fixture(scope="module")
@@ -41,15 +42,28 @@ def preprocessed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     os.environ.update(before)
 
 
-class ConvolutionsAccumulateInFloat32(TorchDispatchMode):
+@contextmanager
+def convolutions_accumulate_in_float32() -> Iterator[None]:
     """float16 convolutions as a GPU computes them, rounded once at the end; the CPU's own take minutes per step."""
+    library = torch.library.Library("aten", "IMPL")
+    kernels = {name: torch.library.get_kernel(f"aten::{name}", "CPU") for name in CONVOLUTIONS}
+    for name, kernel in kernels.items():
+        library.impl(name, rounded_once(kernel), "CPU", with_keyset=True)
+    try:
+        yield
+    finally:
+        library._destroy()
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
-        if func not in (torch.ops.aten.convolution.default, torch.ops.aten.convolution_backward.default):
-            return func(*args, **(kwargs or {}))
-        half = any(isinstance(x, torch.Tensor) and x.dtype == torch.float16 for x in args)
-        result = func(*tree_map_only(torch.Tensor, torch.Tensor.float, args), **(kwargs or {}))
+
+def rounded_once(kernel: Any) -> Callable[..., Any]:
+    """The kernel on float32 copies of float16 tensors, its results float16 again."""
+
+    def compute(keys: Any, *arguments: Any) -> Any:
+        half = any(isinstance(x, torch.Tensor) and x.dtype == torch.float16 for x in arguments)
+        result = kernel.call_boxed(keys, *tree_map_only(torch.Tensor, torch.Tensor.float, arguments))
         return tree_map_only(torch.Tensor, torch.Tensor.half, result) if half else result
+
+    return compute
 
 
 def variants() -> list[str]:
@@ -76,6 +90,17 @@ def make(name: str, folder: Path) -> nnUNetTrainer:
     return trainer
 
 
+def test_convolutions_here_are_rounded_once() -> None:
+    torch.manual_seed(0)
+    x, weight = torch.randn(1, 64, 8, 8, 8).half().requires_grad_(), torch.randn(4, 64, 3, 3, 3).half()
+    exact = torch.nn.functional.conv3d(x.detach().double(), weight.double())
+    with convolutions_accumulate_in_float32():
+        y = torch.nn.functional.conv3d(x, weight)
+        y.sum().backward()
+    assert torch.equal(y.detach(), exact.float().half())
+    assert x.grad.dtype == torch.float16
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", variants())
 def test_float16_autocast_stays_finite_on_real_data(preprocessed: Path, name: str) -> None:
@@ -83,7 +108,7 @@ def test_float16_autocast_stays_finite_on_real_data(preprocessed: Path, name: st
     training, _ = trainer.get_dataloaders()
     steps = STEPS_OF_OPTIONS if "_" in name else STEPS
     trainer.network.train()
-    with ConvolutionsAccumulateInFloat32():
+    with convolutions_accumulate_in_float32():
         losses = [float(trainer.train_step(next(training))["loss"]) for _ in range(steps)]
     assert all(torch.isfinite(torch.tensor(losses))), losses
     assert all(p.isfinite().all() for p in trainer.network.parameters())

@@ -66,6 +66,7 @@ def neglected(tmp_path_factory: pytest.TempPathFactory, folders: dict[str, str])
     return Report(**{name: folders[name] for name in FOLDERS[:2]}, **variables)
 
 
+@pytest.mark.slow
 def test_a_healthy_installation_exits_with_0(healthy: Report) -> None:
     assert healthy.exit_code == 0, healthy.output
     assert FAIL not in {check.status for check in healthy.checks.values()}
@@ -80,6 +81,7 @@ def test_nnunets_own_search_finds_every_trainer_file(healthy: Report) -> None:
         assert healthy.checks[name].text.startswith("is nnunet_skipx.")
 
 
+@pytest.mark.slow
 def test_nnunets_chatter_stays_out_of_the_report(healthy: Report, neglected: Report) -> None:
     for report in (healthy, neglected):
         assert report.errors == ""

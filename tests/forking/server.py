@@ -9,7 +9,6 @@ import gc
 import importlib
 import json
 import multiprocessing
-import multiprocessing.context
 import os
 import pkgutil
 import random
@@ -25,8 +24,10 @@ from typing import Any, NoReturn
 
 import numpy as np
 import torch
+from nnunetv2.experiment_planning.dataset_fingerprint.fingerprint_extractor import DatasetFingerprintExtractor
 
 import nnunet_skipx
+from tests.forking.pools import contexts
 
 NEVER = {"nnunet_skipx.cli.__main__"}  # which runs when imported
 CLIENT = "SKIPX_TEST_FORK_CLIENT"
@@ -43,10 +44,22 @@ def import_everything() -> None:
             importlib.import_module(module.name)
     torch.set_num_threads(1)
     multiprocessing.cpu_count = lambda: 1  # type: ignore[method-assign]  # nnU-Net would take that many threads
-    contexts = multiprocessing.context._concrete_contexts  # type: ignore[attr-defined]
-    contexts["spawn"] = contexts["fork"]
+    contexts()["spawn"] = contexts()["fork"]
+    draw_fewer_voxels()
     gc.collect()
     gc.freeze()
+
+
+def draw_fewer_voxels() -> None:
+    """nnU-Net draws 10^8 voxels for the fingerprint of any data set: ten seconds for pictures of a few voxels."""
+    original = DatasetFingerprintExtractor.__init__
+
+    def initialise(self: DatasetFingerprintExtractor, *args: Any, **kwargs: Any) -> None:
+        original(self, *args, **kwargs)
+        assert self.num_foreground_voxels_for_intensitystats == 10e7, "nnU-Net draws another number now"
+        self.num_foreground_voxels_for_intensitystats = 10e5
+
+    DatasetFingerprintExtractor.__init__ = initialise
 
 
 def serve(listener: socket.socket, life: int) -> dict[str, Any]:

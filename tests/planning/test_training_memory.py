@@ -50,6 +50,7 @@ def test_maps_take_half_on_a_gpu() -> None:
 
 
 @pytest.mark.parametrize("name", ["", "UTANet"])
+@pytest.mark.slow
 def test_more_needs_more(name: str) -> None:
     shapes: list[Callable[[int], Shape]] = [
         lambda n: replace(SMALL, batch=n + 1),

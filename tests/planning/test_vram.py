@@ -22,6 +22,7 @@ def content(path: Path) -> dict:
     return json.loads(path.read_text())
 
 
+@pytest.mark.slow
 def test_the_stock_network_at_8_gb_has_nnunets_own_plan(planned: Path) -> None:
     path, memory = plan_for_vram("998", "PlainConvUNet", 8, "nnUNetPlans")
     assert memory.keys() == CONFIGURATIONS
@@ -46,6 +47,7 @@ def test_a_plan_of_ours_fits_and_is_understood_by_nnunet(planned: Path) -> None:
             assert type(network) is architectures.UDTransNet
 
 
+@pytest.mark.slow
 def test_data_is_shared_where_it_is_the_same(planned: Path, capsys: pytest.CaptureFixture) -> None:
     (planned / "nnUNetPlans_3d_fullres").mkdir()
     (planned / "nnUNetPlans_3d_fullres" / "case_000.pkl").touch()
@@ -74,6 +76,7 @@ def test_more_memory_never_gives_less(planned: Path, architecture: str) -> None:
         assert voxels == tuple(sorted(voxels))
 
 
+@pytest.mark.slow
 def test_existing_plans_are_explained_and_nothing_is_written(planned: Path, capsys: pytest.CaptureFixture) -> None:
     before = sorted(planned.iterdir())
     assert main(["plan", "-d", "998", "-a", "MSAUNet", "--explain"]) == 0

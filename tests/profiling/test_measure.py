@@ -89,6 +89,7 @@ def step_with_leftovers() -> Step:
 
 
 @linux
+@pytest.mark.slow
 def test_resident_memory_repeats_because_nothing_freed_is_kept() -> None:
     measured = [in_fresh_process(resident, "step_with_leftovers") for _ in range(2)]
     assert measured == pytest.approx([40, 40], abs=5)

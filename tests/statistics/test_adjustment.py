@@ -1,9 +1,9 @@
 """Holm's adjustment: that of statsmodels."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from statsmodels.stats.multitest import multipletests
 
 from nnunet_skipx.statistics.adjustment import holm
 
@@ -11,7 +11,10 @@ P_VALUES = st.lists(st.floats(0, 1), min_size=1, max_size=12)
 
 
 @given(P_VALUES)
+@pytest.mark.slow
 def test_holm_is_that_of_statsmodels(p_values: list[float]) -> None:
+    from statsmodels.stats.multitest import multipletests
+
     np.testing.assert_allclose(holm(p_values), multipletests(p_values, method="holm")[1], rtol=1e-12, atol=1e-300)
 
 

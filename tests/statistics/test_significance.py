@@ -52,6 +52,7 @@ def test_rows_that_are_equal_differ_in_nothing() -> None:
     assert (significance(row_scores(table_of({"a": same, "b": same}))).sign == 0).all(axis=None)
 
 
+@pytest.mark.slow
 def test_of_equally_good_rows_six_studies_in_a_hundred_at_most_tell_some_apart() -> None:
     wrong = [(significance(row_scores(table_of(scores(seed)))).sign != 0).any(axis=None) for seed in range(300)]
     assert 0 < np.mean(wrong) <= 0.06

@@ -61,6 +61,7 @@ def test_modules_and_code_run_without_the_current_folder(
         assert result.stdout == "['-c', 'one', '-c']\n"
 
 
+@pytest.mark.slow
 def test_a_training_of_bench_does_not_import_from_the_current_folder(trap: Path, tmp_path: Path) -> None:
     cell = Cell(tmp_path, "Dataset099_Nothing", "3d_fullres", 0, "nnUNetTrainer", "nnUNetPlans")
     order, slot = TrainingOrder(cell, "cpu", 1), Slot("cpu")
@@ -69,6 +70,7 @@ def test_a_training_of_bench_does_not_import_from_the_current_folder(trap: Path,
     assert not trap.exists()
 
 
+@pytest.mark.slow
 def test_the_doctor_does_not_import_from_the_current_folder(trap: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["doctor"])
     assert "import torch" in capsys.readouterr().out

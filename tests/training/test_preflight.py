@@ -147,6 +147,7 @@ trainer.on_train_start()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits memory as Linux does")
+@pytest.mark.slow
 def test_memory_that_runs_out_is_told_with_patch_batch_and_cure(folders: Path) -> None:
     result = subprocess.run([sys.executable, "-c", TOO_LITTLE], capture_output=True, text=True, check=False)
     assert result.returncode == 1
