@@ -1,3 +1,18 @@
 """nnunet_skipx: published skip connections as drop-in nnU-Net trainers, compared fairly."""
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nnunet_skipx.api.build import build, from_plans
+
 __version__ = "0.1.0"
+__all__ = ["build", "from_plans"]
+
+LAZY = {"build": "nnunet_skipx.api.build", "from_plans": "nnunet_skipx.api.build"}  # torch is imported at first use
+
+
+def __getattr__(name: str) -> Any:
+    if name not in LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it offers {', '.join(__all__)}")
+    return getattr(importlib.import_module(LAZY[name]), name)

@@ -75,6 +75,19 @@ class NetworkContract:
         logits = self.build(shape)(torch.randn(2, 1, 32, 32))
         assert len(logits) == stages - 1
 
+    @pytest.mark.parametrize("shape", [SMALL, SMALL_2D], ids=["3d", "2d"])
+    def test_an_image_of_any_size_has_logits_of_its_size(self, shape: PlanShape) -> None:
+        network = self.build(shape).eval()
+        x = torch.randn(1, 1, *(size + 3 for size in shape.patch))  # 4 would do: three stages halve twice
+        with torch.no_grad():
+            found = network(x)
+            expected = network(torch.nn.functional.pad(x, (0, 1) * len(shape.patch), mode="replicate"))
+        cure = "put @any_size (architectures/any_size.py) on the network's forward"
+        assert found[0].shape[2:] == x.shape[2:], cure
+        for ours, theirs in zip(found, expected, strict=True):
+            inside = tuple(slice(n) for n in ours.shape)
+            assert torch.equal(ours, theirs[inside]), cure
+
     @pytest.mark.parametrize("channels", [1, 4])
     def test_takes_1_and_4_input_channels_and_any_batch(self, channels: int) -> None:
         network = self.build(SMALL, channels=channels, deep=False)

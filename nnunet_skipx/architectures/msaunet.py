@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from nnunet_skipx.architectures.any_size import any_size
 from nnunet_skipx.architectures.injection import first_conv_block, run_stage
 from nnunet_skipx.architectures.unet import SkipUNet
 from nnunet_skipx.skips.image_level import normalises_each_image
@@ -79,6 +80,7 @@ class MSAUNet(SkipUNet):
         nn.init.kaiming_normal_(head.weight, a=1e-2)
         return head
 
+    @any_size
     def forward(self, x: torch.Tensor) -> torch.Tensor | list[torch.Tensor]:
         """Logits as `SkipUNet.forward`; at every stage the sum of the heads of that stage and of all coarser maps."""
         *skips, bottleneck = self.encode(x)

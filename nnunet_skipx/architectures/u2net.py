@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from nnunet_skipx.architectures.any_size import any_size
 from nnunet_skipx.architectures.u2net_parts import UNITS, Convolutions, Decoder, Encoder, Style
 from nnunet_skipx.architectures.unet import refuse_two_stages
 from nnunet_skipx.skips.blocks import BlockOps
@@ -87,9 +88,14 @@ class U2Net(nn.Module):
         self.decoder = Decoder(style, num_classes, features, convs)
         self.decoder.deep_supervision = deep_supervision
 
+    @any_size
     def forward(self, x: torch.Tensor) -> torch.Tensor | list[torch.Tensor]:
         """Logits `(B, num_classes, *spatial)` of an image `(B, input_channels, *spatial)`, a list if deep."""
         return self.decoder(self.encoder(x))
+
+    def auxiliary_loss(self) -> torch.Tensor:
+        """See `SkipUNet`: nothing."""
+        return next(self.parameters()).new_zeros(())
 
     def compute_conv_feature_map_size(self, input_size: Sequence[int]) -> np.int64:
         """Elements that stem, units and heads put out for one sample: the maps that are kept for the backward.

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
+from nnunet_skipx.architectures.any_size import any_size
 from nnunet_skipx.architectures.unet import SkipUNet
 from nnunet_skipx.skips.attention_bridge import AttentionBridge
 from nnunet_skipx.skips.dat_layer import DATOptions, Merge
@@ -55,6 +56,7 @@ class UDTransNet(SkipUNet):
         self.skips = AttentionBridge(self.ops, channels, grid, options, recalibration)
         self.gates_spread = UDTransNet.gates_spread if fusion or recalibration == "channel" else None
 
+    @any_size
     def forward(self, x: torch.Tensor) -> torch.Tensor | list[torch.Tensor]:
         """Logits as `SkipUNet.forward`."""
         *features, bottleneck = self.encoder(x)

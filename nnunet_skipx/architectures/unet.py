@@ -1,6 +1,6 @@
 """nnU-Net's own encoder and decoder with a skip mechanism between them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,8 +11,19 @@ from dynamic_network_architectures.building_blocks.residual_encoders import Resi
 from dynamic_network_architectures.building_blocks.unet_decoder import UNetDecoder
 from torch import nn
 
+from nnunet_skipx.architectures.any_size import any_size
 from nnunet_skipx.architectures.sizes import map_sizes
 from nnunet_skipx.skips.blocks import BlockOps
+
+PLANNED = {
+    "n_stages",
+    "features_per_stage",
+    "conv_op",
+    "kernel_sizes",
+    "strides",
+    "n_conv_per_stage_decoder",
+    "norm_op",
+}
 
 
 class SkipUNet(nn.Module):
@@ -40,6 +51,7 @@ class SkipUNet(nn.Module):
 
     def __init__(self, input_channels: int, num_classes: int, deep_supervision: bool = False, **unet: Any) -> None:
         super().__init__()
+        require_planned(type(self).__name__, unet)
         refuse_two_stages(unet["n_stages"], deep_supervision)
         stock_class = ResidualEncoderUNet if "n_blocks_per_stage" in unet else PlainConvUNet
         stock = stock_class(
@@ -66,6 +78,7 @@ class SkipUNet(nn.Module):
         """Spatial sizes of the skips and the bottleneck in voxels for an image of `input_size` voxels."""
         return map_sizes(input_size, self.encoder.strides)
 
+    @any_size
     def forward(self, x: torch.Tensor) -> torch.Tensor | list[torch.Tensor]:
         """Logits `(B, num_classes, *spatial)` of an image `(B, input_channels, *spatial)`, a list if deep."""
         return self.decoder(self.encoder(x))
@@ -92,10 +105,24 @@ class SkipUNet(nn.Module):
         """The stock decoder's stage that takes the skip of that index (0 = full resolution)."""
         return self.decoder.stages[-1 - skip]
 
+    def auxiliary_loss(self) -> torch.Tensor:
+        """What the mechanism adds to the loss of the last training pass, a scalar; 0 where it adds nothing."""
+        return next(self.parameters()).new_zeros(())
+
     def compute_conv_feature_map_size(self, input_size: Sequence[int]) -> np.int64:
         """Elements that the convolutions put out for one sample, as nnU-Net's planners count them."""
         encoder = self.encoder.compute_conv_feature_map_size(input_size)
         return encoder + self.decoder.compute_conv_feature_map_size(input_size)
+
+
+def require_planned(network: str, unet: Mapping[str, Any]) -> None:
+    """Raise TypeError where arguments of nnU-Net's plans are missing; without `norm_op` there would be no norms."""
+    depth = {"n_conv_per_stage", "n_blocks_per_stage"} & unet.keys() or {"n_conv_per_stage"}
+    if missing := sorted((PLANNED | depth) - unet.keys()):
+        raise TypeError(
+            f"{network} lacks {', '.join(missing)} of the architecture arguments in nnU-Net's plans: give them, or use "
+            f'nnunet_skipx.build("{network}", dims=2, in_channels=3, classes=2), which plans them as nnU-Net does'
+        )
 
 
 def refuse_two_stages(n_stages: int, deep_supervision: bool) -> None:

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from nnunet_skipx.architectures.any_size import any_size
 from nnunet_skipx.architectures.unet import SkipUNet
-from nnunet_skipx.skips.gates import MixtureOptions, Routing, RoutingKind
+from nnunet_skipx.skips.gates import MixtureOptions, Routing, RoutingKind, balance_loss
 from nnunet_skipx.skips.ta_mosc import TAMoSC
 
 
@@ -41,6 +42,7 @@ class UTANet(SkipUNet):
         self.keep_routing = False
         self.routing: Routing | None = None
 
+    @any_size
     def forward(self, x: torch.Tensor) -> torch.Tensor | list[torch.Tensor]:
         """Logits as `SkipUNet.forward`; with `keep_routing` a training pass also leaves `routing` for the loss."""
         *features, bottleneck = self.encoder(x)
@@ -48,6 +50,21 @@ class UTANet(SkipUNet):
         if self.training and self.keep_routing:
             self.routing = routing
         return self.decoder([*skips, bottleneck])
+
+    def auxiliary_loss(self) -> torch.Tensor:
+        """The balance loss of the last training pass (UTANet, BEU), a scalar, once per pass; trainers weigh it by 0.01.
+
+        Raises RuntimeError without a training pass before it; set `keep_routing` first (`nnunet_skipx.build` does).
+        """
+        if self.skips.gates is None:
+            return super().auxiliary_loss()
+        routing, self.routing = self.routing, None
+        if routing is None:
+            raise RuntimeError(
+                "auxiliary_loss() belongs to a training pass: set keep_routing = True, call train(), run the network "
+                "on a batch, then ask once"
+            )
+        return balance_loss(routing.probabilities.sum(0))
 
     def compute_conv_feature_map_size(self, input_size: Sequence[int]) -> np.int64:
         """Elements that the convolutions put out for one sample, the mixture included."""

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from nnunet_skipx.architectures.any_size import any_size
 from nnunet_skipx.architectures.injection import first_conv_block, run_stage
 from nnunet_skipx.architectures.unet import SkipUNet
 from nnunet_skipx.skips.blocks import refuse_unknown
@@ -62,6 +63,7 @@ class XUNet(SkipUNet):
             sizes = (channels, stage, below, conv.out_channels, conv.kernel_size)
             self.skips.append(CrossOver(*sizes, attention, reduction))
 
+    @any_size
     def forward(self, x: torch.Tensor) -> torch.Tensor | list[torch.Tensor]:
         """Logits as `SkipUNet.forward`."""
         features = self.encoder(x)

@@ -1,6 +1,8 @@
 """The one check of names that come from a file and become names of files and folders, or are printed."""
 
+import difflib
 import unicodedata
+from collections.abc import Iterable
 from pathlib import Path
 
 LONGEST_NAME = 200  # bytes; file systems allow 255, and endings come on top
@@ -41,3 +43,14 @@ def unfit_text(text: str) -> str:
 def is_control(character: str) -> bool:
     """Whether a terminal or a page would act on it instead of showing it; line breaks are among them."""
     return character in TURNING or unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """The words that suggest the likeliest name, to be put behind the wrong one; empty where none is alike.
+
+    >>> did_you_mean("UTAnet", ["XUNet", "UTANet"])
+    ' (did you mean UTANet?)'
+    """
+    by_small_letters = {known.lower(): known for known in names}
+    close = difflib.get_close_matches(name.lower(), by_small_letters, 1)
+    return f" (did you mean {by_small_letters[close[0]]}?)" if close else ""
