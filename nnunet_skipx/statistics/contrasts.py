@@ -10,9 +10,19 @@ import pandas as pd
 from nnunet_skipx.statistics.adjustment import holm
 from nnunet_skipx.statistics.estimate import FEWEST_CASES, ROUNDING
 from nnunet_skipx.statistics.means import ROPE, Interval, PairedDifference, mean_intervals, paired_difference
-from nnunet_skipx.statistics.scores import BOUNDS, Empties, EmptyRule, Scores, known_mean, on_equal_terms, row_scores
+from nnunet_skipx.statistics.metric import Better, metric_of
+from nnunet_skipx.statistics.ranking import mean_ranks
+from nnunet_skipx.statistics.scores import (
+    Empties,
+    EmptyRule,
+    Scores,
+    case_table,
+    known_mean,
+    on_equal_terms,
+    row_scores,
+)
 from nnunet_skipx.statistics.trainings import membership, training_noise
-from nnunet_skipx.statistics.verdict import LOWER_IS_BETTER, NO_BEST, Reason, Verdict, direction, verdict
+from nnunet_skipx.statistics.verdict import Reason, Verdict, direction, verdict
 
 
 @dataclass(frozen=True)
@@ -59,11 +69,16 @@ class Contrast:
 
 @dataclass(frozen=True)
 class MetricRow:
-    """One row under another metric than Dice: mean over classes, then cases; no contrast for the baseline."""
+    """One row under another metric than Dice: mean over classes, then cases; no contrast for the baseline.
+
+    better: which way. mean_rank: over the cases, 1 is best; NaN where neither more nor less is better.
+    """
 
     metric: str
+    better: Better
     row: str
     mean: Interval
+    mean_rank: float
     contrast: Contrast | None
 
 
@@ -163,7 +178,7 @@ def _difference(
 ) -> tuple[PairedDifference, Empties]:
     levelled, empties = on_equal_terms(rows, rule)
     one, other = (known_mean(values, 2) for values in levelled)
-    return paired_difference(one, other, folds, rope, comparisons), empties
+    return paired_difference(one, other, folds, rope, comparisons, rows[0].metric.sign), empties
 
 
 def judged(found: Sequence[Contrast], metric: str = "Dice") -> list[Contrast]:
@@ -178,7 +193,7 @@ def judged(found: Sequence[Contrast], metric: str = "Dice") -> list[Contrast]:
     """
     tests = _adjusted({_pair(c): c.difference for c in found})
     alternatives = _adjusted({_pair(c): c.alternative or c.difference for c in found})
-    sign = -1 if metric in LOWER_IS_BETTER else 1
+    sign = metric_of(metric).sign
     made = []
     for contrast in found:
         p, outside = tests[_pair(contrast)]
@@ -186,7 +201,7 @@ def judged(found: Sequence[Contrast], metric: str = "Dice") -> list[Contrast]:
         other = contrast.alternative or contrast.difference
         otherwise = verdict(sign * other.interval.value, *alternatives[_pair(contrast)])
         reason = _why_undecided(contrast, word, otherwise)
-        told = None if metric in NO_BEST else "undecided" if reason else word
+        told = None if sign == 0 else "undecided" if reason else word
         made.append(replace(contrast, p=p, outside=outside, verdict=told, reason=reason))
     return made
 
@@ -231,9 +246,12 @@ def metric_rows(table: pd.DataFrame, baseline: str, rule: EmptyRule = "scored") 
     for metric in (name for name in table["metric"].unique() if name != "Dice"):
         made = contrasts(table, baseline, float("nan"), metric, rule=rule)
         by_row = {contrast.row: contrast for contrast in made}
-        for name, scores in row_scores(table, metric).items():
+        by_name, known = row_scores(table, metric), metric_of(metric)
+        ranks = mean_ranks(case_table(by_name, rule)[0] * known.sign) if known.sign else {}
+        for name, scores in by_name.items():
             folds = scores.cases.get_level_values("fold").tolist()
             means = known_mean(scores.values, 2)[..., None]
-            (mean,) = mean_intervals(means, folds, BOUNDS.get(metric, (0, 1)))
-            rows.append(MetricRow(metric, name, mean, by_row.get(name)))
+            (mean,) = mean_intervals(means, folds, known.bounds)
+            rank = ranks.get(name, float("nan"))
+            rows.append(MetricRow(metric, known.better, name, mean, rank, by_row.get(name)))
     return rows
