@@ -8,10 +8,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from nnunet_skipx.results.case_metrics import scored_masks
 from nnunet_skipx.results.predicted_cases import Job, find_jobs, read_maps, scored_labels, side_by_side
+from nnunet_skipx.results.summary import LabelKey
 from nnunet_skipx.results.wanted import HD95, Wanted, nsd_name
 
 PACKAGE = "surface-distance"
@@ -90,18 +92,33 @@ def check_remark(found: Sequence[Disagreement]) -> str:
 
 
 def measure_again(job: Job, dataset_json: dict[str, Any], wanted: Wanted) -> dict[tuple[str, str], float]:
-    """(label, metric) -> value of one case by surface-distance; nothing for label maps that cannot be compared."""
-    import surface_distance
-
+    """`measured_again` of a case; nothing for label maps that cannot be compared, as who measured them has said."""
+    names, ignore = scored_labels(dataset_json), dataset_json["labels"].get("ignore")
     try:
         reference, prediction, spacing = read_maps(job, dataset_json)
     except ValueError:
-        return {}  # who measured has said so
+        return {}
     if reference.shape != prediction.shape:
         return {}
+    return measured_again(reference, prediction, spacing, names, ignore, wanted)
+
+
+def measured_again(
+    reference: np.ndarray,
+    prediction: np.ndarray,
+    spacing: Sequence[float],
+    labels: Mapping[LabelKey, str],
+    ignore_label: int | None,
+    wanted: Wanted,
+) -> dict[tuple[str, str], float]:
+    """(label name, metric) -> value by surface-distance, of the labels that both maps have.
+
+    Arguments as `case_metrics` has them.
+    """
+    import surface_distance
+
     found = {}
-    names, ignore = scored_labels(dataset_json), dataset_json["labels"].get("ignore")
-    for name, (one, other), steps in scored_masks(reference, prediction, spacing, names, ignore):
+    for name, (one, other), steps in scored_masks(reference, prediction, spacing, labels, ignore_label):
         if not one.any() or not other.any():
             continue
         if not wanted.slice_dice:
