@@ -22,6 +22,7 @@ from nnunet_skipx.results.protocols import require_one_protocol_for_the_same_dat
 from nnunet_skipx.results.provenance import provenance, splits_digest
 from nnunet_skipx.results.row_cost import row_cost
 from nnunet_skipx.results.schedules import schedule_remarks, short_training_remark, trainings_of
+from nnunet_skipx.results.sizes import structure_sizes
 from nnunet_skipx.results.study import Study, read_study
 from nnunet_skipx.results.training_log import TrainingLog, read_training_log
 from nnunet_skipx.results.wanted import Wanted
@@ -122,6 +123,7 @@ def read_comparison(
         # Slice by slice no absent class is without a value: what has none could not be read.
         empty="left-out" if convention.slice_by_slice else options.empty,
         presence=presence(study.models, study.folds, study.dataset_json),
+        sizes=structure_sizes(study.models, study.folds, study.dataset_json, references),
         costs=costs,
         logs={name: by_fold for name, by_fold in logs.items() if by_fold},
         provenance={name: provenance(folder, study.folds) for name, folder in models.items()},

@@ -80,6 +80,7 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
         "rows": as_json(comparison.rows),
         "contrasts": as_json(comparison.contrasts),
         "other_metrics": as_json(comparison.metric_rows),
+        "by_size": as_json(comparison.size_rows),
         "ranking": {str(name): line.to_dict() for name, line in ranking.iterrows()},
         "costs": {row: dataclasses.asdict(cost) for row, cost in comparison.costs.items()},
         "provenance": {row: dict(facts) for row, facts in comparison.provenance.items()},

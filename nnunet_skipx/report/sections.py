@@ -127,6 +127,18 @@ def contrast_section(comparison: Comparison) -> Section:
     )
 
 
+def size_section(comparison: Comparison) -> Section:
+    """Dice of small and of large structures."""
+    return Section(
+        "By size",
+        "Dice of the structures (a class of a case) that the reference has, in thirds by their size within each class; "
+        "the range is over all classes. Mean: over the classes of a case in that third, then over cases; differences "
+        "and verdicts as above, adjusted over all rows and thirds (Holm). A wrong voxel costs a small structure more "
+        "Dice than a large one.",
+        tables.size_table(comparison),
+    )
+
+
 def metric_section(comparison: Comparison) -> Section:
     """Metrics other than Dice."""
     return Section("Other metrics", metric_reading(comparison), tables.metric_table(comparison))
@@ -275,6 +287,7 @@ TABLES: tuple[Callable[[Comparison], Section], ...] = (
     result_section,
     contrast_section,
     detection_section,
+    size_section,
     metric_section,
     calibration_section,
     ranking_section,

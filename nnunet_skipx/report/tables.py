@@ -146,6 +146,22 @@ def _metric_table(lines: Sequence[MetricRow], baseline: str) -> pd.DataFrame:
     return without_zeros(pd.DataFrame(made))
 
 
+def size_table(comparison: Comparison) -> pd.DataFrame:
+    """Dice by size of the structures."""
+    unit = comparison.sizes.unit if comparison.sizes is not None else ""
+    lines = [
+        {
+            "Row": line.row,
+            "Structures": f"{line.third}: {line.structures} of {line.low:.3g} to {line.high:.3g} {unit}",
+            "Mean": format_interval(line.mean),
+            "SD": number(line.mean.sd, ".3f"),
+            **verdict_cells(line.contrast, comparison.baseline),
+        }
+        for line in comparison.size_rows
+    ]
+    return pd.DataFrame(lines)
+
+
 def ranking_table(comparison: Comparison) -> pd.DataFrame:
     """Places by mean rank, and how stable they are."""
     ranked = comparison.ranking.table.sort_values("mean_rank", kind="stable")

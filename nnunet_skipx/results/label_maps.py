@@ -11,8 +11,9 @@ import pandas as pd
 
 from nnunet_skipx.results.calibration import calibration
 from nnunet_skipx.results.case_metrics import case_metrics, scored_masks
+from nnunet_skipx.results.collect import scored_labels
 from nnunet_skipx.results.dice import udtransnet_dice
-from nnunet_skipx.results.predicted_cases import Job, find_jobs, read_maps, scored_labels, side_by_side
+from nnunet_skipx.results.predicted_cases import Job, find_jobs, read_maps, side_by_side
 from nnunet_skipx.results.tools import tool_versions
 from nnunet_skipx.results.wanted import CALIBRATION, Wanted
 from nnunet_skipx.system.files import write_json

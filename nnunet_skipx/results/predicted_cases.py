@@ -16,9 +16,7 @@ import torch
 from nnunetv2.imageio.reader_writer_registry import determine_reader_writer_from_dataset_json
 from tqdm import tqdm
 
-from nnunet_skipx.results.collect import label_names
 from nnunet_skipx.results.study import replicate_number
-from nnunet_skipx.results.summary import LabelKey
 
 MOST_PROCESSES = 8  # a case may need gigabytes
 LITTLE = 2**20  # bytes of label maps that are measured sooner than a process starts
@@ -64,11 +62,6 @@ def find_jobs(
         beside = npz if probabilities and npz.is_file() else None
         jobs.append(Job(tuple(cell), references / f"{cell.case}{ending}", validation / f"{cell.case}{ending}", beside))
     return jobs
-
-
-def scored_labels(dataset_json: dict[str, Any]) -> dict[LabelKey, str]:
-    """Label, or labels of a region, -> name, of all that is scored."""
-    return {key: name for key, name in label_names(dataset_json).items() if key not in (0, (0,)) and name != "ignore"}
 
 
 def read_maps(job: Job, dataset_json: dict[str, Any]) -> tuple[np.ndarray, np.ndarray, tuple[float, ...]]:

@@ -181,8 +181,10 @@ def _difference(
     return paired_difference(one, other, folds, rope, comparisons, rows[0].metric.sign), empties
 
 
-def judged(found: Sequence[Contrast], metric: str = "Dice") -> list[Contrast]:
+def judged(found: Sequence[Contrast], metric: str = "Dice", parts: Sequence[Hashable] | None = None) -> list[Contrast]:
     """The contrasts with Holm's p over all of them, and their verdicts; the same pair in both kinds counts once.
+
+    parts: of the data that each contrast is of, where these differ.
 
     >>> cells = [(row, 1, case % 5, case, "liver", "Dice") for row in ("A", "B") for case in range(10)]
     >>> table = pd.DataFrame(cells, columns=["row", "replicate", "fold", "case", "label", "metric"])
@@ -191,27 +193,24 @@ def judged(found: Sequence[Contrast], metric: str = "Dice") -> list[Contrast]:
     >>> [contrast.verdict for contrast in judged([made])]
     ['worse']
     """
-    tests = _adjusted({_pair(c): c.difference for c in found})
-    alternatives = _adjusted({_pair(c): c.alternative or c.difference for c in found})
+    keys = [(frozenset((c.row, c.against)), part) for c, part in zip(found, parts or [None] * len(found), strict=True)]
+    tests = _adjusted({key: c.difference for key, c in zip(keys, found, strict=True)})
+    alternatives = _adjusted({key: c.alternative or c.difference for key, c in zip(keys, found, strict=True)})
     sign = metric_of(metric).sign
     made = []
-    for contrast in found:
-        p, outside = tests[_pair(contrast)]
+    for key, contrast in zip(keys, found, strict=True):
+        p, outside = tests[key]
         word = verdict(sign * contrast.difference.interval.value, p, outside)
         other = contrast.alternative or contrast.difference
-        otherwise = verdict(sign * other.interval.value, *alternatives[_pair(contrast)])
+        otherwise = verdict(sign * other.interval.value, *alternatives[key])
         reason = _why_undecided(contrast, word, otherwise)
         told = None if sign == 0 else "undecided" if reason else word
         made.append(replace(contrast, p=p, outside=outside, verdict=told, reason=reason))
     return made
 
 
-def _pair(contrast: Contrast) -> frozenset[str]:
-    return frozenset((contrast.row, contrast.against))
-
-
-def _adjusted(found: Mapping[frozenset[str], PairedDifference]) -> dict[frozenset[str], tuple[float, float]]:
-    """Pair -> p of the difference and of equivalence, each adjusted over all pairs."""
+def _adjusted(found: Mapping[Hashable, PairedDifference]) -> dict[Hashable, tuple[float, float]]:
+    """What is compared -> p of the difference and of equivalence, each adjusted over all."""
     p = holm([difference.p for difference in found.values()]).tolist()
     outside = holm([difference.outside for difference in found.values()]).tolist()
     return dict(zip(found, zip(p, outside, strict=True), strict=True))

@@ -12,6 +12,7 @@ import SimpleITK
 from nnunetv2.paths import nnUNet_preprocessed, nnUNet_raw
 from nnunetv2.utilities.crossval_split import generate_crossval_split
 
+from nnunet_skipx.nnunet.images import read_grid
 from nnunet_skipx.nnunet.json_files import read_splits
 
 Case = tuple[str, str]  # data set, case
@@ -103,14 +104,9 @@ def _image_files(dataset: str, description: Mapping[str, Any]) -> Iterator[tuple
 
 
 def _grid(path: Path) -> tuple[float, ...]:
-    """Size and spacing, from the header; nothing for a format that SimpleITK does not know."""
-    reader = SimpleITK.ImageFileReader()
-    reader.SetFileName(str(path))
-    try:
-        reader.ReadImageInformation()
-    except RuntimeError:
-        return ()
-    return (*reader.GetSize(), *(round(step, 2) for step in reader.GetSpacing()))
+    """Size and spacing; nothing for a format that SimpleITK does not know."""
+    grid = read_grid(path)
+    return () if grid is None else (*grid.size, *(round(step, 2) for step in grid.spacing))
 
 
 def _digest(path: Path) -> str:

@@ -12,9 +12,12 @@ from nnunet_skipx.cli.main import build_parser
 from nnunet_skipx.cli.report import lesion_rule
 from nnunet_skipx.report.command import ReportOptions, report
 from nnunet_skipx.report.comparison import Comparison
+from nnunet_skipx.report.exports import comparison_json
 from nnunet_skipx.report.other_metrics import metric_reading
+from nnunet_skipx.report.sections import size_section
 from nnunet_skipx.report.tables import calibration_table, metric_table
 from nnunet_skipx.results.lesions import LesionRule
+from nnunet_skipx.results.sizes import Sizes
 from nnunet_skipx.statistics.metric import metric_of
 from tests.made_up_study import DATASET, DATASET_JSON, FOLDS, TRAINERS, Study
 
@@ -103,3 +106,22 @@ def test_the_caption_names_conventions_and_tools_of_what_is_in_the_table(compari
 def test_each_option_of_lesions_asks_for_them(options: list[str], rule: LesionRule | None) -> None:
     args = build_parser().parse_args(["report", "-d", "4", *options])
     assert lesion_rule(args.lesions, args.lesion_iou, args.lesion_min_mm3) == rule
+
+
+def test_large_studies_have_a_table_by_size() -> None:
+    cells = [(row, 1, case % 5, f"c{case}", "liver", "Dice") for row in TRAINERS for case in range(30)]
+    table = pd.DataFrame(cells, columns=["row", "replicate", "fold", "case", "label", "metric"]).assign(plans="P")
+    table["value"] = [0.6 + case / 100 + (row == "B") * case / 1000 for row in "AB" for case in range(30)]
+    sizes = table.loc[table["row"] == TRAINERS[0], ["fold", "case", "label"]].assign(size=range(1, 31))
+    comparison = Comparison(DATASET, table, TRAINERS[0], DATASET_JSON, sizes=Sizes(sizes, "ml"))
+    section = size_section(comparison)
+    assert section.is_shown and section.table is not None
+    assert section.table["Structures"].tolist()[::2] == [
+        "small: 10 of 1 to 10 ml",
+        "middle: 10 of 11 to 20 ml",
+        "large: 10 of 21 to 30 ml",
+    ]
+    assert section.table["Mean"].str[:5].tolist()[::2] == ["0.645", "0.745", "0.845"]
+    assert section.table["Verdict"].tolist()[1::2] == ["better"] * 3
+    assert [line["third"] for line in comparison_json(comparison)["by_size"]][::2] == ["small", "middle", "large"]
+    assert not size_section(Comparison(DATASET, table, TRAINERS[0], DATASET_JSON)).is_shown
