@@ -6,6 +6,7 @@ from nnunet_skipx.report.comparison import Comparison
 from nnunet_skipx.results.tools import taken_by
 from nnunet_skipx.results.wanted import BINS, CALIBRATION
 from nnunet_skipx.statistics.contrasts import MetricRow
+from nnunet_skipx.statistics.metric import base_name
 
 READINGS = {  # beginning of a metric's name -> what it is
     "volume error": "Volume error: (predicted - reference) / reference; of the signed one neither more nor less is "
@@ -54,7 +55,7 @@ def calibration_reading(comparison: Comparison) -> str:
 def _common(metrics: Sequence[str]) -> str:
     return (
         "Mean over classes and cases; mean rank over the cases, 1 is best; verdicts and p as above, without a region "
-        f"of equivalence, adjusted within the metric. Taken by: {taken_by(metrics)}."
+        f"of equivalence, adjusted within the metric. Taken by: {taken_by(dict.fromkeys(map(base_name, metrics)))}."
     )
 
 

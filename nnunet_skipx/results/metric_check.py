@@ -88,7 +88,10 @@ def check_remark(found: Sequence[Disagreement]) -> str:
     if any(one.metric == HD95 for one in found):
         told += " Its HD95 weighs a boundary by area, MONAI's by voxels, so these may differ by about a voxel."
     if any(one.size > ROUNDING for one in found if one.metric != HD95):
-        told += " Dice or NSD differ by more than rounding: validate these folds again with --val."
+        told += (
+            " Dice or NSD differ by more than rounding, as where label maps are not those that nnU-Net scored: "
+            "validate these folds again with --val."
+        )
     return told
 
 

@@ -1,6 +1,5 @@
 """`skipx universal adapt`: what is trained for a new domain, and how it joins the run's checkpoint."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,9 +18,9 @@ from nnunet_skipx.universal.checkpoint import (
     read_run,
     save,
 )
-from nnunet_skipx.universal.domains import PlannedDomain, read_domain
+from nnunet_skipx.universal.domains import read_domain
 from nnunet_skipx.universal.run import key
-from nnunet_skipx.universal.shared_images import require_no_leak, shared_images, splits_of
+from nnunet_skipx.universal.shared_images import require_unseen
 from nnunet_skipx.universal.sharing import share
 
 AXES = "inference_allowed_mirroring_axes"
@@ -64,19 +63,9 @@ def adaptation(
     name = domain.dataset
     if name in domains:
         raise ValueError(f"{name} is a domain of the universal run {number} already: `skipx universal extract` has it")
-    require_unseen(domain, domains, fold)
+    require_unseen(name, domain.dataset_json, domain.cases, domains, fold)
     variant = ModelName.of(models[0]).trainer.removeprefix(UNIVERSAL)
     return Adaptation(run, name, f"nnUNetTrainerU2Net{variant}_adapt{number}")
-
-
-def require_unseen(domain: PlannedDomain, domains: Mapping[str, Any], fold: int | str) -> None:
-    """ValueError where the run's domains trained on an image that this fold of the new one validates."""
-    if fold == "all":
-        return
-    descriptions = {name: content["dataset_json"] for name, content in domains.items()}
-    shared, _ = shared_images({**descriptions, domain.dataset: domain.dataset_json})
-    splits = {name: splits_of(name, ()) for name in domains} | {domain.dataset: splits_of(domain.dataset, domain.cases)}
-    require_no_leak(shared, splits, {domain.dataset}, int(fold))
 
 
 def add_domain(run: Path, adapted: Path) -> Path:

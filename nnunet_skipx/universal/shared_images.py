@@ -71,6 +71,26 @@ def require_no_leak(
         )
 
 
+def require_unseen(
+    dataset: str,
+    description: Mapping[str, Any],
+    cases: Sequence[str],
+    domains: Mapping[str, Mapping[str, Any]],
+    fold: int | str,
+) -> None:
+    """ValueError where a run trained on an image that this fold of a new domain validates.
+
+    dataset, description, cases: the new domain, its dataset.json and its preprocessed cases. domains: those of the
+    run's checkpoint. What the new domain trains on is no matter: the run's weights stay as they are.
+    """
+    if fold == "all":
+        return
+    old = {name: content["dataset_json"] for name, content in domains.items() if name != dataset}
+    shared, _ = shared_images({**old, dataset: description})
+    splits = {name: splits_of(name, ()) for name in old} | {dataset: splits_of(dataset, cases)}
+    require_no_leak(shared, splits, {dataset}, int(fold))
+
+
 def splits_of(dataset: str, cases: Sequence[str]) -> Splits:
     """Those of splits_final.json, or else those that nnU-Net will draw of these cases; none of too few cases."""
     path = Path(str(nnUNet_preprocessed)) / dataset / "splits_final.json"

@@ -80,7 +80,7 @@ def test_the_json_has_direction_and_rank(out: Path) -> None:
 def test_the_caption_names_conventions_and_tools_of_what_is_in_the_table(comparison: Comparison, out: Path) -> None:
     told = metric_reading(comparison)
     assert "counts as the diagonal of the image in mm" in told and "matched one to one" in told
-    assert f"HD95 with misses (mm, image diagonal): MONAI {version('monai')}" in told
+    assert f"NSD, HD95, HD95 with misses: MONAI {version('monai')}" in told
     assert (
         f"SciPy {version('scipy')}" in told
         and f"IoU, volume error, absolute volume error: nnU-Net {version('nnunetv2')}" in told
@@ -110,7 +110,9 @@ def test_each_option_of_lesions_asks_for_them(options: list[str], rule: LesionRu
 
 def test_large_studies_have_a_table_by_size() -> None:
     cells = [(row, 1, case % 5, f"c{case}", "liver", "Dice") for row in TRAINERS for case in range(30)]
-    table = pd.DataFrame(cells, columns=["row", "replicate", "fold", "case", "label", "metric"]).assign(plans="P")
+    table = pd.DataFrame(cells, columns=["row", "replicate", "fold", "case", "label", "metric"]).assign(
+        plans="P", configuration="c"
+    )
     table["value"] = [0.6 + case / 100 + (row == "B") * case / 1000 for row in "AB" for case in range(30)]
     sizes = table.loc[table["row"] == TRAINERS[0], ["fold", "case", "label"]].assign(size=range(1, 31))
     comparison = Comparison(DATASET, table, TRAINERS[0], DATASET_JSON, sizes=Sizes(sizes, "ml"))

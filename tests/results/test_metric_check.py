@@ -83,7 +83,7 @@ def test_the_largest_disagreement_is_named(study: Study, measured: tuple[dict, p
     (one,) = (one for one in check(study, models, wrong).values() if one.metric == "NSD (1 mm)")
     assert one.size == pytest.approx(0.01, abs=1e-6)
     assert one.words.startswith(f"NSD (1 mm) 0.01 ({TRAINERS[1]}, case_05, Posterior: ")
-    assert "differ by more than rounding: validate these folds again" in check_remark([one])
+    assert "differ by more than rounding, as where label maps are not" in check_remark([one])
 
 
 def test_nothing_to_compare_is_said() -> None:

@@ -9,14 +9,13 @@ import SimpleITK
 import torch
 
 from nnunet_skipx.training.variants import trainer_class
-from nnunet_skipx.universal.add_domain import require_unseen
+from nnunet_skipx.universal.add_domain import adaptation
 from nnunet_skipx.universal.create import create_run
-from nnunet_skipx.universal.domains import read_domain
 from nnunet_skipx.universal.run import read_run
-from nnunet_skipx.universal.shared_images import require_no_leak, shared_images, splits_of
+from nnunet_skipx.universal.shared_images import require_no_leak, require_unseen, shared_images, splits_of
 from tests.plan_shapes import dataset_json
 from tests.universal.conftest import CASES, Make
-from tests.universal.runs import SHALLOW, UNIVERSAL, make_trainer
+from tests.universal.runs import SHALLOW, UNIVERSAL, make_trainer, train
 
 ONE, OTHER = "Dataset011_Made", "Dataset012_Made"
 SHAPE = (3, 4, 5)
@@ -150,15 +149,27 @@ def test_without_a_file_the_folds_are_those_that_nnunet_will_draw(domains: Path)
 
 def test_a_new_domain_is_not_validated_on_what_the_run_has_seen(domains: Path) -> None:
     """The other way round is no leak: adapting leaves the old domains' weights as they are."""
-    new = read_domain("12", "nnUNetPlans", "test")
+    new = OTHER, DESCRIPTION, CASES
     old = {ONE: {"dataset_json": DESCRIPTION}}
-    require_unseen(new, old, 0)
+    require_unseen(*new, old, 0)
     write_image(domains, ONE, "c_0000.nii.gz", noise(7))
     write_image(domains, OTHER, "a_0000.nii.gz", noise(7))
-    require_unseen(new, old, 0)
+    require_unseen(*new, old, 0)
     write_image(domains, OTHER, "c_0000.nii.gz", noise(8))
     write_image(domains, ONE, "b_0000.nii.gz", noise(8))
     with pytest.raises(ValueError, match=f"fold 0: c of {OTHER} is validated, b of {ONE} trained on"):
-        require_unseen(new, old, 0)
-    require_unseen(new, old, 1)
-    require_unseen(new, old, "all")
+        require_unseen(*new, old, 0)
+    require_unseen(*new, old, 1)
+    require_unseen(*new, old, "all")
+
+
+@pytest.mark.slow
+def test_neither_the_command_nor_nnunets_own_adapts_to_what_was_seen(domains: Path, make_domain: Make) -> None:
+    train(create())
+    folder = make_domain(21, SHALLOW, classes=4, channels=2)
+    write_image(domains, folder.name, "c_0000.nii.gz", noise(1100))  # that of case a of the first domain
+    message = f"fold 0: c of {folder.name} is validated, a of {ONE} trained on"
+    with pytest.raises(ValueError, match=message):
+        adaptation(500, "21", 0, "test", "nnUNetPlans", None)
+    with pytest.raises(ValueError, match=message):
+        make_trainer(folder, "nnUNetTrainerU2Net_adapt500_demo_1epochs")
