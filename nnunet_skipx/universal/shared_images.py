@@ -1,10 +1,12 @@
 """Images that several domains hold: none may be trained on in one domain and validated in another."""
 
 import hashlib
+import math
 import os
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,36 +14,52 @@ import SimpleITK
 from nnunetv2.paths import nnUNet_preprocessed, nnUNet_raw
 from nnunetv2.utilities.crossval_split import generate_crossval_split
 
-from nnunet_skipx.nnunet.images import read_grid
+from nnunet_skipx.nnunet.images import Grid, read_grid
 from nnunet_skipx.nnunet.json_files import read_splits
 
 Case = tuple[str, str]  # data set, case
 Splits = list[dict[str, list[str]]]
 FOLDS = 5  # of nnU-Net's own splits
 MOST_NAMED = 3
+NEAR = 0.01  # of spacings, which file formats round
+
+
+@dataclass(frozen=True)
+class _Image:
+    """The file of one channel of a case; grid: None where SimpleITK cannot read it."""
+
+    owner: Case
+    path: Path
+    grid: Grid | None
+
+    def may_be(self, other: "_Image") -> bool:
+        """Whether the other, of another data set and equal size, may hold the same voxels."""
+        if self.owner[0] == other.owner[0] or self.grid is None or other.grid is None:
+            return False
+        pairs = zip(self.grid.spacing, other.grid.spacing, strict=True)
+        return all(math.isclose(one, another, rel_tol=NEAR) for one, another in pairs)
 
 
 def shared_images(descriptions: Mapping[str, Mapping[str, Any]]) -> tuple[list[list[Case]], list[str]]:
     """Groups of cases of several data sets that hold the same image, and the data sets that have no images to compare.
 
     descriptions: dataset.json by data set. Images lie in nnUNet_raw; two are the same whose voxels are, of any channel.
-    Only those of equal size and spacing are read.
+    Only those are read whose size and, nearly, spacing an image of another data set has.
     """
-    by_grid: dict[tuple[Any, ...], list[tuple[Case, Path]]] = defaultdict(list)
+    by_size: dict[tuple[int, ...], list[_Image]] = defaultdict(list)
     unseen = []
     for dataset, description in descriptions.items():
-        files = list(_image_files(dataset, description))
-        grids = [_grid(path) for _, path in files]
-        for (case, path), grid in zip(files, grids, strict=True):
-            by_grid[grid].append(((dataset, case), path))
-        if not files or () in grids:
+        images = [_Image((dataset, case), path, read_grid(path)) for case, path in _image_files(dataset, description)]
+        for image in images:
+            by_size[image.grid.size if image.grid else ()].append(image)
+        if not images or any(image.grid is None for image in images):
             unseen.append(dataset)
     by_voxels: dict[str, set[Case]] = defaultdict(set)
-    for grid, alike in by_grid.items():
-        if grid and _several([owner for owner, _ in alike]):
-            for owner, path in alike:
-                by_voxels[_digest(path)].add(owner)
-    groups = {tuple(sorted(owners)) for digest, owners in by_voxels.items() if digest and _several(owners)}
+    for alike in by_size.values():
+        for image in alike:
+            if any(image.may_be(other) for other in alike):
+                by_voxels[_digest(image.path)].add(image.owner)
+    groups = {tuple(sorted(owners)) for digest, owners in by_voxels.items() if digest and len(_datasets(owners)) > 1}
     return [list(group) for group in sorted(groups)], unseen
 
 
@@ -67,7 +85,7 @@ def require_no_leak(
             "the domains share images, which would be trained on in one and validated in another: "
             f"{'; '.join(found[:MOST_NAMED])}{more}. The weights that the domains share would have seen them. Write "
             f"splits_final.json of one of these data sets in {nnUNet_preprocessed} so that such cases are validated in "
-            "the same folds in both, or leave one data set out"
+            "the same folds in both, before anything is trained on it, or leave one data set out"
         )
 
 
@@ -123,21 +141,14 @@ def _image_files(dataset: str, description: Mapping[str, Any]) -> Iterator[tuple
             yield match[1], path
 
 
-def _grid(path: Path) -> tuple[float, ...]:
-    """Size and spacing; nothing for a format that SimpleITK does not know."""
-    grid = read_grid(path)
-    return () if grid is None else (*grid.size, *(round(step, 2) for step in grid.spacing))
-
-
 def _digest(path: Path) -> str:
     """Of the voxels, whatever the type and compression they are stored with; nothing where they are all the same."""
     image = SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(path))).astype("float32")
     return hashlib.sha256(image.tobytes()).hexdigest() if image.min() < image.max() else ""
 
 
-def _several(cases: Collection[Case]) -> bool:
-    """Whether they are of several data sets."""
-    return len({dataset for dataset, _ in cases}) > 1
+def _datasets(cases: Collection[Case]) -> set[str]:
+    return {dataset for dataset, _ in cases}
 
 
 def _named(case: Case) -> str:

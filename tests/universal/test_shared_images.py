@@ -119,6 +119,13 @@ def test_another_voxel_or_spacing_is_another_image_and_an_empty_one_is_none(doma
     assert shared_images({ONE: DESCRIPTION, OTHER: DESCRIPTION}) == ([], [])
 
 
+@pytest.mark.parametrize(("spacing", "found"), [(0.685, True), (0.684999, True), (0.6851, True), (0.7, False)])
+def test_a_spacing_that_a_format_rounds_is_the_same(domains: Path, spacing: float, found: bool) -> None:
+    write_image(domains, ONE, "c_0000.nii.gz", noise(7), 0.685)
+    write_image(domains, OTHER, "a_0000.nii.gz", noise(7), spacing)
+    assert bool(shared_images({ONE: DESCRIPTION, OTHER: DESCRIPTION})[0]) == found
+
+
 def test_images_that_dataset_json_lists_are_found(domains: Path) -> None:
     path = write_image(domains, ONE, "c_0000.nii.gz", noise(7))
     listed = DESCRIPTION | {"dataset": {"x": {"images": [str(path)], "label": "l.nii.gz"}}}
