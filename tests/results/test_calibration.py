@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given
@@ -14,9 +15,11 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from nnunet_skipx.report.command import ReportOptions, report
 from nnunet_skipx.results.calibration import BINS, brier_score, calibration, calibration_error
+from nnunet_skipx.results.label_maps import label_map_metrics
+from nnunet_skipx.results.study import read_study
 from nnunet_skipx.results.summary import LabelKey
-from nnunet_skipx.results.wanted import CALIBRATION
-from tests.made_up_study import DATASET, FOLDS, SHAPE, TRAINERS, Study, label_map
+from nnunet_skipx.results.wanted import CALIBRATION, Wanted
+from tests.made_up_study import DATASET, DATASET_JSON, FOLDS, SHAPE, TRAINERS, Study, label_map
 from tests.plan_shapes import PlanShape, dataset_json, plans
 
 LABELS: dict[LabelKey, str] = {1: "core", 2: "rim"}
@@ -165,20 +168,28 @@ def test_the_report_has_a_table_of_calibration(study: Study, with_npz: list[Path
     assert ece[TRAINERS[0]]["mean"]["value"] == pytest.approx(0.1, abs=0.03)
 
 
-def test_cases_without_probabilities_are_counted_and_without_any_there_is_no_table(
+def test_cases_without_probabilities_are_counted_and_without_any_there_is_no_metric(
     study: Study, with_npz: list[Path], tmp_path: Path
 ) -> None:
-    out, options = tmp_path / "out", ReportOptions(calibration=True, references=study.labels)
+    checked = read_study(with_npz, FOLDS, allow_missing=False)
+
+    def measured() -> tuple[pd.DataFrame, list[str]]:
+        wanted = Wanted(calibration=True)
+        return label_map_metrics(
+            checked.models, checked.table, study.labels, DATASET_JSON, wanted, tmp_path / "maps.json"
+        )
+
     for path in with_npz[1].glob("fold_0/validation/*.npz"):
         path.unlink()
-    assert "4 of 24 predictions have no probabilities: nnUNetv2_train ... --val --npz" in report(
-        [with_npz], FOLDS, out, options
-    )
+    table, (told,) = measured()
+    assert told == "4 of 24 predictions have no probabilities: nnUNetv2_train ... --val --npz writes them."
+    brier = table[table["metric"] == CALIBRATION[1]]
+    assert set(brier.loc[brier["value"].isna(), "fold"]) == {0} and brier["value"].isna().sum() == 8
     for folder in with_npz:
         for path in folder.glob("fold_*/validation/*.npz"):
             path.unlink()
-    assert "24 of 24 predictions have no probabilities" in report([with_npz], FOLDS, out, options)
-    assert "ECE" not in (out / "report.html").read_text()
+    table, (told,) = measured()
+    assert told.startswith("24 of 24 predictions") and not set(CALIBRATION) & set(table["metric"])
 
 
 @pytest.mark.parametrize("regions", [False, True])
