@@ -48,7 +48,8 @@ setup(
     ],
     extras_require={
         "datasets": ["h5py"],  # only for TransUNet's preprocessed volumes
-        "dev": ["pytest", "pytest-xdist", "hypothesis", "statsmodels", "ruff", "mypy", "h5py"],
+        "check": ["surface-distance"],  # only for skipx report --check-metrics
+        "dev": ["pytest", "pytest-xdist", "hypothesis", "statsmodels", "ruff", "mypy", "h5py", "surface-distance"],
     },
     entry_points={"console_scripts": ["skipx = nnunet_skipx.cli.main:main"]},
     classifiers=[

@@ -4,7 +4,10 @@ import argparse
 import shlex
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nnunet_skipx.results.lesions import LesionRule
 
 
 def add_report_parser(commands: Any) -> None:
@@ -47,7 +50,16 @@ def _add_wishes(add: Callable[..., Any]) -> None:
         default=[],
         help="also NSD at this tolerance, HD95, IoU, volume error; one for all data sets or one for each",
     )
-    add("--lesions", action="store_true", help="also lesion-wise F1, IoU, volume error")
+    add("--lesions", action="store_true", help="also lesions: F1, panoptic quality, sensitivity, false positives")
+    add(
+        "--lesion-iou",
+        type=float,
+        metavar="IOU",
+        help="a lesion is found by one of larger IoU, each by one (default: 0.5; 0: any shared voxel)",
+    )
+    add("--lesion-min-mm3", type=float, metavar="MM3", help="smaller lesions do not count (default: 0)")
+    add("--calibration", action="store_true", help="also calibration, from what nnUNetv2_train --npz wrote")
+    add("--check-metrics", action="store_true", help="take Dice, NSD and HD95 again with surface-distance, and compare")
     add(
         "--convention",
         choices=["nnunet", "transunet", "udtransnet"],
@@ -90,7 +102,9 @@ def report_command(args: argparse.Namespace) -> int:
         allow_missing=args.allow_missing,
         rope=args.rope,
         nsd_mm=args.nsd_mm,
-        lesions=args.lesions,
+        lesions=lesion_rule(args.lesions, args.lesion_iou, args.lesion_min_mm3),
+        calibration=args.calibration,
+        check_metrics=args.check_metrics,
         convention=args.convention,
         empty=args.empty,
         references=args.references,
@@ -100,3 +114,11 @@ def report_command(args: argparse.Namespace) -> int:
     )
     print(report(datasets, args.folds, args.out, options))
     return 0
+
+
+def lesion_rule(wanted: bool, iou: float | None, min_mm3: float | None) -> "LesionRule | None":
+    """Either number asks for lesions, too; None where nothing does."""
+    from nnunet_skipx.results.lesions import LesionRule
+
+    given = {name: value for name, value in (("iou", iou), ("min_mm3", min_mm3)) if value is not None}
+    return LesionRule(**given) if wanted or given else None

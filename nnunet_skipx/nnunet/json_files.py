@@ -78,7 +78,8 @@ DOMAINS = record(
         "sampling": one_of("round_robin", "sqrt", "proportional"),
         "feature_scale": number(1e-9, 1e9),
         "fingerprints": object_of(object_of(object_of(text), fewest=1), keys=name, fewest=1),
-    }
+    },
+    {"shared_images": list_of(list_of(list_of(name, 2, 2), 2))},
 )
 FINGERPRINT = record(
     {

@@ -16,13 +16,16 @@ from nnunet_skipx.report.exports import write_exports
 from nnunet_skipx.report.page import report_parts, terminal_text, write_report
 from nnunet_skipx.report.twins import trainer_in
 from nnunet_skipx.results.dice import CONVENTIONS, Convention
+from nnunet_skipx.results.lesions import LesionRule
 from nnunet_skipx.results.presence import presence
 from nnunet_skipx.results.protocols import require_one_protocol_for_the_same_data
 from nnunet_skipx.results.provenance import provenance, splits_digest
 from nnunet_skipx.results.row_cost import row_cost
 from nnunet_skipx.results.schedules import schedule_remarks, short_training_remark, trainings_of
+from nnunet_skipx.results.sizes import structure_sizes
 from nnunet_skipx.results.study import Study, read_study
 from nnunet_skipx.results.training_log import TrainingLog, read_training_log
+from nnunet_skipx.results.wanted import Wanted
 from nnunet_skipx.statistics.means import ROPE
 from nnunet_skipx.statistics.scores import EmptyRule
 
@@ -34,7 +37,9 @@ class ReportOptions:
     baseline: the name of a row; None for nnU-Net's own trainer where it is one, else the first.
     allow_missing: compare on the folds that all rows have. rope: half the region of practical equivalence, in Dice.
     nsd_mm: tolerances of NSD, one for all data sets or one for each; empty without metrics of boundaries.
-    lesions: with lesion F1. convention: how Dice counts where a class is absent; empty: how it counts between rows.
+    lesions: how they are counted; None: not at all. calibration: with that of the probabilities beside predictions.
+    check_metrics: take Dice, NSD and HD95 again with another tool.
+    convention: how Dice counts where a class is absent; empty: how it counts between rows.
     references: folder of the true label maps; None for nnU-Net's own. images: of imagesTr; None likewise.
     profiles: contents of `skipx profile --json`, for the memory. command: the command line, to be shown.
     """
@@ -43,7 +48,9 @@ class ReportOptions:
     allow_missing: bool = False
     rope: float = ROPE
     nsd_mm: Sequence[float] = ()
-    lesions: bool = False
+    lesions: LesionRule | None = None
+    calibration: bool = False
+    check_metrics: bool = False
     convention: Convention = "nnunet"
     empty: EmptyRule = "scored"
     references: Path | None = None
@@ -94,8 +101,9 @@ def read_comparison(
     if options.baseline is not None and options.baseline not in names:
         raise ValueError(f"--baseline {options.baseline!r} is none of the rows: {', '.join(names)}")
     references = options.references or nnunet_folder(nnUNet_preprocessed, study.dataset, "gt_segmentations")
-    if nsd_mm is not None or options.lesions or convention.slice_by_slice:
-        study = with_label_map_metrics(study, references, out, nsd_mm, options.lesions, convention.slice_by_slice)
+    wanted = Wanted(nsd_mm, options.lesions, convention.slice_by_slice, options.calibration)
+    if wanted != Wanted() or options.check_metrics:
+        study = with_label_map_metrics(study, references, out, wanted, options.check_metrics)
     stock = next((name for name in names if trainer_in(name).base == BASELINE), names[0])
     models = {name: replicates[0] for name, replicates in study.models.items()}
     logs = {name: training_logs(folder, study.folds) for name, folder in models.items()}
@@ -115,6 +123,7 @@ def read_comparison(
         # Slice by slice no absent class is without a value: what has none could not be read.
         empty="left-out" if convention.slice_by_slice else options.empty,
         presence=presence(study.models, study.folds, study.dataset_json),
+        sizes=structure_sizes(study.models, study.folds, study.dataset_json, references),
         costs=costs,
         logs={name: by_fold for name, by_fold in logs.items() if by_fold},
         provenance={name: provenance(folder, study.folds) for name, folder in models.items()},
@@ -142,25 +151,32 @@ def nnunet_folder(root: Any, *names: str) -> Path | None:
 
 
 def with_label_map_metrics(
-    study: Study, references: Path | None, out: Path, nsd_mm: float | None, lesions: bool, slice_dice: bool
+    study: Study, references: Path | None, out: Path, wanted: Wanted, check: bool = False
 ) -> Study:
     """The study with the metrics of `label_map_metrics` in its table; Dice from there takes the place of nnU-Net's.
 
+    check: compare with a second tool, and remark what it found.
+
     Raises:
         FileNotFoundError: no folder of references; or as `label_map_metrics`.
+        RuntimeError: the second tool is not installed.
     """
-    from nnunet_skipx.results.label_maps import Wanted, label_map_metrics  # MONAI takes seconds to import
+    from nnunet_skipx.results.label_maps import label_map_metrics  # MONAI takes seconds to import
+    from nnunet_skipx.results.metric_check import check_metrics, check_remark, require_second_tool
 
     if references is None:
         raise FileNotFoundError(
             f"the true label maps of {study.dataset} are needed, but nnUNet_preprocessed is not set, or has no folder "
             f"{study.dataset}/gt_segmentations: set it, or give --references"
         )
-    wanted = Wanted(nsd_mm, lesions, slice_dice)
+    if check:
+        require_second_tool()
     cache = out / "label_maps.json"
     more, problems = label_map_metrics(study.models, study.table, references, study.dataset_json, wanted, cache)
-    kept = study.table[study.table["metric"] != "Dice"] if slice_dice else study.table
+    kept = study.table[study.table["metric"] != "Dice"] if wanted.slice_dice else study.table
     table = pd.concat([kept, more], ignore_index=True)
+    if check:
+        problems.append(check_remark(check_metrics(study.models, table, references, study.dataset_json, wanted)))
     return replace(study, table=table, remarks=(*study.remarks, *problems))
 
 

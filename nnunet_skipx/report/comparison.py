@@ -13,7 +13,9 @@ from nnunet_skipx.inspection.records import Inspection
 from nnunet_skipx.report.twins import trainer_in, twins_among
 from nnunet_skipx.report.wording import how_judged, sentence, training_caveat
 from nnunet_skipx.results.row_cost import RowCost
+from nnunet_skipx.results.sizes import Sizes
 from nnunet_skipx.results.training_log import TrainingLog
+from nnunet_skipx.statistics.by_size import SizeRow, size_rows
 from nnunet_skipx.statistics.contrasts import (
     Contrast,
     MetricRow,
@@ -38,7 +40,7 @@ class Comparison:
     incomplete: a sentence that says what is missing; empty if nothing is. The report carries it everywhere.
     test_run: a sentence that says who was trained for less than nnU-Net's schedule; empty likewise.
     convention: how Dice counts where a class is absent, in words. empty: how it counts between rows.
-    presence: which structures were there and which were found, of `results.presence`.
+    presence: which structures were there and which were found, of `results.presence`. sizes: of the former.
     costs, logs (by fold), provenance (name -> value), inspections: by row.
     model_folders, images_folder, labels_folder: for the pictures: folders by row, imagesTr, labelsTr.
     settings: name -> value, printed as they are.
@@ -56,6 +58,7 @@ class Comparison:
     convention: str = ""
     empty: EmptyRule = "scored"
     presence: pd.DataFrame | None = None
+    sizes: Sizes | None = None
     costs: Mapping[str, RowCost] = field(default_factory=dict)
     logs: Mapping[str, Mapping[int, TrainingLog]] = field(default_factory=dict)
     provenance: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -81,6 +84,11 @@ class Comparison:
     def metric_rows(self) -> list[MetricRow]:
         """The numbers of metrics other than Dice."""
         return metric_rows(self.table, self.baseline, self.empty)
+
+    @functools.cached_property
+    def size_rows(self) -> list[SizeRow]:
+        """Dice by size of the structures; nothing where sizes are not known, or of too few cases."""
+        return [] if self.sizes is None else size_rows(self.table, self.sizes.table, self.baseline, self.rope)
 
     @functools.cached_property
     def scores(self) -> dict[str, Scores]:

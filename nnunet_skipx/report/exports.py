@@ -10,6 +10,7 @@ import pandas as pd
 
 from nnunet_skipx.report.comparison import Comparison
 from nnunet_skipx.report.page import consensus_of, remarks, result_tables
+from nnunet_skipx.statistics.metric import metric_of
 from nnunet_skipx.system import escaping
 from nnunet_skipx.system.files import finite, write_bytes, write_text
 
@@ -21,7 +22,7 @@ def write_exports(comparisons: Sequence[Comparison], folder: Path) -> list[Path]
     words = [text for c in comparisons for text in (*remarks(c), *c.sentences)]
     contents = {
         "cases.csv": comma_separated(table),
-        "challenger.csv": comma_separated(challenger(table)),
+        **challenger_files(table),
         "report.json": json.dumps(finite(report_json(comparisons)), indent=2, allow_nan=False),
         "report.md": "\n\n".join(
             [
@@ -37,6 +38,13 @@ def write_exports(comparisons: Sequence[Comparison], folder: Path) -> list[Path]
         write_text(folder / name, text)
     write_bytes(folder / "cases.parquet", table.to_parquet(index=False))
     return [folder / name for name in (*contents, "cases.parquet")]
+
+
+def challenger_files(table: pd.DataFrame) -> dict[str, str]:
+    """File -> content: challengeR's `smallBetter` is one for all tasks of a file. What has no best value is in none."""
+    signs = table["metric"].map({metric: metric_of(metric).sign for metric in table["metric"].unique()})
+    files = {"challenger.csv": table[signs > 0], "challenger_small_better.csv": table[signs < 0]}
+    return {name: comma_separated(challenger(part)) for name, part in files.items() if len(part)}
 
 
 def challenger(table: pd.DataFrame) -> pd.DataFrame:
@@ -72,6 +80,7 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
         "rows": as_json(comparison.rows),
         "contrasts": as_json(comparison.contrasts),
         "other_metrics": as_json(comparison.metric_rows),
+        "by_size": as_json(comparison.size_rows),
         "ranking": {str(name): line.to_dict() for name, line in ranking.iterrows()},
         "costs": {row: dataclasses.asdict(cost) for row, cost in comparison.costs.items()},
         "provenance": {row: dict(facts) for row, facts in comparison.provenance.items()},

@@ -13,6 +13,7 @@ from nnunet_skipx import __version__
 from nnunet_skipx.report.comparison import Comparison
 from nnunet_skipx.report.sections import Section, sections
 from nnunet_skipx.report.tables import consensus_table, result_table, terminal_table
+from nnunet_skipx.results.tools import taken_by
 from nnunet_skipx.statistics.ranking import Consensus, consensus
 from nnunet_skipx.system.escaping import terminal_lines
 from nnunet_skipx.system.files import write_text
@@ -103,7 +104,8 @@ def versions() -> dict[str, str]:
 
 
 def result_tables(comparisons: Sequence[Comparison]) -> dict[str, pd.DataFrame]:
-    """Caption -> table of the result, for other formats; the caption says how the p were found."""
-    told = [(c.protocol, c.incomplete, c.test_run, *c.caveats) for c in comparisons]
+    """Caption -> table of the result, for other formats; the caption says how the p were found, and by what tools."""
+    tools = f"{taken_by(['Dice'])}, table: nnunet-skipx {__version__}"
+    told = [(c.protocol, c.incomplete, c.test_run, *c.caveats, tools) for c in comparisons]
     captions = [" ".join(text if text.endswith(".") else f"{text}." for text in texts if text) for texts in told]
     return {caption: result_table(c) for caption, c in zip(captions, comparisons, strict=True)}

@@ -16,6 +16,7 @@ from nnunet_skipx.report.figures.panel import Panel
 from nnunet_skipx.report.figures.ranks import places_panel, significance_panel
 from nnunet_skipx.report.figures.slices import slice_panels
 from nnunet_skipx.report.figures.training import balance_panels, curve_panels, usage_panels
+from nnunet_skipx.report.other_metrics import calibration_reading, metric_reading
 from nnunet_skipx.statistics.bootstrap import RESAMPLES
 from nnunet_skipx.statistics.estimate import FEWEST_CASES
 from nnunet_skipx.statistics.scores import EmptyRule
@@ -126,16 +127,26 @@ def contrast_section(comparison: Comparison) -> Section:
     )
 
 
+def size_section(comparison: Comparison) -> Section:
+    """Dice of small and of large structures."""
+    return Section(
+        "By size",
+        "Dice of the structures (a class of a case) that the reference has, in thirds by their size within each class; "
+        "the range is over all classes. Mean: over the classes of a case in that third, then over cases; differences "
+        "and verdicts as above, adjusted over all rows and thirds (Holm). A wrong voxel costs a small structure more "
+        "Dice than a large one.",
+        tables.size_table(comparison),
+    )
+
+
 def metric_section(comparison: Comparison) -> Section:
     """Metrics other than Dice."""
-    return Section(
-        "Other metrics",
-        "NSD: share of both surfaces within the tolerance of the other. HD95: mm; undefined, and left out, where a "
-        "class is missed altogether or invented, so read it beside Dice. Volume error: (predicted - reference) / "
-        "reference, so neither more nor less is better. Lesion F1: of connected components that touch. Mean over "
-        "classes and cases; verdicts and p as above, without a region of equivalence, adjusted within the metric.",
-        tables.metric_table(comparison),
-    )
+    return Section("Other metrics", metric_reading(comparison), tables.metric_table(comparison))
+
+
+def calibration_section(comparison: Comparison) -> Section:
+    """Whether probabilities can be believed."""
+    return Section("Calibration", calibration_reading(comparison), tables.calibration_table(comparison))
 
 
 def ranking_section(comparison: Comparison) -> Section:
@@ -276,7 +287,9 @@ TABLES: tuple[Callable[[Comparison], Section], ...] = (
     result_section,
     contrast_section,
     detection_section,
+    size_section,
     metric_section,
+    calibration_section,
     ranking_section,
     cost_section,
     fold_section,

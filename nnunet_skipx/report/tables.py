@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 import pandas as pd
 
 from nnunet_skipx.report.comparison import Comparison
+from nnunet_skipx.report.other_metrics import calibration_lines, metric_lines
 from nnunet_skipx.report.wording import without
 from nnunet_skipx.results.row_cost import RowCost
 from nnunet_skipx.results.training_log import TrainingLog
-from nnunet_skipx.statistics.contrasts import Contrast, Row
+from nnunet_skipx.statistics.contrasts import Contrast, MetricRow, Row
 from nnunet_skipx.statistics.means import Interval
 from nnunet_skipx.statistics.ranking import Consensus
 from nnunet_skipx.statistics.scores import Empties
@@ -117,20 +118,48 @@ def _cost_of_twin(contrast: Contrast, comparison: Comparison) -> str:
 
 
 def metric_table(comparison: Comparison) -> pd.DataFrame:
-    """Metrics other than Dice."""
-    lines = [
+    """Metrics other than Dice, without those of probabilities."""
+    return _metric_table(metric_lines(comparison), comparison.baseline)
+
+
+def calibration_table(comparison: Comparison) -> pd.DataFrame:
+    """Metrics of probabilities; empty where there were none."""
+    return _metric_table(calibration_lines(comparison), comparison.baseline)
+
+
+def _metric_table(lines: Sequence[MetricRow], baseline: str) -> pd.DataFrame:
+    ranked = len({line.row for line in lines}) > 2
+    made = [
         {
             "Row": line.row,
             "Metric": line.metric,
+            "Better": line.better,
             "Mean": format_interval(line.mean),
             "SD": number(line.mean.sd, ".3f"),
+            **({"Mean rank": number(line.mean_rank, ".2f")} if ranked else {}),
             "Left out": str(line.mean.dropped),
-            **verdict_cells(line.contrast, comparison.baseline),
+            **verdict_cells(line.contrast, baseline),
             **empty_cells(empties_of(line.contrast)),
         }
-        for line in comparison.metric_rows
+        for line in lines
     ]
-    return without_zeros(pd.DataFrame(lines))
+    return without_zeros(pd.DataFrame(made))
+
+
+def size_table(comparison: Comparison) -> pd.DataFrame:
+    """Dice by size of the structures."""
+    unit = comparison.sizes.unit if comparison.sizes is not None else ""
+    lines = [
+        {
+            "Row": line.row,
+            "Structures": f"{line.third}: {line.structures} of {line.low:.3g} to {line.high:.3g} {unit}",
+            "Mean": format_interval(line.mean),
+            "SD": number(line.mean.sd, ".3f"),
+            **verdict_cells(line.contrast, comparison.baseline),
+        }
+        for line in comparison.size_rows
+    ]
+    return pd.DataFrame(lines)
 
 
 def ranking_table(comparison: Comparison) -> pd.DataFrame:

@@ -82,6 +82,11 @@ def label_names(dataset_json: dict[str, Any]) -> dict[LabelKey, str]:
     }
 
 
+def scored_labels(dataset_json: dict[str, Any]) -> dict[LabelKey, str]:
+    """Label, or labels of a region, -> name, of all that is scored."""
+    return {key: name for key, name in label_names(dataset_json).items() if key not in (0, (0,)) and name != "ignore"}
+
+
 def _read(path: Path, dataset_json: dict[str, Any], cure: str) -> dict[str, Scores]:
     """The summary, if it scores every foreground label of dataset.json and nothing else."""
     names, found = label_names(dataset_json), read_summary(path, dataset_json["file_ending"], cure)
@@ -91,8 +96,7 @@ def _read(path: Path, dataset_json: dict[str, Any], cure: str) -> dict[str, Scor
             f"{path} scores label {min(unknown, key=str)}, which dataset.json of this model does not name (it has "
             f"{names}). The two files belong to different trainings: {cure}"
         )
-    foreground = {key for key, name in names.items() if key not in (0, (0,)) and name != "ignore"}
-    if missing := foreground - scored:
+    if missing := scored_labels(dataset_json).keys() - scored:
         raise ValueError(
             f"{path} scores no label {min(missing, key=str)}, which dataset.json of this model has: {cure}"
         )

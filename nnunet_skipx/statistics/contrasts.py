@@ -10,9 +10,19 @@ import pandas as pd
 from nnunet_skipx.statistics.adjustment import holm
 from nnunet_skipx.statistics.estimate import FEWEST_CASES, ROUNDING
 from nnunet_skipx.statistics.means import ROPE, Interval, PairedDifference, mean_intervals, paired_difference
-from nnunet_skipx.statistics.scores import BOUNDS, Empties, EmptyRule, Scores, known_mean, on_equal_terms, row_scores
+from nnunet_skipx.statistics.metric import Better, metric_of
+from nnunet_skipx.statistics.ranking import mean_ranks
+from nnunet_skipx.statistics.scores import (
+    Empties,
+    EmptyRule,
+    Scores,
+    case_table,
+    known_mean,
+    on_equal_terms,
+    row_scores,
+)
 from nnunet_skipx.statistics.trainings import membership, training_noise
-from nnunet_skipx.statistics.verdict import LOWER_IS_BETTER, NO_BEST, Reason, Verdict, direction, verdict
+from nnunet_skipx.statistics.verdict import Reason, Verdict, direction, verdict
 
 
 @dataclass(frozen=True)
@@ -59,11 +69,16 @@ class Contrast:
 
 @dataclass(frozen=True)
 class MetricRow:
-    """One row under another metric than Dice: mean over classes, then cases; no contrast for the baseline."""
+    """One row under another metric than Dice: mean over classes, then cases; no contrast for the baseline.
+
+    better: which way. mean_rank: over the cases, 1 is best; NaN where neither more nor less is better.
+    """
 
     metric: str
+    better: Better
     row: str
     mean: Interval
+    mean_rank: float
     contrast: Contrast | None
 
 
@@ -163,11 +178,13 @@ def _difference(
 ) -> tuple[PairedDifference, Empties]:
     levelled, empties = on_equal_terms(rows, rule)
     one, other = (known_mean(values, 2) for values in levelled)
-    return paired_difference(one, other, folds, rope, comparisons), empties
+    return paired_difference(one, other, folds, rope, comparisons, rows[0].metric.sign), empties
 
 
-def judged(found: Sequence[Contrast], metric: str = "Dice") -> list[Contrast]:
+def judged(found: Sequence[Contrast], metric: str = "Dice", parts: Sequence[Hashable] | None = None) -> list[Contrast]:
     """The contrasts with Holm's p over all of them, and their verdicts; the same pair in both kinds counts once.
+
+    parts: of the data that each contrast is of, where these differ.
 
     >>> cells = [(row, 1, case % 5, case, "liver", "Dice") for row in ("A", "B") for case in range(10)]
     >>> table = pd.DataFrame(cells, columns=["row", "replicate", "fold", "case", "label", "metric"])
@@ -176,27 +193,24 @@ def judged(found: Sequence[Contrast], metric: str = "Dice") -> list[Contrast]:
     >>> [contrast.verdict for contrast in judged([made])]
     ['worse']
     """
-    tests = _adjusted({_pair(c): c.difference for c in found})
-    alternatives = _adjusted({_pair(c): c.alternative or c.difference for c in found})
-    sign = -1 if metric in LOWER_IS_BETTER else 1
+    keys = [(frozenset((c.row, c.against)), part) for c, part in zip(found, parts or [None] * len(found), strict=True)]
+    tests = _adjusted({key: c.difference for key, c in zip(keys, found, strict=True)})
+    alternatives = _adjusted({key: c.alternative or c.difference for key, c in zip(keys, found, strict=True)})
+    sign = metric_of(metric).sign
     made = []
-    for contrast in found:
-        p, outside = tests[_pair(contrast)]
+    for key, contrast in zip(keys, found, strict=True):
+        p, outside = tests[key]
         word = verdict(sign * contrast.difference.interval.value, p, outside)
         other = contrast.alternative or contrast.difference
-        otherwise = verdict(sign * other.interval.value, *alternatives[_pair(contrast)])
+        otherwise = verdict(sign * other.interval.value, *alternatives[key])
         reason = _why_undecided(contrast, word, otherwise)
-        told = None if metric in NO_BEST else "undecided" if reason else word
+        told = None if sign == 0 else "undecided" if reason else word
         made.append(replace(contrast, p=p, outside=outside, verdict=told, reason=reason))
     return made
 
 
-def _pair(contrast: Contrast) -> frozenset[str]:
-    return frozenset((contrast.row, contrast.against))
-
-
-def _adjusted(found: Mapping[frozenset[str], PairedDifference]) -> dict[frozenset[str], tuple[float, float]]:
-    """Pair -> p of the difference and of equivalence, each adjusted over all pairs."""
+def _adjusted(found: Mapping[Hashable, PairedDifference]) -> dict[Hashable, tuple[float, float]]:
+    """What is compared -> p of the difference and of equivalence, each adjusted over all."""
     p = holm([difference.p for difference in found.values()]).tolist()
     outside = holm([difference.outside for difference in found.values()]).tolist()
     return dict(zip(found, zip(p, outside, strict=True), strict=True))
@@ -231,9 +245,12 @@ def metric_rows(table: pd.DataFrame, baseline: str, rule: EmptyRule = "scored") 
     for metric in (name for name in table["metric"].unique() if name != "Dice"):
         made = contrasts(table, baseline, float("nan"), metric, rule=rule)
         by_row = {contrast.row: contrast for contrast in made}
-        for name, scores in row_scores(table, metric).items():
+        by_name, known = row_scores(table, metric), metric_of(metric)
+        ranks = mean_ranks(case_table(by_name, rule)[0] * known.sign) if known.sign else {}
+        for name, scores in by_name.items():
             folds = scores.cases.get_level_values("fold").tolist()
             means = known_mean(scores.values, 2)[..., None]
-            (mean,) = mean_intervals(means, folds, BOUNDS.get(metric, (0, 1)))
-            rows.append(MetricRow(metric, name, mean, by_row.get(name)))
+            (mean,) = mean_intervals(means, folds, known.bounds)
+            rank = ranks.get(name, float("nan"))
+            rows.append(MetricRow(metric, known.better, name, mean, rank, by_row.get(name)))
     return rows

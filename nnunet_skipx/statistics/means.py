@@ -34,7 +34,8 @@ class PairedDifference:
 
     interval: mean difference per case (first minus second). p: two-sided t-test that it is 0, by the same law as the
     interval. outside: p of the two one-sided tests (TOST) that it lies outside of +- ROPE. detectable: the difference
-    that the test finds with 80 % power after adjustment. wins, ties, losses: cases.
+    that the test finds with 80 % power after adjustment. wins, ties, losses: cases in which the first is better, as
+    good, worse.
     """
 
     interval: Interval
@@ -105,11 +106,17 @@ def mean_intervals(
 
 
 def paired_difference(
-    one: np.ndarray, other: np.ndarray, folds: Sequence[Hashable], rope: float = ROPE, comparisons: int = 1
+    one: np.ndarray,
+    other: np.ndarray,
+    folds: Sequence[Hashable],
+    rope: float = ROPE,
+    comparisons: int = 1,
+    sign: int = 1,
 ) -> PairedDifference:
     """One minus other, both `(replicate, case)` of the same cases; a pair with a NaN is left out.
 
-    comparisons: how many pairs are compared, for the difference that this one could have shown.
+    comparisons: how many pairs are compared, for the difference that this one could have shown. sign: +1 where more is
+    better, -1 where less is; 0 where neither is, and nobody wins.
 
     >>> other = np.linspace(0.7, 0.8, 10)[None]
     >>> found = paired_difference(other + 0.1 * other**2, other, [case % 5 for case in range(10)])
@@ -117,7 +124,7 @@ def paired_difference(
     (0.056, True, (10, 0, 0))
     """
     found = estimates([one[..., None], other[..., None]], folds)
-    differences = np.round((known_mean(one, 0) - known_mean(other, 0)) / ROUNDING)
+    differences = sign * np.round((known_mean(one, 0) - known_mean(other, 0)) / ROUNDING)
     return PairedDifference(
         interval=_interval(found, 0, len(folds), (-np.inf, np.inf)),
         p=float(found.p()[0]),

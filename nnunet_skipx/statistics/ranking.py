@@ -54,8 +54,7 @@ def rank_models(values: pd.DataFrame) -> Ranking:
     {'one': 1.25, 'other': 1.75}
     """
     known, models = values.dropna(), values.columns
-    # Values that agree on paper tie; a tie shares the mean of its ranks.
-    ranks = rankdata(-np.round(known.to_numpy(dtype=float) / ROUNDING), axis=1)
+    ranks = _ranks(known)
     mean = pd.DataFrame(ranks, columns=models).mean()
     place = mean.rank(method="min")
     strata = usable_strata(tuple(known.index.get_level_values("fold")))
@@ -65,6 +64,17 @@ def rank_models(values: pd.DataFrame) -> Ranking:
     table = pd.DataFrame({"mean_rank": mean, "low": low, "high": high, "place": place, "kept": kept})
     places = {number: _share(again, number) for number in range(1, len(models) + 1)}
     return Ranking(table, pd.DataFrame(places, models), len(known), len(values) - len(known))
+
+
+def mean_ranks(values: pd.DataFrame) -> dict[str, float]:
+    """Mean rank of each model over the cases that all have a value of, NaN without such; 1 is best.
+
+    >>> mean_ranks(pd.DataFrame({"one": [0.9, 0.8], "other": [0.8, 0.8]}))
+    {'one': 1.25, 'other': 1.75}
+    """
+    known = values.dropna()
+    means = _ranks(known).mean(0) if len(known) else np.full(values.shape[1], np.nan)
+    return {str(name): float(mean) for name, mean in zip(values.columns, means, strict=True)}
 
 
 def consensus(places: Mapping[str, Mapping[str, float]]) -> Consensus:
@@ -82,6 +92,12 @@ def consensus(places: Mapping[str, Mapping[str, float]]) -> Consensus:
     common = table.dropna().rank()
     mean = common.mean(axis=1).sort_values(kind="stable")
     return Consensus(mean, common.loc[mean.index], missing)
+
+
+def _ranks(known: pd.DataFrame) -> np.ndarray:
+    """`(case, model)`; values that agree on paper tie, and a tie shares the mean of its ranks."""
+    ranks: np.ndarray = rankdata(-np.round(known.to_numpy(dtype=float) / ROUNDING), axis=1)
+    return ranks
 
 
 def _mean_rank_ends(ranks: np.ndarray, strata: tuple[Hashable, ...]) -> np.ndarray:

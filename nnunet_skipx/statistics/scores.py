@@ -12,10 +12,10 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from nnunet_skipx.statistics.metric import METRICS, Metric, base_name, metric_of
+
 # How a structure counts between rows that the reference lacks and not every row predicts.
 EmptyRule = Literal["scored", "left-out"]  # 1 and 0; or not at all
-SHARES = ("Dice", "IoU", "NSD", "lesion F1")  # metrics with a best value, 1, and a worst one, 0
-BOUNDS = {"HD95": (0.0, np.inf), "volume error": (-1.0, np.inf)}  # of metrics that are no shares
 
 
 @dataclass(frozen=True)
@@ -23,13 +23,14 @@ class Scores:
     """One row under one metric.
 
     values: `(replicate, case, label)`, NaN where there is none. right: likewise, whether that is because the structure
-    is in neither map. cases: (fold, case) of the second axis. replicates: numbers of the first.
+    is in neither map. cases: (fold, case) of the second axis. replicates: numbers of the first. metric: what it is.
     """
 
     values: np.ndarray
     right: np.ndarray
     cases: pd.MultiIndex
     replicates: tuple[int, ...]
+    metric: Metric = METRICS["Dice"]
 
 
 @dataclass(frozen=True)
@@ -57,13 +58,13 @@ def row_scores(table: pd.DataFrame, metric: str = "Dice") -> dict[str, Scores]:
     >>> {row: (scores.values.shape, bool(scores.right.all())) for row, scores in rows.items()}
     {'A': ((1, 1, 1), True), 'B': ((1, 1, 1), False)}
     """
-    values, dice = _arrays(table, metric), _arrays(table, "Dice") if metric in SHARES[1:] else {}
+    known = metric_of(metric)
+    scored = not np.isnan(known.absent)
+    seen = _seen_absent(table, metric, known) if scored and metric != "Dice" else {}
     scores = {}
-    for row, (array, cases, replicates) in values.items():
-        right = np.isnan(array) if metric in SHARES else np.zeros(array.shape, bool)
-        if row in dice:  # a label map that cannot be read leaves no value, either
-            right &= np.isnan(dice[row][0])
-        scores[row] = Scores(array, right, cases, replicates)
+    for row, (array, cases, replicates) in _arrays(table, metric).items():
+        right = np.isnan(array) & seen.get(row, np.full(array.shape, scored))
+        scores[row] = Scores(array, right, cases, replicates, known)
     return scores
 
 
@@ -85,7 +86,7 @@ def on_equal_terms(rows: Sequence[Scores], rule: EmptyRule = "scored") -> tuple[
     empty, both = right.any(0), right.all(0)
     undefined = unknown.any(0) & ~unknown.all(0)
     unscored = undefined | both | (empty if rule == "left-out" else False)
-    levelled = [np.where(unscored, np.nan, np.where(row.right, 1.0, row.values)) for row in rows]
+    levelled = [np.where(unscored, np.nan, np.where(row.right, row.metric.absent, row.values)) for row in rows]
     one = empty & ~both & ~undefined
     return levelled, Empties(int(both.sum()), int(one.sum()), int(undefined.sum()))
 
@@ -143,6 +144,13 @@ def require_one_value_per_case(found: pd.DataFrame, row: str) -> None:
             f"{row!r} has more than one value per case (models {models}); "
             "collect one data set, plans and configuration at a time"
         )
+
+
+def _seen_absent(table: pd.DataFrame, metric: str, known: Metric) -> dict[str, np.ndarray]:
+    """By row, where no value means that there is nothing: a label map that cannot be read leaves no value, either."""
+    witness = metric.replace(base_name(metric), known.counted_by) if known.counted_by else "Dice"
+    values = {row: array for row, (array, *_) in _arrays(table, witness).items()}
+    return {row: np.isnan(array) != bool(known.counted_by) for row, array in values.items()}
 
 
 def _arrays(table: pd.DataFrame, metric: str) -> dict[str, tuple[np.ndarray, pd.MultiIndex, tuple[int, ...]]]:

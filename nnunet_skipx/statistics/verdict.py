@@ -18,8 +18,6 @@ Verdict = Literal[
 ]
 # Why a comparison is left undecided whatever its p.
 Reason = Literal["", "few cases", "no scatter", "one training", "empty structures", "undefined values"]
-LOWER_IS_BETTER = ("HD95",)
-NO_BEST = ("volume error",)  # neither more nor less is better
 
 
 def verdict(gain: float, p: float, outside: float) -> Verdict:

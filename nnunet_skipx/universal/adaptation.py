@@ -1,5 +1,6 @@
 """A new domain for a finished universal run: the shared weights are frozen, everything else is trained."""
 
+from pathlib import Path
 from typing import Any, ClassVar, cast
 
 import torch
@@ -8,6 +9,7 @@ from nnunet_skipx.architectures import U2Net
 from nnunet_skipx.training.trainer import SkipTrainer
 from nnunet_skipx.universal.checkpoint import deepest, domain_network, find_checkpoint, read_run
 from nnunet_skipx.universal.domains import fitted_plans
+from nnunet_skipx.universal.shared_images import require_unseen
 from nnunet_skipx.universal.sharing import begin_like, share, shared_parameters, shares_kernels
 
 
@@ -29,10 +31,12 @@ class AdaptOption(SkipTrainer):
         device: torch.device = torch.device("cuda"),  # noqa: B008
     ) -> None:
         self.source = find_checkpoint(type(self), self.number, plans["plans_name"], configuration, fold)
-        run_plans = read_run(self.source)["init_args"]["plans"]
-        shared = run_plans["configurations"][configuration]["architecture"]["arch_kwargs"]
+        run = read_run(self.source)["init_args"]
+        shared = run["plans"]["configurations"][configuration]["architecture"]["arch_kwargs"]
         plans = fitted_plans(plans, configuration, shared, shares_kernels(self.architecture_kwargs))
         super().__init__(plans, configuration, fold, dataset_json, device)
+        cases = [path.stem for path in Path(str(self.preprocessed_dataset_folder)).glob("*.pkl")]
+        require_unseen(plans["dataset_name"], dataset_json, cases, run["domains"], fold)
 
     def configure_optimizers(self) -> tuple[torch.optim.Optimizer, Any]:
         """The variant's optimiser, once the shared weights are the run's and frozen."""

@@ -8,7 +8,6 @@ import torch
 
 from nnunet_skipx.nnunet.checkpoints import NEEDED, read_checkpoint
 from nnunet_skipx.nnunet.names import ModelName
-from nnunet_skipx.nnunet.planned import preprocessed_folder
 from nnunet_skipx.universal.checkpoint import (
     ADAPTED,
     FINAL,
@@ -19,7 +18,9 @@ from nnunet_skipx.universal.checkpoint import (
     read_run,
     save,
 )
+from nnunet_skipx.universal.domains import read_domain
 from nnunet_skipx.universal.run import key
+from nnunet_skipx.universal.shared_images import require_unseen
 from nnunet_skipx.universal.sharing import share
 
 AXES = "inference_allowed_mirroring_axes"
@@ -48,7 +49,8 @@ def adaptation(
 
     Raises:
         FileNotFoundError: the run's fold is not trained to its end, or the data set is not ready.
-        ValueError: several trainings to choose from, or the data set is a domain of the run already.
+        ValueError: several trainings to choose from, or the data set is a domain of the run already, or the run was
+            trained on an image that this fold of the data set validates.
     """
     models = [m for m in model_folders(number, plans, configuration) if trainer in (None, ModelName.of(m).trainer)]
     if len(models) != 1:
@@ -57,9 +59,11 @@ def adaptation(
     run = models[0] / f"fold_{fold}" / FINAL
     if not run.is_file():
         raise FileNotFoundError(f"{run} does not exist: train this fold of the run to its end first")
-    name = preprocessed_folder(dataset, plans, configuration).parent.name
-    if name in read_run(run)["init_args"]["domains"]:
+    domain, domains = read_domain(dataset, plans, configuration), read_run(run)["init_args"]["domains"]
+    name = domain.dataset
+    if name in domains:
         raise ValueError(f"{name} is a domain of the universal run {number} already: `skipx universal extract` has it")
+    require_unseen(name, domain.dataset_json, domain.cases, domains, fold)
     variant = ModelName.of(models[0]).trainer.removeprefix(UNIVERSAL)
     return Adaptation(run, name, f"nnUNetTrainerU2Net{variant}_adapt{number}")
 

@@ -16,6 +16,7 @@ from nnunet_skipx.system.text_table import text_table
 from nnunet_skipx.universal.domains import PlannedDomain, read_domain, shared_architecture
 from nnunet_skipx.universal.run import UniversalRun
 from nnunet_skipx.universal.sampling import Sampling
+from nnunet_skipx.universal.shared_images import shared_images
 
 NETWORK = "nnunet_skipx.architectures.U2Net"
 
@@ -40,16 +41,19 @@ def create_run(
         feature_scale: of the widths that the plans have.
 
     Raises:
-        FileNotFoundError, ValueError: what is not ready, taken, or does not fit; says which and why.
+        FileNotFoundError, ValueError: what is not ready, taken, or does not fit, or an image that one domain trains on
+            and another validates; says which and why.
     """
     dataset = _free_name(number, name)
     if not feature_scale > 0:
         raise ValueError(f"--feature-scale {feature_scale}: the widths of a network are positive")
     domains = {c: [read_domain(d, plans, c) for d in datasets] for c in configurations}
-    run = UniversalRun(dataset, plans, sampling, feature_scale, fingerprints={})
+    shared, unseen = shared_images({d.dataset: d.dataset_json for d in next(iter(domains.values()))})
+    run = UniversalRun(dataset, plans, sampling, feature_scale, fingerprints={}, shared_images=shared)
     for configuration, members in domains.items():
         for domain in members:
             run.fingerprints.setdefault(domain.dataset, {})[configuration] = domain.fingerprint()
+        run.require_no_leak(members)
     content = {
         # nnU-Net asks every configuration for the folder of its cases; a run has none
         c: {"data_identifier": f"{plans}_{c}", "architecture": _architecture(members, feature_scale)}
@@ -65,6 +69,8 @@ def create_run(
         write_json(folder / DOMAINS_FILE, run.to_json())
         publish(folder, preprocessed / dataset)
     print("\n".join(tables))
+    if unseen:
+        print(f"Not compared, so perhaps shared between training and validation: the images of {', '.join(unseen)}.")
     return preprocessed / dataset
 
 
@@ -90,7 +96,7 @@ def domain_table(domains: Sequence[PlannedDomain]) -> str:
                 "stages": str(domain.architecture["n_stages"]),
                 "channels": str(domain.input_channels),
                 "logits": str(domain.heads),
-                "cases": str(len(list(domain.folder.glob("*.pkl")))),
+                "cases": str(len(domain.cases)),
             }
             for domain in domains
         ]

@@ -45,6 +45,11 @@ class PlannedDomain:
         return PlansManager(self.plans).get_label_manager(self.dataset_json).num_segmentation_heads
 
     @property
+    def cases(self) -> list[str]:
+        """The preprocessed cases."""
+        return sorted(path.stem for path in self.folder.glob("*.pkl"))
+
+    @property
     def architecture(self) -> dict[str, Any]:
         """The architecture arguments of the plan."""
         return self.manager.network_arch_init_kwargs

@@ -1,5 +1,6 @@
 """A universal run on the disk: a data set of its own, whose `domains.json` says which data sets take part."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from nnunet_skipx.nnunet.names import dataset_number
 from nnunet_skipx.nnunet.planned import DOMAINS_FILE
 from nnunet_skipx.universal.domains import PlannedDomain, read_domain
 from nnunet_skipx.universal.sampling import Sampling
+from nnunet_skipx.universal.shared_images import require_no_leak, splits_of
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,7 @@ class UniversalRun:
     """What was settled when the run was created.
 
     dataset: the run's own, `Dataset500_Universal`. fingerprints: by domain and configuration, of what was prepared.
+    shared_images: groups of (data set, case) that hold the same image.
     """
 
     dataset: str
@@ -25,6 +28,7 @@ class UniversalRun:
     sampling: Sampling
     feature_scale: float
     fingerprints: dict[str, dict[str, dict[str, str]]]
+    shared_images: Sequence[Sequence[tuple[str, str]]] = ()
 
     @property
     def number(self) -> int:
@@ -54,6 +58,11 @@ class UniversalRun:
             domains.append(domain)
         return domains
 
+    def require_no_leak(self, domains: Sequence[PlannedDomain], fold: int | None = None) -> None:
+        """ValueError where a domain validates an image that another trains on; in this fold, or in any."""
+        splits = {domain.dataset: splits_of(domain.dataset, domain.cases) for domain in domains}
+        require_no_leak(self.shared_images, splits, splits.keys(), fold)
+
 
 def read_run(dataset: str) -> UniversalRun:
     """The universal run with this full name.
@@ -68,7 +77,7 @@ def read_run(dataset: str) -> UniversalRun:
             "`skipx universal create -d 4 5 --id 500`, then train data set 500"
         )
     content = read_domains(path)
-    return UniversalRun(**{field.name: content[field.name] for field in fields(UniversalRun)})
+    return UniversalRun(**{field.name: content[field.name] for field in fields(UniversalRun) if field.name in content})
 
 
 def key(dataset: str) -> str:

@@ -55,6 +55,7 @@ class UniversalTrainer(SkipTrainer):
     domain_trainer = "nnUNetTrainerU2Net"
     was_initialized: bool
     num_iterations_per_epoch: int
+    fold: int | str
 
     def __init__(
         self,
@@ -68,6 +69,8 @@ class UniversalTrainer(SkipTrainer):
         super().__init__(plans, configuration, fold, dataset_json, device)
         self.run = read_run(self.plans_manager.dataset_name)
         domains = self.run.domains(configuration)
+        if self.fold != "all":
+            self.run.require_no_leak(domains, int(self.fold))
         self.parts = [self._part(domain, resumed, device) for domain in domains]
         self.keys = [key(domain.dataset) for domain in domains]
         logs = {name: part.logger.local_logger for name, part in zip(self.keys, self.parts, strict=True)}

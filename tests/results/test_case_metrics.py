@@ -14,8 +14,11 @@ from monai.metrics import compute_hausdorff_distance, compute_surface_dice
 from nnunetv2.evaluation.evaluate_predictions import compute_metrics
 from nnunetv2.imageio.simpleitk_reader_writer import SimpleITKIO
 
-from nnunet_skipx.results.case_metrics import BOUNDARY, LESIONS, OVERLAP, case_metrics
+from nnunet_skipx.results.case_metrics import OVERLAP, case_metrics
+from nnunet_skipx.results.lesions import LESIONS, LesionRule
 from nnunet_skipx.results.summary import LabelKey
+from nnunet_skipx.results.wanted import HD95, HD95_WITH_MISSES, Wanted, nsd_name
+from nnunet_skipx.statistics.metric import METRICS, base_name
 from tests.made_up_study import write_volume
 
 LABELS: dict[LabelKey, str] = {1: "core", 2: "rim", (1, 2): "whole"}
@@ -24,6 +27,8 @@ PROPERTY = settings(max_examples=40, deadline=None)
 ISOTROPIC = (1.0, 1.0, 1.0)
 SPACING = st.tuples(*[st.floats(0.3, 3)] * 3)
 TOLERANCE = st.floats(0, 3)
+LESION_RULE = LesionRule()
+BOUNDARY = ("NSD", "HD95")
 VOXELS = st.tuples(*[st.integers(0, 5)] * 3)
 
 
@@ -41,8 +46,10 @@ def metrics(
     labels: dict[LabelKey, str] = LABELS,
     ignore_label: int | None = None,
 ) -> dict[tuple[str, str], float]:
-    """All there are."""
-    return case_metrics(reference, prediction, spacing, labels, ignore_label, True, nsd_mm, True)
+    """All there are, without their settings."""
+    wanted = Wanted(nsd_mm, LESION_RULE)
+    found = case_metrics(reference, prediction, spacing, labels, ignore_label, wanted)
+    return {(name, base_name(metric)): value for (name, metric), value in found.items()}
 
 
 def of_core(
@@ -74,11 +81,11 @@ def monai_of_whole_image(
 @PROPERTY
 @given(pairs(), SPACING, TOLERANCE)
 def test_a_map_agrees_perfectly_with_itself(pair: np.ndarray, spacing: tuple, nsd_mm: float) -> None:
-    perfect = {"volume error": 0, "HD95": 0}
+    perfect = dict.fromkeys(("volume error", "absolute volume error", "HD95", "HD95 with misses", "lesion FP"), 0)
     for (name, metric), value in metrics(pair[0], pair[0], spacing, nsd_mm).items():
         key = next(key for key, other in LABELS.items() if other == name)
         absent = not np.isin(pair[0], key).any()
-        assert np.isnan(value) if absent else value == perfect.get(metric, 1)
+        assert value == perfect.get(metric, 1) or (absent and np.isnan(value) and metric != "lesion FP")
 
 
 @PROPERTY
@@ -86,7 +93,7 @@ def test_a_map_agrees_perfectly_with_itself(pair: np.ndarray, spacing: tuple, ns
 def test_reference_and_prediction_may_be_swapped(pair: np.ndarray, spacing: tuple, nsd_mm: float) -> None:
     forth, back = (metrics(*maps, spacing, nsd_mm) for maps in (pair, pair[::-1]))
     for name in LABELS.values():
-        for metric in ("Dice", "IoU", *BOUNDARY):
+        for metric in ("Dice", "IoU", *BOUNDARY, "HD95 with misses", "lesion F1", "lesion SQ", "lesion PQ"):
             np.testing.assert_allclose(forth[name, metric], back[name, metric], rtol=1e-6)
 
 
@@ -167,7 +174,11 @@ def test_degenerate_masks_are_scored_as_in_the_whole_image(reference: tuple, pre
 @given(pairs(smallest=2), SPACING, TOLERANCE)
 def test_background_around_the_image_changes_nothing(pair: np.ndarray, spacing: tuple, nsd_mm: float) -> None:
     padded = np.pad(pair, [(0, 0), (2, 1), (1, 2), (3, 0)])
-    np.testing.assert_equal(metrics(*padded, spacing, nsd_mm), metrics(*pair, spacing, nsd_mm))
+    larger, plain = metrics(*padded, spacing, nsd_mm), metrics(*pair, spacing, nsd_mm)
+    for name in LABELS.values():  # a missed structure counts as the image's diagonal
+        if np.isnan(plain[name, "HD95"]) and not np.isnan(plain[name, "HD95 with misses"]):
+            assert larger.pop((name, "HD95 with misses")) > plain.pop((name, "HD95 with misses"))
+    np.testing.assert_equal(larger, plain)
 
 
 @PROPERTY
@@ -184,7 +195,7 @@ def test_axes_may_be_exchanged_with_their_spacings(
 @given(pairs(), SPACING, TOLERANCE)
 def test_twice_the_spacing_is_twice_the_distance(pair: np.ndarray, spacing: tuple, nsd_mm: float) -> None:
     plain, doubled = of_core(*pair, spacing, nsd_mm), of_core(*pair, [2 * step for step in spacing], 2 * nsd_mm)
-    np.testing.assert_equal(doubled, {**plain, "HD95": 2 * plain["HD95"]})
+    np.testing.assert_equal(doubled, plain | {name: 2 * plain[name] for name in ("HD95", "HD95 with misses")})
 
 
 @PROPERTY
@@ -230,23 +241,36 @@ def test_an_image_of_one_slice_has_a_contour_and_no_thickness() -> None:
 def test_without_the_label_in_either_map_all_is_nan(pair: np.ndarray) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert np.isnan(list(metrics(*pair, labels={7: "absent"}).values())).all()
+        values = metrics(*pair, labels={7: "absent"})
+        assert values.pop(("absent", "lesion FP")) == 0
+        assert np.isnan(list(values.values())).all()
 
 
 @pytest.mark.parametrize("shape", [(3, 4, 5), (1, 4, 5), (1, 1, 1)])
 def test_with_the_label_in_one_map_alone_all_is_lost(shape: tuple) -> None:
     empty, full = np.zeros(shape, int), np.ones(shape, int)
-    lost = {"Dice": 0, "IoU": 0, "NSD": 0, "HD95": np.nan, "lesion F1": 0}
+    lost = {"Dice": 0, "IoU": 0, "NSD": 0, "HD95": np.nan, "lesion F1": 0, "lesion SQ": np.nan, "lesion PQ": 0}
+    lost["HD95 with misses"] = np.linalg.norm(shape[1:] if shape[0] == 1 else shape)
+    missed = {"volume error": -1, "absolute volume error": 1, "lesion sensitivity": 0, "lesion FP": 0}
+    invented = dict.fromkeys(("volume error", "absolute volume error", "lesion sensitivity"), np.nan) | {"lesion FP": 1}
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        np.testing.assert_equal(of_core(full, empty), {**lost, "volume error": -1})
-        np.testing.assert_equal(of_core(empty, full), {**lost, "volume error": np.nan})
+        np.testing.assert_equal(of_core(full, empty), lost | missed)
+        np.testing.assert_equal(of_core(empty, full), lost | invented)
+
+
+def test_no_distance_exceeds_that_of_a_missed_structure() -> None:
+    spacing, corners = (2.5, 0.7, 1.1), [marked((6, 7, 8), index) for index in ((0, 0, 0), (-1, -1, -1))]
+    farthest = of_core(*corners, spacing)["HD95 with misses"]
+    missed = of_core(corners[0], np.zeros((6, 7, 8)), spacing)["HD95 with misses"]
+    assert farthest < missed == pytest.approx(np.linalg.norm(np.multiply((6, 7, 8), spacing)))
 
 
 def test_volume_error_is_positive_where_too_much_is_predicted() -> None:
     two, three = marked((1, 1, 6), np.s_[0, 0, :2]), marked((1, 1, 6), np.s_[0, 0, 3:])
     assert of_core(two, three)["volume error"] == 0.5
     assert of_core(three, two)["volume error"] == pytest.approx(-1 / 3)
+    assert of_core(three, two)["absolute volume error"] == pytest.approx(1 / 3)
 
 
 @PROPERTY
@@ -266,38 +290,28 @@ def test_ignored_voxels_are_background_in_both_masks(pair: np.ndarray) -> None:
     np.testing.assert_equal(metrics(*pair, ignore_label=IGNORE), metrics(*cleared))
 
 
+BOUNDARY_NAMES = (nsd_name(1.5), HD95, HD95_WITH_MISSES)
+LESION_NAMES = tuple(f"{name} (IoU > 0.5)" for name in LESIONS)
+
+
 @pytest.mark.parametrize(
-    ("reference", "prediction", "f1"),
+    ("wanted", "expected"),
     [
-        ("##..#..#..", "##..#..#..", 1),
-        ("##..#..#..", ".#..#..#..", 1),
-        ("##..#..#..", "#...#....#", 4 / 6),
-        ("##..#..#..", "#####.....", 4 / 5),
-        ("#####.....", "##..#..#..", 2 / 3),
-        ("##..#..#..", "..#..#....", 0),
+        (Wanted(), OVERLAP),
+        (Wanted(nsd_mm=1.5), OVERLAP + BOUNDARY_NAMES),
+        (Wanted(lesions=LESION_RULE), OVERLAP + LESION_NAMES),
     ],
-    ids=["equal", "touched by a voxel", "one missed and one made up", "two merged", "one split", "none touched"],
 )
-def test_lesions_are_counted(reference: str, prediction: str, f1: float) -> None:
-    maps = (np.array([[[int(sign == "#") for sign in line]]]) for line in (reference, prediction))
-    assert of_core(*maps)["lesion F1"] == pytest.approx(f1)
-
-
-@pytest.mark.parametrize("shape", [(2, 2, 2), (1, 2, 2)])
-def test_voxels_that_share_a_corner_are_one_lesion(shape: tuple) -> None:
-    both, one = marked(shape, (0, 0, 0), (-1, 1, 1)), marked(shape, (0, 0, 0))
-    assert of_core(both, one)["lesion F1"] == 1
-
-
-@pytest.mark.parametrize(
-    ("boundary", "lesions", "expected"),
-    [(False, False, OVERLAP), (True, False, OVERLAP + BOUNDARY), (False, True, OVERLAP + LESIONS)],
-)
-def test_only_what_is_asked_for_is_computed(boundary: bool, lesions: bool, expected: tuple[str, ...]) -> None:
+def test_only_what_is_asked_for_is_computed(wanted: Wanted, expected: tuple[str, ...]) -> None:
     label_map = marked((3, 3, 3), (1, 1, 1))
-    values = case_metrics(label_map, label_map, ISOTROPIC, LABELS, None, boundary, 1, lesions)
+    values = case_metrics(label_map, label_map, ISOTROPIC, LABELS, None, wanted)
     assert list(values) == [(name, metric) for name in LABELS.values() for metric in expected]
     assert all(type(value) is float for value in values.values())
+    assert {base_name(metric) for metric in expected} <= METRICS.keys()
+
+
+def test_nsd_never_stands_without_its_tolerance() -> None:
+    assert BOUNDARY_NAMES[0] == "NSD (1.5 mm)"
 
 
 @PROPERTY

@@ -9,14 +9,18 @@ import pandas as pd
 import pytest
 
 from nnunet_skipx.report.command import ReportOptions, report
-from nnunet_skipx.results import label_maps
+from nnunet_skipx.results import label_maps, predicted_cases
 from nnunet_skipx.results.case_metrics import case_metrics
-from nnunet_skipx.results.label_maps import Job, Wanted, label_map_metrics, measure
+from nnunet_skipx.results.label_maps import label_map_metrics, measure
+from nnunet_skipx.results.lesions import LESIONS, LesionRule
+from nnunet_skipx.results.predicted_cases import Job
 from nnunet_skipx.results.study import Study as CheckedStudy
 from nnunet_skipx.results.study import read_study
+from nnunet_skipx.results.wanted import HD95, HD95_WITH_MISSES, Wanted
 from tests.made_up_study import DATASET, DATASET_JSON, FOLDS, TRAINERS, Study, label_map, write_volume
 
 BOUNDARY = Wanted(nsd_mm=1.0)
+OVERLAP = {"IoU", "volume error", "absolute volume error"}
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +37,8 @@ def table(study: Study, checked: CheckedStudy, tmp_path_factory: pytest.TempPath
 
 
 def test_every_case_class_and_metric_is_there_once(checked: CheckedStudy, table: pd.DataFrame) -> None:
-    assert set(table["metric"]) == {"IoU", "volume error", "NSD", "HD95"}
-    assert len(table) == 4 * len(checked.table)
+    assert set(table["metric"]) == OVERLAP | {"NSD (1 mm)", HD95, HD95_WITH_MISSES}
+    assert len(table) == 6 * len(checked.table)
     assert not table.duplicated(["row", "case", "label", "metric"]).any()
 
 
@@ -43,15 +47,16 @@ def test_the_numbers_are_those_of_the_maps(checked: CheckedStudy, table: pd.Data
     iou = table[table["metric"] == "IoU"].set_index(keys)["value"].sort_index()
     expected = checked.table.set_index(keys)["value"].sort_index()
     np.testing.assert_allclose(iou, expected / (2 - expected), rtol=1e-12)
-    two_off = case_metrics(label_map(0, 0), label_map(0, 2), (1, 1, 1), {1: "Anterior"}, None, True, 1.0, False)
-    worst = table[(table["row"] == TRAINERS[1]) & (table["metric"] == "HD95")]["value"].max()
-    assert worst == pytest.approx(two_off["Anterior", "HD95"])
+    two_off = case_metrics(label_map(0, 0), label_map(0, 2), (1, 1, 1), {1: "Anterior"}, None, BOUNDARY)
+    worst = table[(table["row"] == TRAINERS[1]) & (table["metric"] == HD95)]["value"].max()
+    assert worst == pytest.approx(two_off["Anterior", HD95])
 
 
 def test_lesions_and_slices_are_measured_when_wanted(study: Study, checked: CheckedStudy, tmp_path: Path) -> None:
-    wanted = Wanted(lesions=True, slice_dice=True)
+    wanted = Wanted(lesions=LesionRule(0.1, 3), slice_dice=True)
     found, _ = label_map_metrics(checked.models, checked.table, study.labels, DATASET_JSON, wanted, tmp_path / "c.json")
-    assert set(found["metric"]) == {"IoU", "volume error", "lesion F1", "Dice"}
+    lesions = {f"{name} (IoU > 0.1, 3 mm3 or more)" for name in LESIONS}
+    assert set(found["metric"]) == OVERLAP | lesions | {"Dice"}
     dice = found[found["metric"] == "Dice"]
     assert len(dice) == len(checked.table)
     # Half of the slices of the made-up volumes are empty and count 1, the others have the Dice of the volume.
@@ -64,10 +69,14 @@ def test_lesions_and_slices_are_measured_when_wanted(study: Study, checked: Chec
 def test_processes_make_no_difference(
     study: Study, checked: CheckedStudy, table: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(label_maps, "LITTLE", 0)
+    monkeypatch.setattr(predicted_cases, "LITTLE", 0)
     cache = tmp_path / "c.json"
     found, _ = label_map_metrics(checked.models, checked.table, study.labels, DATASET_JSON, BOUNDARY, cache)
     pd.testing.assert_frame_equal(found, table)
+
+
+def again(job: Job, **_: object) -> None:
+    raise AssertionError(f"{job} was measured before")
 
 
 def test_what_was_measured_is_not_measured_again(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,7 +85,7 @@ def test_what_was_measured_is_not_measured_again(study: Study, tmp_path: Path, m
     report(folders, FOLDS, out, options)
     assert "Other metrics" in (out / "report.html").read_text()
     before = (out / "cases.csv").read_text()
-    monkeypatch.setattr(label_maps, "measure", None)  # would fail
+    monkeypatch.setattr(label_maps, "measure", again)
     report(folders, FOLDS, out, options)
     assert (out / "cases.csv").read_text() == before
     known = json.loads((out / "label_maps.json").read_text())
@@ -89,8 +98,21 @@ def test_another_tolerance_is_measured_anew(study: Study, checked: CheckedStudy,
         found, _ = label_map_metrics(
             checked.models, checked.table, study.labels, DATASET_JSON, wanted, tmp_path / "c.json"
         )
-        nsd.append(found.loc[found["metric"] == "NSD", "value"].mean())
+        (name,) = {metric for metric in found["metric"] if metric.startswith("NSD")}
+        assert name == f"NSD ({wanted.nsd_mm:g} mm)"
+        nsd.append(found.loc[found["metric"] == name, "value"].mean())
     assert nsd[0] < nsd[1]
+
+
+def test_another_version_of_a_tool_measures_anew(
+    study: Study, checked: CheckedStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured = checked.models, checked.table, study.labels, DATASET_JSON, Wanted(), tmp_path / "c.json"
+    label_map_metrics(*measured)
+    monkeypatch.setattr(label_maps, "tool_versions", lambda: {"MONAI": "another"})
+    monkeypatch.setattr(label_maps, "measure", again)
+    with pytest.raises(AssertionError, match="was measured before"):
+        label_map_metrics(*measured)
 
 
 def test_what_was_measured_before_an_interruption_is_kept(
@@ -100,7 +122,7 @@ def test_what_was_measured_before_an_interruption_is_kept(
         yield jobs[0], {"Anterior/IoU": 0.5}
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(label_maps, "_measured", interrupted)
+    monkeypatch.setattr(label_maps, "side_by_side", interrupted)
     with pytest.raises(KeyboardInterrupt):
         label_map_metrics(checked.models, checked.table, study.labels, DATASET_JSON, BOUNDARY, tmp_path / "c.json")
     assert list(json.loads((tmp_path / "c.json").read_text()).values()) == [{"Anterior/IoU": 0.5}]
@@ -117,7 +139,7 @@ def test_broken_maps_are_named_and_cost_only_their_own_cases(study: Study, tmp_p
     found, problems = label_map_metrics(
         again.models, again.table, study.labels, DATASET_JSON, BOUNDARY, tmp_path / "c.json"
     )
-    assert len(found) == 4 * len(again.table)
+    assert len(found) == 6 * len(again.table)
     lost = found[found["row"] == TRAINERS[1]].groupby("case")["value"].apply(lambda values: values.isna().all())
     assert sorted(lost.index[lost]) == sorted(path.name.removesuffix(".nii.gz") for path in (first, second, third))
     missing, unreadable, mismatched = problems
@@ -134,7 +156,7 @@ def test_a_report_is_made_in_spite_of_a_broken_map_and_says_so(study: Study, tmp
     text = report([folders], FOLDS, tmp_path / "out", ReportOptions(nsd_mm=[1.0], references=study.labels))
     assert f"Label map {broken} cannot be read" in text
     (content,) = json.loads((tmp_path / "out" / "report.json").read_text())["comparisons"]
-    nsd = [line for line in content["other_metrics"] if line["metric"] == "NSD"]
+    nsd = [line for line in content["other_metrics"] if line["metric"] == "NSD (1 mm)"]
     assert [line["mean"]["n"] for line in nsd] == [12, 11]
     assert [line["mean"]["dropped"] for line in nsd] == [0, 1]
     assert nsd[1]["contrast"]["difference"]["interval"]["n"] == 11
@@ -152,7 +174,7 @@ def test_no_map_at_all_and_a_wrong_tolerance_are_refused(study: Study, checked: 
 def test_measure_returns_numbers_or_a_sentence(study: Study, tmp_path: Path) -> None:
     good = study.labels / "case_00.nii.gz"
     values = measure(Job((), good, good), DATASET_JSON, BOUNDARY)
-    assert isinstance(values, dict) and values["Anterior/NSD"] == 1.0
+    assert isinstance(values, dict) and values["Anterior/NSD (1 mm)"] == 1.0
     broken = tmp_path / "broken.nii.gz"
     broken.write_bytes(b"")
     assert str(measure(Job((), good, broken), DATASET_JSON, BOUNDARY)).startswith(f"Label map {broken} cannot be read")

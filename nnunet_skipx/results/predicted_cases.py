@@ -1,0 +1,103 @@
+"""The predicted cases of a study: their files, read, and work on them side by side."""
+
+import hashlib
+import os
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import pandas as pd
+import torch
+from nnunetv2.imageio.reader_writer_registry import determine_reader_writer_from_dataset_json
+from tqdm import tqdm
+
+from nnunet_skipx.results.study import replicate_number
+
+MOST_PROCESSES = 8  # a case may need gigabytes
+LITTLE = 2**20  # bytes of label maps that are measured sooner than a process starts
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One predicted case of a row: what the tidy table says of it, and its files.
+
+    probabilities: as nnUNetv2_train --npz writes them; None where they do not matter or are not there.
+    """
+
+    cell: tuple[Any, ...]  # the table's columns up to the case
+    reference: Path
+    prediction: Path
+    probabilities: Path | None = None
+
+    @property
+    def files(self) -> list[Path]:
+        """All that are read."""
+        return [path for path in (self.reference, self.prediction, self.probabilities) if path is not None]
+
+    def key(self, settings: str) -> str:
+        """Equal for equal files and settings; FileNotFoundError for a file that is missing."""
+        digest = hashlib.sha256(settings.encode())
+        for path in self.files:
+            digest.update(path.read_bytes())
+        return digest.hexdigest()
+
+
+def find_jobs(
+    models: Mapping[str, Sequence[Path]], table: pd.DataFrame, references: Path, ending: str, probabilities: bool
+) -> list[Job]:
+    """A job for each case of each row and replicate; probabilities: with those that are there."""
+    columns = list(table.columns)
+    cells = table[columns[: columns.index("case") + 1]].drop_duplicates()
+    jobs = []
+    for cell in cells.itertuples(index=False):
+        (folder,) = (path for path in models[cell.row] if replicate_number(path) == cell.replicate)
+        validation = folder / f"fold_{cell.fold}" / "validation"
+        npz = validation / f"{cell.case}.npz"
+        beside = npz if probabilities and npz.is_file() else None
+        jobs.append(Job(tuple(cell), references / f"{cell.case}{ending}", validation / f"{cell.case}{ending}", beside))
+    return jobs
+
+
+def read_maps(job: Job, dataset_json: dict[str, Any]) -> tuple[np.ndarray, np.ndarray, tuple[float, ...]]:
+    """Reference and prediction (z, y, x) and their spacing in mm; ValueError, a sentence, for a file at fault."""
+    reader = determine_reader_writer_from_dataset_json(dataset_json, str(job.reference), verbose=False)()
+    maps = []
+    for path in (job.reference, job.prediction):
+        try:
+            label_map, properties = reader.read_seg(str(path))
+        except (RuntimeError, OSError, ValueError) as error:
+            reason = str(error).strip().splitlines()[-1]
+            raise ValueError(
+                f"Label map {path} cannot be read ({reason}): validate this fold again with --val."
+            ) from error
+        maps.append(label_map[0])
+    return maps[0], maps[1], tuple(properties["spacing"])
+
+
+def side_by_side(jobs: Sequence[Job], work: Callable[[Job], Found], what: str) -> Iterator[tuple[Job, Found]]:
+    """What `work` gives for each job, in processes of their own where there is much to do; what: for the progress."""
+    if sum(path.stat().st_size for job in jobs for path in job.files) < LITTLE:
+        with warnings.catch_warnings():
+            _ignore_monais_warning()
+            yield from ((job, work(job)) for job in jobs)
+        return
+    processes = min(os.cpu_count() or 1, MOST_PROCESSES, max(1, len(jobs)))
+    with ProcessPoolExecutor(processes, get_context("spawn"), initializer=_one_thread) as pool:
+        done = pool.map(work, jobs, chunksize=4)
+        yield from zip(jobs, tqdm(done, desc=what, total=len(jobs), disable=not jobs), strict=True)
+
+
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+    _ignore_monais_warning()
+
+
+def _ignore_monais_warning() -> None:
+    """Of MONAI's own call of an argument of its own, once per process."""
+    warnings.filterwarnings("ignore", category=FutureWarning, module="monai")
