@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
 from batchgeneratorsv2.transforms.noise.gaussian_blur import _build_kernel
 from torch.nn import functional as F
 
 from nnunet_skipx.augmentation.batch import Batch, Chosen
-from nnunet_skipx.augmentation.rows import channels
+from nnunet_skipx.augmentation.rows import channels, on_device
 
 TRUNCATE = 6  # as in batchgeneratorsv2's blur_dimension
 
@@ -46,11 +47,19 @@ def kernels(sigmas: Sequence[float]) -> torch.Tensor:
 def weighted_shifts(image: torch.Tensor, axis: int, weights: torch.Tensor) -> torch.Tensor:
     """image (n, *spatial), each row convolved along an axis with its own of the weights (each, n, 1, ...)."""
     length, reach = image.shape[axis], len(weights) // 2
-    padding = [0] * (2 * (image.ndim - 1))
-    before = 2 * (image.ndim - 1 - axis)
-    padding[before : before + 2] = [reach, reach]
-    padded = F.pad(image, padding, mode="reflect")
+    padded = reflected(image, axis, reach)
     result = padded.narrow(axis, 0, length) * weights[0]
     for shift, weight in enumerate(weights[1:], start=1):
         result.addcmul_(padded.narrow(axis, shift, length), weight)
     return result
+
+
+def reflected(image: torch.Tensor, axis: int, reach: int) -> torch.Tensor:
+    """image (n, *spatial), longer by `reach` voxels at both ends of an axis, which mirror it as often as it takes."""
+    if reach >= image.shape[axis]:  # more than torch's padding can, which batchgeneratorsv2 takes
+        places = np.pad(np.arange(image.shape[axis]), reach, mode="reflect")
+        return image.index_select(axis, on_device(places, image.device, torch.long))
+    padding = [0] * (2 * (image.ndim - 1))
+    before = 2 * (image.ndim - 1 - axis)
+    padding[before : before + 2] = [reach, reach]
+    return F.pad(image, padding, mode="reflect")

@@ -17,7 +17,9 @@ def low_resolution(transform: SimulateLowResolutionTransform, batch: Batch, chos
     """
     shape = batch.image.shape[2:]
     drawn = {
-        place: torch.cat([mixed(length, round(length * scale)) for length, scale in zip(shape, scales, strict=True)], 1)
+        place: torch.cat(
+            [mixed(length, max(1, round(length * scale))) for length, scale in zip(shape, scales, strict=True)], 1
+        )
         for place, (scales,) in drawn_numbers(chosen, "scales").items()
     }
     if not drawn:

@@ -13,6 +13,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from nnunet_skipx.nnunet.batches import zero_batch
 from nnunet_skipx.nnunet.wrappers import uncompiled
+from nnunet_skipx.training.thin_patches import require_patch_for_workers
 
 if TYPE_CHECKING:
     from nnunet_skipx.training.trainer import SkipTrainer
@@ -26,8 +27,10 @@ def preflight(trainer: "SkipTrainer") -> None:
     Where the network cannot be compiled (no Triton, for example) it is trained without, and the log says so.
 
     Raises:
-        RuntimeError: the batch does not fit into the memory of the device; says what would.
+        RuntimeError: the batch does not fit into the memory of the device, or the workers cannot augment such patches;
+            says what would do.
     """
+    require_patch_for_workers(trainer)
     trainer.set_deep_supervision_enabled(trainer.enable_deep_supervision)
     with unchanged(trainer), fitting(trainer), told_if_compiled(trainer):
         try:

@@ -47,6 +47,7 @@ class SkipTrainer(nnUNetTrainer):
     demo_kwargs: ClassVar[dict[str, Any]] = {}
     demo_learning_rate: ClassVar[float | None] = None
     seconds_to_compile: ClassVar[int] = 150  # most took 80 to 160 on 16 slow cores, at 128^3 and at 512^2
+    augments_in_workers: ClassVar[bool] = True
     domain_trainer: ClassVar[str | None] = None  # of a single data set, where this one trains several
 
     def __init__(
@@ -126,7 +127,7 @@ class SkipTrainer(nnUNetTrainer):
         """nnU-Net's, once a step on zeros has worked: a dead worker would only say that a worker died.
 
         Raises:
-            RuntimeError: the batch does not fit into the memory of the device; says what would.
+            RuntimeError: what `preflight` raises.
         """
         if not self.was_initialized:
             self.initialize()

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from batchgeneratorsv2.transforms.noise.gaussian_blur import blur_dimension
 from torch._dynamo import OptimizedModule
 from torch._inductor.runtime.cache_dir_utils import cache_dir
 
@@ -14,7 +15,7 @@ from nnunet_skipx.training.preflight import preflight
 from nnunet_skipx.training.trainer import SkipTrainer
 from nnunet_skipx.training.variants import trainer_class, trainer_names
 from tests.contract import SMALL
-from tests.plan_shapes import dataset_json, plans
+from tests.plan_shapes import PlanShape, dataset_json, plans
 from tests.training.small_trainer import make
 
 REGIONS = {
@@ -157,3 +158,18 @@ def test_memory_that_runs_out_is_told_with_patch_batch_and_cure(folders: Path) -
     )
     assert "skipx plan -d Dataset998_Test -a UTANet --vram" in result.stderr
     assert "workers were started" not in result.stdout
+
+
+@pytest.mark.parametrize(("length", "blurred"), [(1, False), (3, False), (4, True)])
+def test_patches_that_workers_cannot_blur_are_told_before_they_start(folders: Path, length: int, blurred: bool) -> None:
+    shape = PlanShape((length, 24, 16), (5, 1, 1), 3)
+    workers, own = (make(f"nnUNetTrainerUTANet{option}", shape) for option in ("", "_gpuaug"))
+    for trainer in (workers, own):
+        trainer.initialize()
+    own.preflight()
+    if blurred:
+        return workers.preflight()
+    with pytest.raises(RuntimeError, match=rf"patches of {length}x24x16: .* an axis of {length} voxels\. Add _gpuaug"):
+        workers.preflight()
+    with pytest.raises(RuntimeError, match="Padding size should be less"):  # which is so
+        blur_dimension(torch.zeros(1, length, 24, 16), 1.0, 0)

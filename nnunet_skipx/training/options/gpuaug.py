@@ -23,6 +23,7 @@ class GpuAugOption(nnUNetTrainer):
     Validation stays as it is. The random numbers are the trainer's own and go on after a resumed training.
     """
 
+    augments_in_workers: ClassVar[bool] = False
     elastic: ClassVar[bool] = False
     augmentation: DeviceAugmentation | None = None
     side_stream: SideStream
