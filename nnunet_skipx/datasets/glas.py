@@ -68,8 +68,11 @@ def patients_of(root: Path) -> dict[str, str]:
     table = files_by_key(root, GRADES).get("grade")
     if table is None:
         return {}
-    with table.open(newline="", errors="replace") as file:
-        rows = [[cell.strip() for cell in row] for row in csv.reader(file)]
+    try:
+        with table.open(newline="", errors="replace") as file:
+            rows = [[cell.strip() for cell in row] for row in csv.reader(file)]
+    except csv.Error as error:
+        raise ValueError(f"{table} is no table of comma-separated values ({error}): restore it") from error
     return {row[0].lower(): row[1] for row in rows[1:] if len(row) > 1}
 
 

@@ -22,6 +22,7 @@ LABELS = {
 }
 NAMES = {"binary": "MoNuSeg", "boundary": "MoNuSegBoundary"}
 PROTOCOLS = {"binary": "MoNuSeg 30/14", "boundary": "MoNuSeg 30/14 with boundary class"}
+FARTHEST = 1e6  # pixels, of a point from the corner
 BARCODE = 12  # characters of TCGA-18-5592, the patient, in TCGA-18-5592-01Z-00-DX1
 ABOUT = {"reference": "https://doi.org/10.1109/TMI.2019.2947628", "licence": "CC BY-NC-SA 4.0"}
 
@@ -107,15 +108,21 @@ def regions(path: Path) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Rows (Y) and columns (X) of every outline of three points or more; ValueError for another kind of file."""
     try:
         root = ElementTree.parse(path).getroot()
-        found = list(root.iter("Region"))
-        if not found:
-            raise ValueError(f"{path} has no Region, expected outlines as Region/Vertices/Vertex: restore it")
-        for region in found:
-            points = np.array([[float(v.attrib["Y"]), float(v.attrib["X"])] for v in region.iter("Vertex")])
-            if len(points) > 2 and np.isfinite(points).all():
-                yield points[:, 0], points[:, 1]
-    except (ElementTree.ParseError, KeyError) as error:
+        outlines = [
+            [(float(v.attrib["Y"]), float(v.attrib["X"])) for v in r.iter("Vertex")] for r in root.iter("Region")
+        ]
+    except (ElementTree.ParseError, KeyError, ValueError, LookupError) as error:
         raise ValueError(f"{path} is no complete XML file of outlines ({error}): restore it") from error
+    if not outlines:
+        raise ValueError(f"{path} has no Region, expected outlines as Region/Vertices/Vertex: restore it")
+    for number, points in enumerate(map(np.array, outlines), start=1):
+        if len(points) > 2:
+            if not (np.abs(points) <= FARTHEST).all():
+                wrong = points[~(np.abs(points) <= FARTHEST)][0]
+                raise ValueError(
+                    f"{path} has the coordinate {wrong:g} in its Region {number}, expected pixels: restore it"
+                )
+            yield points[:, 0], points[:, 1]
 
 
 def filled(rows: np.ndarray, columns: np.ndarray, size: tuple[int, int]) -> tuple[int, int, np.ndarray]:

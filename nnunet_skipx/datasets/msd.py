@@ -11,22 +11,24 @@ from typing import Any
 from nnunetv2.dataset_conversion.convert_MSD_dataset import convert_msd_dataset
 
 from nnunet_skipx.datasets.destination import VARIABLES
+from nnunet_skipx.datasets.nifti import Volume, read_image, read_label
 from nnunet_skipx.datasets.recipe import Case, Options, Recipe, Record, Written, five_folds
-from nnunet_skipx.datasets.volumes import (
-    ROUNDING_MM,
-    Volume,
-    farthest_corner,
-    label_counts,
-    read_volume,
-    relabelled,
-    require_same_size,
-)
-from nnunet_skipx.system.json_files import read_json, record
+from nnunet_skipx.datasets.volumes import ROUNDING_MM, farthest_corner, label_counts, relabelled, require_same_size
+from nnunet_skipx.nnunet.json_files import CHANNELS
+from nnunet_skipx.system.json_files import anything, integer, like, list_of, object_of, read_json, record, text
 from nnunet_skipx.system.variables import environment
 
 SUFFIX = ".nii.gz"
 FOLDERS = ("imagesTr", "labelsTr", "imagesTs")
-KEYS = {"modality": dict, "labels": dict, "numTraining": int, "training": list, "test": list}
+DESCRIPTION = record(
+    {
+        "modality": CHANNELS,
+        "labels": object_of(text, keys=like(r"\d{1,5}", "a label's number"), fewest=1),
+        "numTraining": integer(1, 10**9),
+        "training": list_of(record({"image": text, "label": text}), 1),
+        "test": list_of(anything),
+    }
+)
 LABELLED_CASES = {1: 484, 2: 20, 3: 131, 4: 260, 5: 32, 6: 63, 7: 281, 8: 303, 9: 41, 10: 126}  # by task
 
 
@@ -66,7 +68,7 @@ def absolute(source: Path) -> Path:
 def task_and_name(source: Path) -> tuple[int, str]:
     """Number and name of a folder TaskNN_Name; ValueError for another one."""
     name = absolute(source).name
-    match = re.fullmatch(r"Task(\d+)_([^_]+)", name)
+    match = re.fullmatch(r"Task(\d{1,9})_([^_]+)", name, re.ASCII)
     if match is None:
         raise ValueError(f"{source} is not called TaskNN_Name, for example Task04_Hippocampus: rename the folder")
     return int(match[1]), match[2]
@@ -74,11 +76,11 @@ def task_and_name(source: Path) -> tuple[int, str]:
 
 def check_case(case: Case, image_target: Path, label_target: Path, channels: int, label_ids: dict[int, int]) -> Written:
     """Read a case completely; writes nothing, as nnU-Net's converter does. ValueError for what does not fit."""
-    image = read_volume(case.image[0])
+    image = read_image(case.image[0])
     check_channels(image, channels)
     if not case.label:
         return Written({})
-    label = read_volume(case.label[0])
+    label = read_label(case.label[0])
     require_same_size(label, image)
     apart = farthest_corner(label.affine, image.affine, label.image.shape[:3])
     notes = (
@@ -128,13 +130,7 @@ def read_description(source: Path) -> dict[str, Any]:
     path = source / "dataset.json"
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing: copy it from the unpacked MSD archive")
-    description: dict[str, Any] = read_json(path, record({}), "restore the original file")
-    for key, kind in KEYS.items():
-        if not isinstance(description.get(key), kind):
-            raise ValueError(f'{path} has no usable "{key}" (a {kind.__name__} is needed): restore the original file')
-    for entry in description["training"]:
-        if not (isinstance(entry, dict) and all(isinstance(entry.get(key), str) for key in ("image", "label"))):
-            raise ValueError(f'{path} lists {entry!r} under "training": it must have an "image" and a "label"')
+    description: dict[str, Any] = read_json(path, DESCRIPTION, "restore the original file")
     for folder in FOLDERS:
         if not (source / folder).is_dir():
             raise FileNotFoundError(
@@ -185,4 +181,6 @@ def known_labels(source: Path, description: dict[str, Any]) -> dict[str, int]:
         raise ValueError(f'{path} has the labels {labels}: nnU-Net needs "0": "background", "1", "2", ... without gaps')
     if len(set(labels.values())) < len(labels):
         raise ValueError(f"{path} gives one name to several labels ({labels}): rename one")
+    if "ignore" in labels.values() and labels[str(len(labels) - 1)] != "ignore":
+        raise ValueError(f"{path} has the labels {labels}: nnU-Net needs the ignore label last, so renumber them")
     return {name: int(number) for number, name in labels.items()}

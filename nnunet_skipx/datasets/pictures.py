@@ -1,6 +1,9 @@
 """Photographs and microscopy: RGB pictures and their masks, written as PNG, the format that nnU-Net reads."""
 
 import io
+import struct
+import warnings
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +15,23 @@ from nnunet_skipx.datasets.volumes import label_counts
 from nnunet_skipx.system.files import write_bytes
 
 COMPRESSION = 3  # of PNG: a third of the time of the usual 6, a few per cent larger
+FORMATS = ("BMP", "JPEG", "PNG", "TIFF")  # others, of which some start programs, are not even tried
 EIGHT_BIT = ("RGB", "RGBA", "L", "LA", "P", "1")
+UNREADABLE = (
+    UnidentifiedImageError,
+    Image.DecompressionBombError,
+    Image.DecompressionBombWarning,
+    OSError,
+    SyntaxError,  # Pillow's word for a broken PNG
+    ValueError,
+    OverflowError,
+    MemoryError,
+    IndexError,
+    KeyError,
+    TypeError,
+    struct.error,
+    zlib.error,
+)
 Mask = Callable[[Path, tuple[int, int]], np.ndarray]  # (file, size (H, W)) -> ids (H, W)
 
 
@@ -23,6 +42,7 @@ def write_picture(case: Case, image_target: Path, label_target: Path, mask: Mask
     """
     picture = read_picture(case.image[0])
     notes = () if picture.mode == "RGB" else (f"{case.image[0].name}: made RGB of {picture.mode}",)
+    notes += pages_note(case.image[0])
     pixels = np.asarray(picture.convert("RGB"))
     write_bytes(image_target, png(pixels))
     if not case.label:
@@ -38,15 +58,24 @@ def write_picture(case: Case, image_target: Path, label_target: Path, mask: Mask
 
 def read_picture(path: Path) -> Image.Image:
     """A picture with 8 bits per channel, read whole and as stored (no turning by EXIF, which masks do not follow)."""
+    picture: Image.Image
     try:
-        picture = Image.open(path)
-        with picture:
+        with warnings.catch_warnings(), Image.open(path, formats=FORMATS) as picture:
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
             picture.load()
-    except (UnidentifiedImageError, OSError, SyntaxError) as error:  # SyntaxError: Pillow's word for a broken PNG
-        raise ValueError(f"{path} is not a complete picture ({error}): restore it from the download") from error
+    except UNREADABLE as error:
+        reason = str(error) or type(error).__name__
+        raise ValueError(f"{path} is not a complete picture ({reason}): restore it from the download") from error
     if picture.mode not in EIGHT_BIT:
         raise ValueError(f"{path} is a picture of the kind {picture.mode}, expected 8 bits per channel: restore it")
     return picture
+
+
+def pages_note(path: Path) -> tuple[str, ...]:
+    """A note where a readable file holds more pictures than the one that is taken."""
+    with Image.open(path, formats=FORMATS) as picture:
+        pages = getattr(picture, "n_frames", 1)
+    return (f"{path.name}: the first of its {pages} pictures was taken",) if pages > 1 else ()
 
 
 def any_value(path: Path, size: tuple[int, int]) -> np.ndarray:

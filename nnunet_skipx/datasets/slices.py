@@ -1,16 +1,33 @@
 """TransUNet's preprocessed scans: npz slices and h5 volumes, stacked to NIfTI volumes of 1 mm."""
 
+import struct
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
 import nibabel
 import numpy as np
 
+from nnunet_skipx.datasets.nifti import NUMBERS, require_numbers
 from nnunet_skipx.datasets.recipe import Case, Written
-from nnunet_skipx.datasets.volumes import compressed, label_counts
+from nnunet_skipx.datasets.volumes import compressed, label_counts, labels_text
 from nnunet_skipx.system.files import write_bytes
+from nnunet_skipx.system.memory import require_memory
 
+UNREADABLE = (  # what numpy and h5py raise for a damaged file
+    OSError,
+    ValueError,  # a pickle, among others
+    KeyError,
+    EOFError,
+    MemoryError,
+    OverflowError,
+    RuntimeError,
+    TypeError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 LABEL_IDS = range(9)
 SLICE_SIZE = 2  # axes
 
@@ -39,11 +56,18 @@ def write_stored(case: Case, image_target: Path, label_target: Path) -> Written:
 def read_npz(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Image and label of one slice, checked."""
     try:
+        with zipfile.ZipFile(path) as archive:  # np.load takes what is called so for whatever it is
+            require_memory(path, sum(member.file_size for member in archive.infolist()))
         with np.load(path, allow_pickle=False) as content:
             image, label = content["image"], content["label"]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:  # ValueError: a pickle
-        raise ValueError(f"{path} is no complete npz with image and label ({error}): restore it") from error
+    except UNREADABLE as error:
+        raise ValueError(f"{path} is no complete npz with image and label ({reason_of(error)}): restore it") from error
     return checked(image, label, path)
+
+
+def reason_of(error: Exception) -> str:
+    """What a library says, or else the kind of its error."""
+    return str(error) or type(error).__name__
 
 
 def read_h5(path: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -56,8 +80,11 @@ def read_h5(path: Path) -> tuple[np.ndarray, np.ndarray]:
         with h5py.File(path, "r") as file:
             image, label = (own_dataset(file, name, path) for name in ("image", "label"))
             return checked(image, label, path)
-    except (OSError, KeyError) as error:
-        raise ValueError(f"{path} is no complete HDF5 file with image and label ({error}): restore it") from error
+    except UNREADABLE as error:
+        if isinstance(error, ValueError) and str(path) in str(error):
+            raise
+        reason = reason_of(error)
+        raise ValueError(f"{path} is no complete HDF5 file with image and label ({reason}): restore it") from error
 
 
 def own_dataset(file: Any, name: str, path: Path) -> np.ndarray:
@@ -69,19 +96,21 @@ def own_dataset(file: Any, name: str, path: Path) -> np.ndarray:
         dataset = file[name]
     if not isinstance(dataset, h5py.Dataset) or dataset.external or dataset.is_virtual:
         raise ValueError(f"{path} has no dataset {name} of its own, expected image and label in the file: restore it")
+    require_memory(path, dataset.nbytes)
     return np.asarray(dataset)
 
 
 def checked(image: np.ndarray, label: np.ndarray, path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Image as 32 bit, label as 8 bit; ValueError unless both are on one grid, finite and with the ids 0 to 8."""
-    if image.dtype.kind not in "iuf" or label.dtype.kind not in "iuf":
+    if image.dtype.kind not in NUMBERS or label.dtype.kind not in NUMBERS:
         raise ValueError(f"{path} holds {image.dtype} and {label.dtype}, expected numbers: restore it")
     if image.shape != label.shape:
         raise ValueError(f"{path} has an image of {image.shape} and a label of {label.shape}, expected the same size")
-    if not np.isfinite(image).all():
-        raise ValueError(f"{path} has voxels that are no numbers (NaN or infinity): restore it")
+    if not image.size:
+        raise ValueError(f"{path} has an image of {image.shape}, expected one pixel or more: restore it")
+    require_numbers(path, image)
     if unknown := set(np.unique(label).tolist()) - set(LABEL_IDS):
-        raise ValueError(f"{path} contains the label(s) {sorted(unknown)}, expected 0 to 8: restore it")
+        raise ValueError(f"{path} contains {labels_text(unknown)}, expected 0 to 8: restore it")
     return image.astype(np.float32, copy=False), label.astype(np.uint8)
 
 

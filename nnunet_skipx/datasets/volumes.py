@@ -1,89 +1,20 @@
 """NIfTI volumes: read completely, checked, and written so that image and label share one grid."""
 
 import gzip
-import zlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
 from itertools import product
 from pathlib import Path
 
 import nibabel
 import numpy as np
-import SimpleITK
 
+from nnunet_skipx.datasets.nifti import HEADER_BYTES, Volume, read_image, read_label
 from nnunet_skipx.datasets.recipe import Case, Written
 from nnunet_skipx.system.files import write_bytes
 
-UNREADABLE = (
-    EOFError,
-    OSError,
-    ValueError,
-    zlib.error,
-    nibabel.filebasedimages.ImageFileError,
-    nibabel.spatialimages.HeaderDataError,
-    nibabel.wrapstruct.WrapStructError,
-)
 SAME_GRID_VOXELS = 0.5  # corners of one grid under two headers may lie so far apart, in voxels
-HEADER_BYTES = 348
 ROUNDING_MM = 1e-3  # less is rounding of 32 bit headers, not worth a word
-LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 COMPRESSION = 1  # of gzip: 512 x 512 x 150 voxels in one second instead of five, a tenth larger
-
-
-@dataclass(frozen=True)
-class Volume:
-    """A NIfTI file in memory. content: uncompressed. affine: voxel -> mm (RAS), as SimpleITK, so nnU-Net, reads it."""
-
-    path: Path
-    content: bytes
-    image: nibabel.Nifti1Image
-    affine: np.ndarray
-
-    @property
-    def voxels(self) -> np.ndarray:
-        """Values (x, y, z[, channel]), scaled as the header says."""
-        return np.asanyarray(self.image.dataobj)
-
-    @property
-    def forms(self) -> list[np.ndarray]:
-        """The affines that the header gives: sform, qform, or what is left without both."""
-        given = [self.header.get_sform(coded=True), self.header.get_qform(coded=True)]
-        return [affine for affine, code in given if code] or [self.header.get_base_affine()]
-
-    @property
-    def header(self) -> nibabel.Nifti1Header:
-        """As in the file, unlike `image.header`, which has lost offset and scaling of the voxels."""
-        return nibabel.Nifti1Header(self.content[:HEADER_BYTES], check=False)
-
-
-def read_volume(path: Path) -> Volume:
-    """Read a .nii.gz or .nii file whole; ValueError when it is cut, no NIfTI, or no file that nnU-Net can read."""
-    try:
-        content = path.read_bytes()
-        content = gzip.decompress(content) if path.name.lower().endswith(".gz") else content
-        image = nibabel.Nifti1Image.from_bytes(content)
-        # SimpleITK fills the missing part of a cut file with zeros and says nothing, nibabel raises.
-        np.asanyarray(image.dataobj)
-    except UNREADABLE as error:
-        raise ValueError(f"{path} is not a complete NIfTI file ({error}): restore it from the download") from error
-    return Volume(path, content, image, affine_for_nnunet(path))
-
-
-def affine_for_nnunet(path: Path) -> np.ndarray:
-    """The first three axes' affine voxel -> mm (RAS) as SimpleITK reads it; ValueError where it refuses the header."""
-    reader = SimpleITK.ImageFileReader()
-    reader.SetFileName(str(path))
-    try:
-        reader.ReadImageInformation()
-    except RuntimeError as error:
-        reason = str(error).strip().splitlines()[-1]  # the one line that says something, of SimpleITK's several
-        raise ValueError(f"{path} has a header that nnU-Net cannot read ({reason}): correct it") from error
-    axes = reader.GetDimension()
-    affine = np.eye(4)
-    direction = np.reshape(reader.GetDirection(), (axes, axes))[:3, :3]
-    affine[:3, :3] = direction * np.array(reader.GetSpacing()[:3])
-    affine[:3, 3] = reader.GetOrigin()[:3]
-    return LPS_TO_RAS @ affine
 
 
 def write_volume(case: Case, image_target: Path, label_target: Path, label_ids: Mapping[int, int]) -> Written:
@@ -91,7 +22,7 @@ def write_volume(case: Case, image_target: Path, label_target: Path, label_ids: 
 
     label_ids: id in the source -> id in the data set, complete. Raises ValueError for what does not fit.
     """
-    image = read_volume(case.image[0])
+    image = read_image(case.image[0])
     header, notes = checked_header(image)
     if header == image.header and image.path.name.endswith(".nii.gz"):
         write_bytes(image_target, image.path.read_bytes())
@@ -99,7 +30,7 @@ def write_volume(case: Case, image_target: Path, label_target: Path, label_ids: 
         write_bytes(image_target, compressed(with_header(image, header)))
     if not case.label:
         return Written({}, notes)
-    label = read_volume(case.label[0])
+    label = read_label(case.label[0])
     notes += label_grid_notes(label, image)
     voxels = relabelled(label.voxels.reshape(three_axes(label)), label_ids, label.path)
     write_bytes(label_target, compressed(label_file(voxels, header)))
@@ -107,13 +38,9 @@ def write_volume(case: Case, image_target: Path, label_target: Path, label_ids: 
 
 
 def checked_header(image: Volume) -> tuple[nibabel.Nifti1Header, tuple[str, ...]]:
-    """The file's header, or a new one where it is ambiguous; ValueError unless it holds finite numbers on 3 axes."""
+    """The file's header, or a new one where it is ambiguous; ValueError unless it has 3 axes."""
     shape = three_axes(image)
     voxels = image.voxels
-    if voxels.dtype.kind == "f" and not np.isfinite(voxels).all():
-        raise ValueError(f"{image.path} has voxels that are no numbers (NaN or infinity): restore it")
-    if voxels.dtype.kind not in "iuf":
-        raise ValueError(f"{image.path} has voxels of type {voxels.dtype}, expected one number each: restore it")
     difference = max(farthest_corner(form, image.affine, shape) for form in image.forms)
     if voxels.ndim == 3 and difference <= ROUNDING_MM:
         return image.header, ()
@@ -177,17 +104,23 @@ def farthest_corner(first: np.ndarray, second: np.ndarray, size: tuple[int, ...]
 
 
 def relabelled(voxels: np.ndarray, label_ids: Mapping[int, int], path: Path) -> np.ndarray:
-    """The ids of the data set as 8 bit numbers; ValueError for values that are not among the source's ids."""
-    values = np.unique(voxels)
-    if not np.array_equal(values, np.round(values)):
-        fraction = values[values != np.round(values)][0]
-        raise ValueError(f"{path} has labels that are not whole numbers, such as {fraction}: restore it")
-    if unknown := sorted(set(map(int, values)) - set(label_ids)):
-        raise ValueError(f"{path} contains the label(s) {unknown}, expected only {sorted(label_ids)}: restore it")
+    """The ids of the data set as 8 bit numbers; ValueError for values that are not among the source's ids.
+
+    voxels: whole numbers.
+    """
+    if unknown := sorted(set(np.unique(voxels).tolist()) - set(label_ids)):
+        raise ValueError(f"{path} contains {labels_text(unknown)}, expected only {sorted(label_ids)}: restore it")
     table = np.zeros(max(label_ids) + 1, dtype=np.uint8)
     for source, target in label_ids.items():
         table[source] = target
     return np.asarray(table[voxels.astype(np.intp, copy=False)] if voxels.dtype != np.uint8 else table[voxels])
+
+
+def labels_text(values: Collection[float], at_most: int = 5) -> str:
+    """The first of some label values, and how many more there are."""
+    told = ", ".join(f"{value:.15g}" for value in sorted(values)[:at_most])
+    more = f" and {len(values) - at_most} more" if len(values) > at_most else ""
+    return f"the label(s) [{told}]{more}"
 
 
 def label_counts(voxels: np.ndarray) -> dict[int, int]:

@@ -28,17 +28,44 @@ NUMBER_OR_DIGITS = either(integer(1, 10**9), like(r"[1-9]\d{0,8}", "digits"))
 COUNT = number(0, 1e15)
 SHARE = number(0, 1, or_nan=True)
 PROTOCOL = record({"name": text, "data": text, "folds": list_of(text), "notes": list_of(text)})
-DATASET = record(
-    {
-        "labels": object_of(either(LABEL, list_of(LABEL, 1)), fewest=1),
-        "file_ending": like(r"\.[A-Za-z0-9]+(\.[A-Za-z0-9]+)*", 'a file ending such as ".nii.gz"'),
-    },
-    {
-        "channel_names": object_of(text, keys=like(r"\d{1,4}", "a channel's number"), fewest=1),
-        "numTraining": integer(0, 10**9),
-        "regions_class_order": list_of(LABEL),
-        "skipx_protocol": either(null, PROTOCOL),
-    },
+CHANNELS = object_of(text, keys=like(r"\d{1,4}", "a channel's number"), fewest=1)
+LISTED = record({"images": list_of(text, 1), "label": text})
+
+
+def _labels(content: Any) -> None:
+    """As nnU-Net needs them: background is 0, every label has a number of its own, the ignore label the highest."""
+    labels = content["labels"]
+    single = {name: int(value) for name, value in labels.items() if not isinstance(value, list)}
+    if single.get("background") != 0:
+        raise UnfitError(labels.get("background"), "0", "labels.background")
+    if single.keys() == labels.keys():
+        unique(list(single.values()), "number", "labels")
+    if "ignore" in labels:
+        others = [int(i) for name, ids in labels.items() if name != "ignore" for i in _ids(ids)]
+        if labels["ignore"] != max(others) + 1:
+            raise UnfitError(labels["ignore"], f"the number after all others', {max(others) + 1}", "labels.ignore")
+
+
+def _ids(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+DATASET = all_of(
+    record(
+        {
+            "labels": object_of(either(LABEL, list_of(LABEL, 1)), fewest=1),
+            "file_ending": like(r"\.[A-Za-z0-9]+(\.[A-Za-z0-9]+)*", 'a file ending such as ".nii.gz"'),
+        },
+        {
+            "channel_names": CHANNELS,
+            "modality": CHANNELS,
+            "dataset": object_of(LISTED),
+            "numTraining": integer(0, 10**9),
+            "regions_class_order": list_of(LABEL),
+            "skipx_protocol": either(null, PROTOCOL),
+        },
+    ),
+    _labels,
 )
 AXES = 3
 CONFIGURATION = record(

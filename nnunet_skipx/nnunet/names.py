@@ -5,16 +5,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 MOST_IDS = 10_000
+MOST_DIGITS = 12
 STOCK_NETWORKS = ("PlainConvUNet", "ResidualEncoderUNet")
 
 
 def is_number(text: str) -> bool:
-    """Whether a text is a whole number in plain digits.
+    """Whether a text is a whole number in plain digits, not more than anything here has.
 
-    >>> is_number("1235"), is_number("²"), is_number("Dataset004_Hippocampus"), is_number("")
-    (True, False, False, False)
+    >>> is_number("1235"), is_number("²"), is_number("Dataset004_Hippocampus"), is_number(""), is_number("1" * 5000)
+    (True, False, False, False, False)
     """
-    return text.isascii() and text.isdigit()
+    return text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS
 
 
 def begins_like(dataset: str) -> str:

@@ -34,7 +34,7 @@ def read_json(path: Path, rule: Rule, cure: str = "restore the file") -> Any:
         ValueError: it is no JSON, or not such; names the file, the key, what stood there, and the cure.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_each_key_once)
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{path} is missing: {cure}") from error
     except IsADirectoryError as error:
@@ -45,6 +45,15 @@ def read_json(path: Path, rule: Rule, cure: str = "restore the file") -> Any:
         rule(content)
     except UnfitError as error:
         raise ValueError(f"{path}: {error}: {cure}") from error
+    return content
+
+
+def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Of a key that stands twice, JSON's readers take the last one and say nothing."""
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"the key {shown(next(key for key in keys if keys.count(key) > 1))} stands twice")
     return content
 
 

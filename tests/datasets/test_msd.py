@@ -199,10 +199,10 @@ BAD_INPUT: dict[str, tuple[Callable[[Path], object], str]] = {
     "broken JSON": (lambda t: cut(t / "dataset.json", 0.5), r"dataset\.json is not valid JSON .*restore"),
     "binary JSON": (lambda t: (t / "dataset.json").write_bytes(b"\xff\xfe\x81"), r"dataset\.json is not valid JSON"),
     "a list as JSON": (lambda t: (t / "dataset.json").write_text("[]"), r"the file is .*, expected an object"),
-    "no modality": (lambda t: remove_key(t, "modality"), r'no usable "modality"'),
-    "no test list": (lambda t: remove_key(t, "test"), r'no usable "test"'),
-    "labels as a list": (lambda t: edit(t, labels=["background"]), r'no usable "labels"'),
-    "an entry without label": (lambda t: edit(t, training=[{"image": FIRST}]), r'must have an "image" and a "label"'),
+    "no modality": (lambda t: remove_key(t, "modality"), r"modality is missing, expected an object"),
+    "no test list": (lambda t: remove_key(t, "test"), r"test is missing, expected a list"),
+    "labels as a list": (lambda t: edit(t, labels=["background"]), r'labels is \["background"\], expected an object'),
+    "an entry without label": (lambda t: edit(t, training=[{"image": FIRST}]), r"training\[0\]\.label is missing"),
     "a wrong count": (lambda t: edit(t, numTraining=260), r'"numTraining": 260, but lists 3'),
     "a lost image": (lambda t: (t / "imagesTr" / FIRST).unlink(), r"imagesTr/phantom_001\.nii\.gz is listed in"),
     "a lost label": (lambda t: (t / "labelsTr" / FIRST).unlink(), r"labelsTr/phantom_001\.nii\.gz is listed in"),
@@ -249,7 +249,7 @@ BAD_INPUT: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "a label that is no number": (
         lambda t: rewrite(t / "labelsTr" / FIRST, with_value(np.nan, np.float32)),
-        r"not whole numbers, such as nan",
+        r"labelsTr/phantom_001.* voxels that are no numbers \(NaN",
     ),
     "a sheared label": (
         lambda t: rewrite(t / "labelsTr" / FIRST, lambda voxels: voxels, SHEARED),

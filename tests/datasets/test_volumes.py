@@ -157,7 +157,7 @@ class TestLabels:
             (7, r"contains the label\(s\) \[7\], expected only \[0, 1, 2\]"),
             (-1, r"\[-1\]"),
             (0.5, r"not whole numbers, such as 0\.5"),
-            (np.nan, r"such as nan"),
+            (np.nan, r"voxels that are no numbers \(NaN"),
         ],
     )
     def test_a_value_that_is_no_label_is_refused(

@@ -13,8 +13,8 @@ from nnunet_skipx.datasets.check.files import listed_cases
 from nnunet_skipx.datasets.check.records import CaseFiles, Labels, RawDataset
 from nnunet_skipx.datasets.check.words import Finding, problem
 from nnunet_skipx.datasets.destination import RAW, folder_of
+from nnunet_skipx.nnunet.json_files import read_dataset_json
 from nnunet_skipx.nnunet.names import are_of
-from nnunet_skipx.system.json_files import read_json, record
 
 TRIED = 5  # images that choose the reader where several fit, as the first may be broken
 
@@ -36,15 +36,10 @@ def read_dataset(folder: Path) -> tuple[RawDataset, list[Finding]]:
     path = folder / "dataset.json"
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing: nnU-Net cannot use the data set without it")
-    description = read_json(path, record({}))
+    description = read_dataset_json(path, "correct it")
     channels = description.get("channel_names", description.get("modality"))
-    for key, value, kind in (
-        ("labels", description.get("labels"), dict),
-        ("file_ending", description.get("file_ending"), str),
-        ("channel_names", channels, dict),
-    ):
-        if not isinstance(value, kind) or not value:
-            raise ValueError(f'{path} has no usable "{key}" (a {kind.__name__} is needed): add it')
+    if channels is None:
+        raise ValueError(f"{path} has no channel_names, expected the name of each channel: add them")
     labels = labels_of(description, path)
     cases, findings = listed_cases(folder, description)
     if not cases:
@@ -76,7 +71,7 @@ def reader_of(description: dict[str, Any], cases: Sequence[CaseFiles]) -> type[A
             with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):  # it prints tracebacks
                 reader: type[Any] = determine_reader_writer_from_dataset_json(description, example, verbose=False)
                 return reader
-        except RuntimeError:
+        except Exception:  # readers of many formats raise anything
             continue  # a broken image; without an example nnU-Net goes by the file ending
     raise ValueError(f'nnU-Net has no reader for "file_ending": "{description["file_ending"]}": correct dataset.json')
 

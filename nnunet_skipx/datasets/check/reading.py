@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import nibabel
 import numpy as np
+import SimpleITK
 from nnunetv2.imageio.simpleitk_reader_writer import SimpleITKIO
 
 from nnunet_skipx.datasets.check.records import Grid
-from nnunet_skipx.datasets.volumes import LPS_TO_RAS, UNREADABLE, read_volume
+from nnunet_skipx.datasets.nifti import LPS_TO_RAS, NUMBERS, read_volume
 
+AXES = 3
+KINDS = f"{NUMBERS}b"  # of numpy's types
 PICTURE_SPACING = 999  # nnU-Net's readers give pictures a first axis with so many times the spacing of the others
 
 
@@ -32,8 +34,11 @@ class Array:
 
 def read_array(path: Path, reader: type[Any], is_label: bool) -> Array:
     """Read one file with a reader of nnU-Net's; ValueError when it is cut or not of the reader's kind."""
-    is_read_blindly = issubclass(reader, SimpleITKIO) and path.name.endswith((".nii", ".nii.gz"))
-    not_finite = count_not_finite(complete_voxels(path)) if is_read_blindly else 0
+    not_finite = 0
+    if issubclass(reader, SimpleITKIO):  # which writes 0 for what is cut off and for NaN, and says nothing
+        require_one_number(path)
+        if path.name.endswith((".nii", ".nii.gz")):
+            not_finite = count_not_finite(read_volume(path, fewest_axes=2).voxels)
     read: Callable[[Any], tuple[np.ndarray, dict[str, Any]]] = reader().read_seg if is_label else reader().read_images
     try:
         with redirect_stdout(io.StringIO()):  # some readers print for every file
@@ -42,23 +47,33 @@ def read_array(path: Path, reader: type[Any], is_label: bool) -> Array:
         reason = (str(error).strip().splitlines() or ["no reason given"])[-1]
         raise ValueError(f"{path} cannot be read ({type(error).__name__}: {reason}): restore it") from error
     spacing = tuple(float(value) for value in properties["spacing"])
+    require_usable(path, voxels, spacing)
     return Array(
         voxels, spacing, grid_of(voxels.shape[1:], spacing, properties), not_finite or count_not_finite(voxels)
     )
 
 
-def complete_voxels(path: Path) -> np.ndarray:
-    """What a NIfTI file holds: SimpleITK writes 0 for what is cut off and for NaN, and says nothing.
-
-    Raises ValueError for a file that is cut or none.
-    """
+def require_one_number(path: Path) -> None:
+    """ValueError for vectors, whose components SimpleITK makes an axis that nnU-Net takes for another."""
+    reader = SimpleITK.ImageFileReader()
+    reader.SetFileName(str(path))
     try:
-        image: Any = nibabel.load(path)
-        if len(image.shape) == 2:  # `read_volume` takes volumes only
-            return np.asanyarray(image.dataobj)
-    except UNREADABLE as error:
-        raise ValueError(f"{path} is not a complete NIfTI file ({error}): restore it from the download") from error
-    return read_volume(path).voxels
+        reader.ReadImageInformation()
+    except RuntimeError:
+        return  # who reads it says what is wrong with it
+    if reader.GetNumberOfComponents() > 1:
+        raise ValueError(
+            f"{path} is an image of vectors of {reader.GetNumberOfComponents()} numbers: write one file per channel"
+        )
+
+
+def require_usable(path: Path, voxels: np.ndarray, spacing: tuple[float, ...]) -> None:
+    """ValueError for arrays that are not (channel, z, y, x) of numbers with a spacing each."""
+    if voxels.ndim != AXES + 1 or not voxels.size or voxels.dtype.kind not in KINDS:
+        text = f"{path} is read as {voxels.dtype} of the shape {voxels.shape}, expected numbers (channel, z, y, x)"
+        raise ValueError(f"{text}: save every channel as a file of its own")
+    if len(spacing) != AXES or not (np.isfinite(spacing).all() and min(spacing) > 0):
+        raise ValueError(f"{path} has the spacing {spacing}, expected {AXES} lengths in mm: correct its header")
 
 
 def count_not_finite(voxels: np.ndarray) -> int:

@@ -163,9 +163,9 @@ class TestNothingToCheck:
             (lambda: (raw().parent / "Dataset007_Other").mkdir(), "holds several data sets 7"),
             (lambda: (raw() / "dataset.json").unlink(), "dataset.json is missing"),
             (lambda: cut(raw() / "dataset.json"), "dataset.json is not valid JSON"),
-            (lambda: describe(labels={"0": "background"}), 'has "labels" that nnU-Net refuses'),
-            (lambda: describe(labels={"background": 0, "a": "x"}), 'has "labels" that nnU-Net refuses'),
-            (lambda: describe(channel_names=["CT"]), 'has no usable "channel_names"'),
+            (lambda: describe(labels={"0": "background"}), 'labels.0 is "background", expected a whole number'),
+            (lambda: describe(labels={"background": 0, "a": [1, 2], "b": 1}), 'has "labels" that nnU-Net refuses'),
+            (lambda: describe(channel_names=["CT"]), 'channel_names is ["CT"], expected an object'),
             (lambda: describe(file_ending=".mha"), "holds no image CASE_0000.mha"),
         ],
     )
