@@ -41,8 +41,8 @@ def write_picture(case: Case, image_target: Path, label_target: Path, mask: Mask
     Raises ValueError for files that cannot be read completely or have another size than the picture.
     """
     picture = read_picture(case.image[0])
-    notes = () if picture.mode == "RGB" else (f"{case.image[0].name}: made RGB of {picture.mode}",)
-    notes += pages_note(case.image[0])
+    recoloured = () if picture.mode == "RGB" else (f"{case.image[0].name}: made RGB of {picture.mode}",)
+    notes = (*recoloured, *pages_note(case.image[0]))
     pixels = np.asarray(picture.convert("RGB"))
     write_bytes(image_target, png(pixels))
     if not case.label:

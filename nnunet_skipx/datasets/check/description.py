@@ -71,7 +71,7 @@ def reader_of(description: dict[str, Any], cases: Sequence[CaseFiles]) -> type[A
             with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):  # it prints tracebacks
                 reader: type[Any] = determine_reader_writer_from_dataset_json(description, example, verbose=False)
                 return reader
-        except Exception:  # readers of many formats raise anything
+        except (RuntimeError, ValueError, OSError, MemoryError):
             continue  # a broken image; without an example nnU-Net goes by the file ending
     raise ValueError(f'nnU-Net has no reader for "file_ending": "{description["file_ending"]}": correct dataset.json')
 

@@ -48,9 +48,10 @@ def read_array(path: Path, reader: type[Any], is_label: bool) -> Array:
         raise ValueError(f"{path} cannot be read ({type(error).__name__}: {reason}): restore it") from error
     spacing = tuple(float(value) for value in properties["spacing"])
     require_usable(path, voxels, spacing)
-    return Array(
-        voxels, spacing, grid_of(voxels.shape[1:], spacing, properties), not_finite or count_not_finite(voxels)
-    )
+    grid = grid_of(voxels.shape[1:], spacing, properties)
+    if grid.affine is not None and not np.isfinite(grid.affine).all():
+        raise ValueError(f"{path} has a header with NaN or infinity, expected where its voxels lie: correct it")
+    return Array(voxels, spacing, grid, not_finite or count_not_finite(voxels))
 
 
 def require_one_number(path: Path) -> None:
