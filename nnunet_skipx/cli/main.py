@@ -20,6 +20,7 @@ from nnunet_skipx.cli.universal import add_universal_parser
 from nnunet_skipx.discovery import append_to_environment
 from nnunet_skipx.system.escaping import terminal_lines
 from nnunet_skipx.system.interpreter import SAFE_PATH
+from nnunet_skipx.system.os_errors import os_error_text
 from nnunet_skipx.system.variables import environment
 
 COMMANDS = [
@@ -58,7 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         with environment({SAFE_PATH: "1"}):
             return int(args.function(args))
     except (ValueError, OSError, RuntimeError) as error:
-        print(f"skipx {args.command}: {terminal_lines(str(error))}", file=sys.stderr)
+        text = os_error_text(error) if isinstance(error, OSError) else str(error)
+        print(f"skipx {args.command}: {terminal_lines(text)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"\nskipx {args.command}: interrupted; run the same command again to go on.", file=sys.stderr)

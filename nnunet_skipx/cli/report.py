@@ -92,7 +92,9 @@ def report_command(args: argparse.Namespace) -> int:
     from nnunet_skipx.report.command import ReportOptions, report
     from nnunet_skipx.results.find_models import find_models
     from nnunet_skipx.results.row_cost import read_profile
+    from nnunet_skipx.system.os_errors import require_writable
 
+    require_writable(args.out, "-o")
     results = args.results or results_folder()
     datasets = [
         find_models(results, dataset, args.configurations, args.trainers, args.plans) for dataset in args.datasets

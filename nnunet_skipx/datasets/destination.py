@@ -12,6 +12,7 @@ from filelock import FileLock, Timeout
 from nnunet_skipx.datasets.recipe import Splits
 from nnunet_skipx.nnunet.names import MOST_IDS, mistaken_for
 from nnunet_skipx.system.files import write_json
+from nnunet_skipx.system.os_errors import FULL, require_writable
 
 RAW, PREPROCESSED, RESULTS = VARIABLES = ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results")
 SPLITS_FILE = "splits_final.json"
@@ -32,13 +33,17 @@ class Destination:
 
 
 def destination(name: str, number: int, overwrite: bool) -> Destination:
-    """The folders of a new data set; ValueError where they are taken, or nnU-Net's variables are not set.
+    """The folders of a new data set.
+
+    Raises ValueError where they are taken, or nnU-Net's variables are not set, OSError where they cannot be written to.
 
     `overwrite` allows to replace raw and preprocessed data of the same name, never to leave results of the old.
     """
     if not 0 <= number < MOST_IDS:
         raise ValueError(f"data set id {number} (for {name}) is not within 0 to {MOST_IDS - 1}: choose another id")
     full_name = f"Dataset{number:03d}_{name}"
+    for variable in (RAW, PREPROCESSED):
+        require_writable(folder_of(variable), variable)
     raw, preprocessed = folder_of(RAW) / full_name, folder_of(PREPROCESSED) / full_name
     results = folder_of(RESULTS) / full_name if os.environ.get(RESULTS) else None
     folders = [folder_of(variable) for variable in VARIABLES if os.environ.get(variable)]
@@ -87,8 +92,9 @@ def staged(place: Destination) -> Iterator[Path]:
     except Timeout as error:
         raise ValueError(f"{place.name} is being converted by another process: wait for it, or stop it") from error
     except OSError as error:
-        if error.filename and not Path(str(error.filename)).is_relative_to(place.raw.parent):
-            raise  # about a source file, and says so
+        is_of_source = error.filename and not Path(os.fsdecode(error.filename)).is_relative_to(place.raw.parent)
+        if is_of_source and error.errno not in FULL:  # of a copy, the source is named first
+            raise
         raise OSError(
             f"cannot write {place.raw} ({error.strerror or error}): free some space or choose another folder, then "
             "run the command again; nothing was left behind"

@@ -15,6 +15,7 @@ from nnunet_skipx.datasets.nifti import Volume, read_image, read_label
 from nnunet_skipx.datasets.recipe import Case, Options, Recipe, Record, Written, five_folds
 from nnunet_skipx.datasets.volumes import ROUNDING_MM, farthest_corner, label_counts, relabelled, require_same_size
 from nnunet_skipx.nnunet.json_files import CHANNELS
+from nnunet_skipx.system.files import write_bytes
 from nnunet_skipx.system.json_files import anything, integer, like, list_of, object_of, read_json, record, text
 from nnunet_skipx.system.variables import environment
 
@@ -113,6 +114,8 @@ def convert_with_nnunet(source: Path, folder: Path, number: int, records: Sequen
         with environment(dict.fromkeys(VARIABLES, str(workspace))):
             convert_msd_dataset(str(source), number, processes)
     except RuntimeError as error:  # SimpleITK's only kind of error
+        largest = max((path.stat().st_size for path in source.glob(f"images*/*{SUFFIX}")), default=0)
+        write_bytes(workspace / "room", bytes(largest))  # a full disk is not the source's fault
         reason = str(error).strip().splitlines()[-1]
         raise ValueError(f"nnU-Net's converter failed on {source} ({reason}): restore the folder") from error
     for path in next(workspace.iterdir()).iterdir():

@@ -27,6 +27,7 @@ from nnunet_skipx.results.provenance import provenance
 from nnunet_skipx.results.row_cost import row_cost
 from nnunet_skipx.results.schedules import short_training_remark, trainings_of
 from nnunet_skipx.results.training_log import read_training_log
+from nnunet_skipx.system.os_errors import require_writable
 from nnunet_skipx.training.options.demo import DemoOption
 from nnunet_skipx.training.variants import trainer_class, trainer_names
 
@@ -53,6 +54,7 @@ def run_demo(
         RuntimeError: planning or trainings failed.
     """
     check_arguments(trainers, folds)
+    require_writable(folder, "the demo's folder")
     workspace = Workspace(folder)
     workspace.create()
     try:

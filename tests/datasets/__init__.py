@@ -16,10 +16,10 @@ needs_real_data = pytest.mark.skipif(
 
 
 @contextmanager
-def almost_full_disk() -> Iterator[None]:
-    """Writing past 20 kB of a file fails as on a full disk, only with "File too large" as the reason."""
+def almost_full_disk(bytes_left: int = 20_000) -> Iterator[None]:
+    """Writing past so many bytes of a file fails as on a full disk, only with "File too large" as the reason."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_left, hard))
     try:
         yield
     finally:

@@ -30,6 +30,7 @@ from nnunet_skipx.datasets.parallel import in_parallel
 from nnunet_skipx.datasets.protocol import protocol_in
 from nnunet_skipx.datasets.recipe import Splits
 from nnunet_skipx.system.escaping import terminal
+from nnunet_skipx.system.os_errors import require_writable_file
 from nnunet_skipx.system.text_table import text_table
 
 AT_MOST = 5  # findings of one kind on the terminal; the page has all
@@ -41,6 +42,8 @@ def check_dataset(dataset: str, patient: str | None, out: Path | None, processes
     patient: regular expression. Raises FileNotFoundError and ValueError where nothing can be checked.
     """
     raw, findings = read_dataset(find_dataset(dataset))
+    page = out or Path(f"skipx_data_{raw.folder.name}.html")
+    require_writable_file(page, "-o")
     splits, notes = check_folds(raw, patient, findings)
     reading = Reading(raw.folder, raw.reader, raw.labels, raw.is_rgb)
     check = functools.partial(record_case, reading=reading)
@@ -51,7 +54,6 @@ def check_dataset(dataset: str, patient: str | None, out: Path | None, processes
     rows = summary_table(records, raw)
     print("\n".join([raw.folder.name, terminal(headline(records, raw)), "", *([text_table(rows), ""] if rows else [])]))
     print("\n".join([*terminal_lines(findings), *notes]))
-    page = out or Path(f"skipx_data_{raw.folder.name}.html")
     write_page(page, raw, records, findings, notes, rows)
     print(f"wrote {page}")
     return int(any(finding.grade == "problem" for finding in findings))
