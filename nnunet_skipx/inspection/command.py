@@ -17,6 +17,7 @@ from nnunet_skipx.inspection.trained_fold import TrainedFold
 from nnunet_skipx.nnunet.names import is_number
 from nnunet_skipx.statistics.text import NONE, format_interval
 from nnunet_skipx.system.files import finite, write_json
+from nnunet_skipx.system.names import unfit_name
 from nnunet_skipx.system.text_table import text_table
 
 CUTS = {"zeroed": skip_zeroed, "other": skip_of_another}
@@ -54,14 +55,17 @@ def trained_folds(folder: Path, folds: Sequence[int] | None, checkpoint: str) ->
                 f"{folder / name} is missing, so {folder} is no trained model: give a folder "
                 "<nnUNet_results>/DatasetXXX_Name/TRAINER__PLANS__CONFIGURATION"
             )
+    if unfit_name(checkpoint):
+        raise ValueError(f"-chk {checkpoint!r} {unfit_name(checkpoint)}: give the name of a file in the folds' folders")
     numbers = [path.parent.name.removeprefix("fold_") for path in folder.glob(f"fold_*/{checkpoint}")]
     there = sorted(int(number) for number in numbers if is_number(number))
     wanted = there if folds is None else list(folds)
     if not wanted or not set(wanted) <= set(there):
         lacking = ", ".join(f"fold_{fold}" for fold in wanted if fold not in there) or "any fold"
+        of_all = " That of fold all was trained on all cases, so none is left to look at." if "all" in numbers else ""
         raise FileNotFoundError(
-            f"{folder} has no {checkpoint} of {lacking} (it has one of {', '.join(map(str, there)) or 'none'}): "
-            "finish the training with nnUNetv2_train ... --c, or name other folds with -f"
+            f"{folder} has no {checkpoint} of {lacking} (it has one of {', '.join(map(str, there)) or 'none'})."
+            f"{of_all} Finish the training with nnUNetv2_train ... --c, or name other folds with -f"
         )
     return wanted
 

@@ -11,16 +11,19 @@ import torch
 from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 from nnunetv2.paths import nnUNet_preprocessed
 from nnunetv2.training.dataloading.nnunet_dataset import infer_dataset_class, nnUNetBaseDataset
-from nnunetv2.utilities.label_handling.label_handling import LabelManager
+from nnunetv2.utilities.label_handling.label_handling import LabelManager, determine_num_input_channels
 from torch._dynamo import OptimizedModule
 from torch.nn import functional as F
 
-from nnunet_skipx.nnunet.checkpoints import read_checkpoint
+from nnunet_skipx.inspection.weights import require_weights, training_command
 from nnunet_skipx.nnunet.json_files import FROM_TRAINING, read_plans, read_splits
 from nnunet_skipx.nnunet.names import dataset_number
 from nnunet_skipx.nnunet.network_classes import require_known_networks
 from nnunet_skipx.results.atlas import dice
 from nnunet_skipx.results.summary import read_summary
+
+AXES = 3
+LONGEST_REASON = 200  # characters of what torch and nnU-Net say
 
 
 @dataclass(frozen=True)
@@ -33,11 +36,20 @@ class TrainedFold:
     @classmethod
     def load(cls, folder: Path, fold: int, device: str, checkpoint: str) -> "TrainedFold":
         """From a model folder and nnUNet_preprocessed, with errors as of `validation_cases`."""
-        read_checkpoint(folder / f"fold_{fold}" / checkpoint)  # nnU-Net's predictor would run what is in it
-        require_known_networks(read_plans(folder / "plans.json", FROM_TRAINING))
+        path, again = folder / f"fold_{fold}" / checkpoint, training_command(folder, fold)
+        plans = read_plans(folder / "plans.json", FROM_TRAINING)
+        require_known_networks(plans)
+        require_weights(path, plans["configurations"], again)  # nnU-Net's predictor would run what is in it
         predictor = nnUNetPredictor(use_mirroring=False, device=torch.device(device), allow_tqdm=False)
         torch.backends.cudnn.benchmark = False  # the predictor turns it on; what it picks differs from call to call
-        predictor.initialize_from_trained_model_folder(str(folder), (fold,), checkpoint)
+        try:
+            predictor.initialize_from_trained_model_folder(str(folder), (fold,), checkpoint)
+        except (RuntimeError, KeyError, TypeError, AttributeError) as error:
+            reason = " ".join(str(error).split())[:LONGEST_REASON]
+            raise ValueError(
+                f"{path} does not fit the network of {folder / 'plans.json'} ({reason}): copy both from where the "
+                f"model was trained, or train it again with {again}"
+            ) from error
         if isinstance(predictor.network, OptimizedModule):  # it would be compiled once more for every cut
             predictor.network = predictor.network._orig_mod
         return cls(predictor, validation_cases(predictor, folder, fold))
@@ -60,13 +72,33 @@ class TrainedFold:
         With a donor, the network sees twice the channels: those of the case's image, then those of the donor's, resized
         to the same size. nnU-Net cuts the same windows out of both.
         """
-        stored, reference, _, _ = self.dataset.load_case(case)
-        image = torch.from_numpy(np.array(stored[:]))
+        image, reference = self.stored(case)
         if donor is not None:
-            other = torch.from_numpy(np.array(self.dataset.load_case(donor)[0][:]))
-            image = torch.cat([image, resized(other, image.shape[1:])])
+            image = torch.cat([image, resized(self.stored(donor)[0], image.shape[1:])])
         logits = self.predictor.predict_sliding_window_return_logits(image)
-        return mean_dice(logits.cpu(), np.array(reference[:])[0], self.predictor.label_manager)
+        return mean_dice(logits.cpu(), reference[0], self.predictor.label_manager)
+
+    def stored(self, case: str) -> tuple[torch.Tensor, np.ndarray]:
+        """A case's preprocessed image and label map `(C, z, y, x)`; ValueError for files that are broken or others."""
+        try:
+            image, reference = (np.array(array[:]) for array in self.dataset.load_case(case)[:2])
+        except Exception as error:  # blosc2, numpy and pickle raise anything
+            raise self.unusable(case, f"{type(error).__name__}: {error}") from error
+        plans, configuration = self.predictor.plans_manager, self.predictor.configuration_manager
+        channels = determine_num_input_channels(plans, configuration, self.predictor.dataset_json)
+        if image.ndim != AXES + 1 or len(image) != channels or reference.shape != (1, *image.shape[1:]):
+            shapes = f"an image of {image.shape} and a label map of {reference.shape}"
+            raise self.unusable(case, f"{shapes}, expected ({channels}, z, y, x) and (1, z, y, x)")
+        if image.dtype.kind != "f" or reference.dtype.kind not in "iu" or not np.isfinite(image).all():
+            raise self.unusable(case, "values that are no intensities or no labels")
+        return torch.from_numpy(image), reference
+
+    def unusable(self, case: str, why: str) -> ValueError:
+        """The error for a case that cannot be read, with the command that makes it again."""
+        plans = self.predictor.plans_manager
+        again = f"nnUNetv2_preprocess -d {dataset_number(plans.dataset_name)} -plans_name {plans.plans_name}"
+        files = Path(self.dataset.source_folder) / case
+        return ValueError(f"the preprocessed case {files} cannot be used ({why}): make it again with {again}")
 
 
 def resized(image: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
@@ -116,7 +148,14 @@ def validation_cases(predictor: nnUNetPredictor, model: Path, fold: int) -> nnUN
             f"{absent[0]}: run nnUNetv2_preprocess -d {dataset_number(plans.dataset_name)} "
             f"-plans_name {plans.plans_name}"
         )
-    return infer_dataset_class(str(folder))(str(folder), cases)
+    try:
+        dataset_class = infer_dataset_class(str(folder))
+    except (AssertionError, RuntimeError) as error:
+        raise FileNotFoundError(
+            f"{folder} holds no preprocessed cases of one kind ({' '.join(str(error).split())[:LONGEST_REASON]}): run "
+            f"nnUNetv2_preprocess -d {dataset_number(plans.dataset_name)} -plans_name {plans.plans_name}"
+        ) from error
+    return dataset_class(str(folder), cases)
 
 
 def validated_cases(summary: Path, file_ending: str) -> list[str] | None:

@@ -1,0 +1,45 @@
+"""A trained fold's checkpoint, looked at before nnU-Net's predictor loads it."""
+
+from collections.abc import Collection
+from pathlib import Path
+
+import torch
+
+from nnunet_skipx.nnunet.checkpoints import DamagedCheckpointError, read_checkpoint
+from nnunet_skipx.nnunet.names import ModelName, dataset_number
+
+
+def training_command(folder: Path, fold: int) -> str:
+    """What trains a fold of a model folder, or goes on with it."""
+    try:
+        trainer, plans, configuration = ModelName.of(folder.resolve())
+        number = dataset_number(folder.resolve().parent.name)
+    except ValueError:  # a copy under another name
+        return f"nnUNetv2_train DATASET CONFIGURATION {fold} --c"
+    return f"nnUNetv2_train {number} {configuration} {fold} -tr {trainer} -p {plans} --c"
+
+
+def require_weights(path: Path, configurations: Collection[str], again: str) -> None:
+    """Raise ValueError unless a checkpoint has the parts that a prediction needs, of one of the configurations.
+
+    again: the command that makes it.
+    """
+    try:
+        content = read_checkpoint(path, ("network_weights", "trainer_name", "init_args"))
+    except DamagedCheckpointError as error:
+        raise DamagedCheckpointError(f"{error}: {again}") from error
+    weights, arguments = content["network_weights"], content["init_args"]
+    configuration = arguments.get("configuration") if isinstance(arguments, dict) else None
+    if configuration not in configurations:
+        raise ValueError(
+            f"{path} was trained on the configuration {configuration!r}, but plans.json has "
+            f"{', '.join(configurations)}: copy both from where the model was trained, or train it again with {again}"
+        )
+    if not isinstance(weights, dict) or not all(map(torch.is_tensor, weights.values())):
+        raise DamagedCheckpointError(f"{path} has network_weights that are none: train the fold again with {again}")
+    for name, tensor in weights.items():
+        if tensor.is_floating_point() and not tensor.isfinite().all():
+            raise ValueError(
+                f"{path} has weights that are no numbers ({name}): its training broke down, so move the checkpoint "
+                f"away, and train with {again}, which goes on from the checkpoint before"
+            )
