@@ -24,7 +24,8 @@ from nnunet_skipx.demo.workspace import Workspace
 from nnunet_skipx.nnunet.planned import read_planned
 from nnunet_skipx.profiling.dataloading import both_modes, dataloading
 from nnunet_skipx.profiling.loading_run import LoadingSetting, loader_seconds, loading, opened, workers_ended
-from nnunet_skipx.system.machine import available_cores, describe_machine
+from nnunet_skipx.system.cores import available_cores
+from nnunet_skipx.system.machine import describe_machine
 
 PAGE = Path(__file__).parents[1] / "docs" / "profile.md"
 TRAINERS = ["nnUNetTrainer", "nnUNetTrainerUTANet"]

@@ -27,6 +27,7 @@ LETTERS: dict[str, tuple[str, tuple[type, ...]]] = {
     "npz": ("npz", (bool,)),
     "replicates": ("replicates", (int,)),
 }
+MOST_REPLICATES = 100
 REQUIRED = ("d", "c", "tr")
 EXAMPLE = """\
     d = [4, 27]
@@ -58,8 +59,8 @@ class Matrix:
                 raise ValueError(f"the matrix has no {name}: name at least one")
             if twice := [value for value, count in Counter(values).items() if count > 1]:
                 raise ValueError(f"{twice[0]!r} stands twice among the {name}; name each once")
-        if self.replicates < 1:
-            raise ValueError(f"replicates = {self.replicates} trains nothing: give 1 or more")
+        if not 1 <= self.replicates <= MOST_REPLICATES:
+            raise ValueError(f"replicates = {self.replicates} is no number of trainings: give 1 to {MOST_REPLICATES}")
 
 
 def read_matrix(path: Path) -> Matrix:

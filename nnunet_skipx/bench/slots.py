@@ -8,6 +8,7 @@ import torch
 
 from nnunet_skipx.discovery import append_to_environment
 from nnunet_skipx.nnunet.names import is_number
+from nnunet_skipx.system.cores import available_cores
 
 MOST_CPU_JOBS = 4
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -75,7 +76,7 @@ def cpu_slots(jobs: int | None = None) -> list[Slot]:
     Raises:
         ValueError: fewer than one, or more than there are cores.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = available_cores()
     jobs = min(cores, MOST_CPU_JOBS) if jobs is None else jobs
     if not 1 <= jobs <= cores:
         raise ValueError(f"--jobs {jobs} does not fit: this machine has {cores} cores, give 1 to {cores}")

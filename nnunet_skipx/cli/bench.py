@@ -1,25 +1,40 @@
 """`skipx bench`: a matrix of trainings."""
 
 import argparse
-from pathlib import Path
 from typing import Any
+
+from nnunet_skipx.cli.values import EachOnce, fold, path, whole
 
 
 def add_bench_parser(commands: Any) -> None:
     """`skipx bench`, with nnU-Net's letters."""
     text = "train and validate every combination of data sets, configurations, trainers and folds that is not done yet"
     bench = commands.add_parser("bench", help=text, description=text)
-    bench.add_argument("--matrix", type=Path, metavar="FILE", help="a TOML file with the letters below as keys")
-    bench.add_argument("-d", nargs="+", metavar="DATASET", help="data sets, ids or names, already planned by nnU-Net")
-    bench.add_argument("-c", nargs="+", metavar="CONFIGURATION", help="configurations, for example 3d_fullres 2d")
-    bench.add_argument("-tr", nargs="+", metavar="TRAINER", help="trainers: nnU-Net's, ours with variants, or others")
-    bench.add_argument("-p", nargs="+", metavar="PLANS", default=["nnUNetPlans"], help="plans (default: nnUNetPlans)")
-    bench.add_argument("-f", nargs="+", type=int, metavar="FOLD", default=[], help="folds (default: all)")
+    bench.add_argument("--matrix", type=path, metavar="FILE", help="a TOML file with the letters below as keys")
+    bench.add_argument(
+        "-d", nargs="+", action=EachOnce, metavar="DATASET", help="data sets, ids or names, already planned by nnU-Net"
+    )
+    bench.add_argument(
+        "-c", nargs="+", action=EachOnce, metavar="CONFIGURATION", help="configurations, for example 3d_fullres 2d"
+    )
+    bench.add_argument(
+        "-tr", nargs="+", action=EachOnce, metavar="TRAINER", help="trainers: nnU-Net's, ours with variants, or others"
+    )
+    bench.add_argument(
+        "-p", nargs="+", action=EachOnce, metavar="PLANS", default=["nnUNetPlans"], help="plans (default: nnUNetPlans)"
+    )
+    bench.add_argument(
+        "-f", nargs="+", action=EachOnce, type=fold, metavar="FOLD", default=[], help="folds (default: all)"
+    )
     bench.add_argument("--npz", action="store_true", help="keep the validation's probabilities, for ensembles")
-    bench.add_argument("--replicates", type=int, default=1, metavar="N", help="train every cell N times (default: 1)")
+    bench.add_argument(
+        "--replicates", type=whole(1, 100), default=1, metavar="N", help="train every cell N times (default: 1)"
+    )
     bench.add_argument("--gpus", metavar="0,1,2", help="GPUs, one cell at a time on each (default: all)")
     bench.add_argument("-device", choices=["cpu", "cuda"], help="default: cuda where torch sees a GPU, else cpu")
-    bench.add_argument("--jobs", type=int, metavar="N", help="on the CPU: cells side by side (default: one per core)")
+    bench.add_argument(
+        "--jobs", type=whole(1, 1000), metavar="N", help="on the CPU: cells side by side (default: one per core)"
+    )
     bench.add_argument(
         "--slurm",
         nargs="*",

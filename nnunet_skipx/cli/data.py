@@ -1,12 +1,14 @@
 """`skipx convert`, `skipx data check`, `skipx fetch`: from a download to data that nnU-Net can plan."""
 
 import argparse
-import os
 import shlex
 from pathlib import Path
 from typing import Any
 
+from nnunet_skipx.cli.values import path, processes, whole
 from nnunet_skipx.datasets.titles import DATASETS
+from nnunet_skipx.nnunet.names import MOST_IDS
+from nnunet_skipx.system.cores import available_cores
 from nnunet_skipx.system.escaping import terminal
 
 
@@ -17,9 +19,11 @@ def add_convert_parser(commands: Any) -> None:
     names = convert.add_subparsers(dest="name", required=True, metavar="NAME")
     for name, title in DATASETS.items():
         one = names.add_parser(name, help=title, description=title)
-        one.add_argument("source", type=Path, metavar="SOURCE", help="folder of the unpacked download; only read")
-        one.add_argument("-d", dest="number", type=int, required=True, metavar="ID", help="id of the new data set")
-        one.add_argument("-np", dest="processes", type=int, metavar="N", help="processes (default: one per core)")
+        one.add_argument("source", type=path, metavar="SOURCE", help="folder of the unpacked download; only read")
+        one.add_argument(
+            "-d", dest="number", type=whole(0, MOST_IDS - 1), required=True, metavar="ID", help="id of the new data set"
+        )
+        one.add_argument("-np", dest="processes", type=processes, metavar="N", help="processes (default: one per core)")
         one.add_argument("--overwrite", action="store_true", help="replace raw and preprocessed data of this id")
         if name != "msd":  # whose own dataset.json says what belongs to it
             one.add_argument("--allow-missing", action="store_true", help="convert what is there of a part download")
@@ -48,8 +52,8 @@ def add_data_parser(commands: Any) -> None:
     check.add_argument(
         "--patient", metavar="REGEX", help="part of a case's name that tells the patient, for example 'patient\\d+'"
     )
-    check.add_argument("-np", dest="processes", type=int, metavar="N", help="processes (default: one per core)")
-    check.add_argument("-o", dest="out", type=Path, metavar="FILE", help="the page (./skipx_data_DATASET.html)")
+    check.add_argument("-np", dest="processes", type=processes, metavar="N", help="processes (default: one per core)")
+    check.add_argument("-o", dest="out", type=path, metavar="FILE", help="the page (./skipx_data_DATASET.html)")
     check.set_defaults(function=data_check_command)
 
 
@@ -59,7 +63,7 @@ def add_fetch_parser(commands: Any) -> None:
     fetch = commands.add_parser("fetch", help=text, description=text)
     fetch.add_argument("name", choices=DATASETS, metavar="NAME", help=f"one of {', '.join(DATASETS)}")
     fetch.add_argument("task", nargs="?", help="MSD task, for example Task04_Hippocampus or 4")
-    fetch.add_argument("-o", dest="folder", type=Path, default=Path("."), metavar="FOLDER", help="where to (.)")
+    fetch.add_argument("-o", dest="folder", type=path, default=Path("."), metavar="FOLDER", help="where to (.)")
     fetch.set_defaults(function=fetch_command)
 
 
@@ -86,11 +90,7 @@ def folds_text(count: int) -> str:
 
 def processes_of(args: argparse.Namespace) -> int:
     """The number given with -np, or the cores that this process may use."""
-    if args.processes is None:
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if args.processes < 1:
-        raise ValueError(f"-np {args.processes} does nothing: give 1 or more")
-    return int(args.processes)
+    return available_cores() if args.processes is None else int(args.processes)
 
 
 def data_check_command(args: argparse.Namespace) -> int:

@@ -4,18 +4,22 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from nnunet_skipx.cli.values import EachOnce, fold, path
+
 DEFAULT_DEMO_FOLDER = Path("skipx_demo")
 
 
 def add_demo_parser(commands: Any) -> None:
     """`skipx demo`."""
     demo = commands.add_parser("demo", help="the whole comparison in miniature, on the CPU")
-    demo.add_argument("folder", nargs="?", type=Path, default=DEFAULT_DEMO_FOLDER, help="where to work (./skipx_demo)")
+    demo.add_argument("folder", nargs="?", type=path, default=DEFAULT_DEMO_FOLDER, help="where to work (./skipx_demo)")
     source = demo.add_mutually_exclusive_group()
-    source.add_argument("--data", type=Path, help="an MSD task folder, for example Task04_Hippocampus")
+    source.add_argument("--data", type=path, help="an MSD task folder, for example Task04_Hippocampus")
     source.add_argument("--download", action="store_true", help="fetch Task04_Hippocampus from MSD's public bucket")
-    demo.add_argument("--trainers", nargs="+", default=["nnUNetTrainer", "nnUNetTrainerUTANet"], metavar="TRAINER")
-    demo.add_argument("--folds", nargs="+", type=int, default=[0, 1, 2, 3, 4], metavar="FOLD")
+    demo.add_argument(
+        "--trainers", nargs="+", action=EachOnce, default=["nnUNetTrainer", "nnUNetTrainerUTANet"], metavar="TRAINER"
+    )
+    demo.add_argument("--folds", nargs="+", action=EachOnce, type=fold, default=[0, 1, 2, 3, 4], metavar="FOLD")
     demo.set_defaults(function=demo_command)
 
 

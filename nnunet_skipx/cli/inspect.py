@@ -1,8 +1,9 @@
 """`skipx inspect`: what each skip of a trained model contributes."""
 
 import argparse
-from pathlib import Path
 from typing import Any
+
+from nnunet_skipx.cli.values import EachOnce, fold, path
 
 
 def add_inspect_parser(commands: Any) -> None:
@@ -11,11 +12,13 @@ def add_inspect_parser(commands: Any) -> None:
     inspect = commands.add_parser("inspect", help=text, description=text)
     inspect.add_argument(
         "model",
-        type=Path,
+        type=path,
         metavar="MODEL_FOLDER",
         help="a trained model: <nnUNet_results>/DATASET/TRAINER__PLANS__CONFIGURATION",
     )
-    inspect.add_argument("-f", dest="folds", nargs="+", type=int, metavar="FOLD", help="folds (default: all trained)")
+    inspect.add_argument(
+        "-f", dest="folds", nargs="+", action=EachOnce, type=fold, metavar="FOLD", help="folds (default: all trained)"
+    )
     inspect.add_argument("-device", choices=["cpu", "cuda"], help="default: cuda where torch sees a GPU, else cpu")
     inspect.add_argument(
         "-chk",

@@ -21,8 +21,9 @@ from nnunet_skipx.discovery import append_to_environment
 from nnunet_skipx.system.escaping import terminal_lines
 from nnunet_skipx.system.interpreter import SAFE_PATH
 from nnunet_skipx.system.os_errors import os_error_text
-from nnunet_skipx.system.variables import environment
+from nnunet_skipx.system.variables import environment, require_folders, require_usable_variables
 
+HELPS = ("ext-path", "enable", "disable", "doctor", "list")  # work whatever the variables hold
 COMMANDS = [
     add_environment_parsers,
     add_plan_parser,
@@ -56,6 +57,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.function is not doctor_command:  # the doctor looks at what plain nnUNetv2_* commands see
         append_to_environment()
     try:
+        if args.command not in HELPS:
+            require_usable_variables()
+        if args.command not in (*HELPS, "demo"):  # which has folders of its own
+            require_folders()
         with environment({SAFE_PATH: "1"}):
             return int(args.function(args))
     except (ValueError, OSError, RuntimeError) as error:

@@ -4,6 +4,8 @@ import argparse
 import json
 from typing import Any
 
+from nnunet_skipx.cli.values import real
+
 
 def add_plan_parser(commands: Any) -> None:
     """`skipx plan`."""
@@ -12,7 +14,7 @@ def add_plan_parser(commands: Any) -> None:
     plan.add_argument("-d", dest="dataset", required=True, help="dataset id or name, already planned by nnU-Net")
     plan.add_argument("-a", dest="architecture", required=True, help="network, for example UTANet")
     plan.add_argument("-p", dest="plans", default="nnUNetPlans", help="plans to start from (default: nnUNetPlans)")
-    plan.add_argument("--vram", type=float, metavar="GB", help="plan patch and batch for a GPU of this memory")
+    plan.add_argument("--vram", type=real(10_000), metavar="GB", help="plan patch and batch for a GPU of this memory")
     plan.add_argument("--explain", action="store_true", help="print the predicted memory of training, part by part")
     plan.set_defaults(function=plan_command)
 

@@ -4,6 +4,8 @@ import argparse
 import json
 from typing import Any
 
+from nnunet_skipx.cli.values import whole
+
 
 def add_profile_parser(commands: Any) -> None:
     """`skipx profile`, with nnU-Net's spellings where nnU-Net has the option."""
@@ -21,7 +23,7 @@ def add_profile_parser(commands: Any) -> None:
     )
     profile.add_argument("-p", dest="plans", default="nnUNetPlans", help="plans (default: nnUNetPlans)")
     profile.add_argument("-device", choices=["cpu", "cuda"], help="default: cuda where torch sees a GPU, else cpu")
-    profile.add_argument("--runs", type=int, help="timed runs per trainer and kind of step (default: 3)")
+    profile.add_argument("--runs", type=whole(1, 1000), help="timed runs per trainer and kind of step (default: 3)")
     profile.add_argument(
         "--dataloading",
         action="store_true",
@@ -32,7 +34,7 @@ def add_profile_parser(commands: Any) -> None:
     )
     profile.add_argument(
         "--iterations",
-        type=int,
+        type=whole(1, 100_000),
         metavar="N",
         help="with --dataloading: iterations that are timed (default: 100, on the CPU 10)",
     )

@@ -9,17 +9,28 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nnunet_skipx.results.lesions import LesionRule
 
+from nnunet_skipx.cli.values import EachOnce, fold, path, real
+
 
 def add_report_parser(commands: Any) -> None:
     """`skipx report`, with nnU-Net's letters."""
     text = "compare trained models: a page, tables and raw numbers from nnU-Net's results folders, ours or not"
     report = commands.add_parser("report", help=text, description=text)
     add = report.add_argument
-    add("-d", dest="datasets", nargs="+", metavar="DATASET", required=True, help="data sets, ids or names")
+    add(
+        "-d",
+        dest="datasets",
+        nargs="+",
+        action=EachOnce,
+        metavar="DATASET",
+        required=True,
+        help="data sets, ids or names",
+    )
     add(
         "-c",
         dest="configurations",
         nargs="+",
+        action=EachOnce,
         metavar="CONFIGURATION",
         default=["3d_fullres"],
         help="configurations (default: 3d_fullres)",
@@ -28,11 +39,20 @@ def add_report_parser(commands: Any) -> None:
         "-tr",
         dest="trainers",
         nargs="+",
+        action=EachOnce,
         metavar="TRAINER",
         help="trainers in the order of the rows (default: all that have results)",
     )
-    add("-p", dest="plans", nargs="+", metavar="PLANS", help="plans (default: all that have results)")
-    add("-f", dest="folds", nargs="+", type=int, metavar="FOLD", help="folds (default: those of the protocol, or five)")
+    add("-p", dest="plans", nargs="+", action=EachOnce, metavar="PLANS", help="plans (default: all that have results)")
+    add(
+        "-f",
+        dest="folds",
+        nargs="+",
+        action=EachOnce,
+        type=fold,
+        metavar="FOLD",
+        help="folds (default: those of the protocol, or five)",
+    )
     _add_wishes(add)
     report.set_defaults(function=report_command)
 
@@ -41,10 +61,16 @@ def _add_wishes(add: Callable[..., Any]) -> None:
     """How to compare, and what to write."""
     add("--baseline", metavar="ROW", help="the row to compare with (default: nnUNetTrainer)")
     add("--allow-missing", action="store_true", help="compare on the folds that all have")
-    add("--rope", type=float, metavar="DICE", default=0.003, help="a difference that hardly matters (default: 0.003)")
+    add(
+        "--rope",
+        type=real(1),
+        metavar="DICE",
+        default=0.003,
+        help="a difference that hardly matters (default: 0.003)",
+    )
     add(
         "--nsd-mm",
-        type=float,
+        type=real(1000, or_zero=True),
         nargs="+",
         metavar="MM",
         default=[],
@@ -73,18 +99,18 @@ def _add_wishes(add: Callable[..., Any]) -> None:
         help="a class that the reference lacks and only some rows predict: 0 for these and 1 for the others, or left "
         "out of comparisons (default: scored)",
     )
-    add("--references", type=Path, metavar="FOLDER", help="true label maps (default: nnU-Net's own)")
-    add("--images", type=Path, metavar="FOLDER", help="images for the slices (default: imagesTr in nnUNet_raw)")
+    add("--references", type=path, metavar="FOLDER", help="true label maps (default: nnU-Net's own)")
+    add("--images", type=path, metavar="FOLDER", help="images for the slices (default: imagesTr in nnUNet_raw)")
     add(
         "--profile",
-        type=Path,
+        type=path,
         nargs="+",
         metavar="FILE",
         default=[],
         help="what skipx profile --json printed, for the memory",
     )
-    add("--results", type=Path, metavar="FOLDER", help="results folder (default: nnUNet_results)")
-    add("-o", dest="out", type=Path, default=Path("skipx_report"), help="where to (./skipx_report)")
+    add("--results", type=path, metavar="FOLDER", help="results folder (default: nnUNet_results)")
+    add("-o", dest="out", type=path, default=Path("skipx_report"), help="where to (./skipx_report)")
 
 
 def report_command(args: argparse.Namespace) -> int:

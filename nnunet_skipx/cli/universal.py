@@ -4,6 +4,9 @@ import argparse
 import os
 from typing import Any
 
+from nnunet_skipx.cli.values import EachOnce, fold, real, whole
+from nnunet_skipx.nnunet.names import MOST_IDS
+
 
 def add_universal_parser(commands: Any) -> None:
     """`skipx universal create | extract | adapt`, with nnU-Net's letters."""
@@ -14,12 +17,19 @@ def add_universal_parser(commands: Any) -> None:
     text = "put planned data sets together to one that nnUNetv2_train trains"
     create = steps.add_parser("create", help=text, description=text)
     create.add_argument("-d", dest="datasets", nargs="+", required=True, metavar="DATASET", help="ids or names")
-    create.add_argument("--id", dest="number", type=int, required=True, help="id of the new data set, for example 500")
+    create.add_argument(
+        "--id",
+        dest="number",
+        type=whole(1, MOST_IDS - 1),
+        required=True,
+        help="id of the new data set, for example 500",
+    )
     create.add_argument("--name", default="Universal", help="its name (default: Universal)")
     create.add_argument(
         "-c",
         dest="configurations",
         nargs="+",
+        action=EachOnce,
         default=["3d_fullres"],
         metavar="CONFIGURATION",
         help="configurations (default: 3d_fullres)",
@@ -32,13 +42,13 @@ def add_universal_parser(commands: Any) -> None:
         help="how often a domain comes: all alike, or by (the root of) its number of cases (default: round_robin)",
     )
     create.add_argument(
-        "--feature-scale", type=float, default=1.0, metavar="FACTOR", help="of the planned widths (default: 1)"
+        "--feature-scale", type=real(100), default=1.0, metavar="FACTOR", help="of the planned widths (default: 1)"
     )
     create.set_defaults(function=universal_create_command)
 
     text = "write every domain of a trained universal run as an ordinary model of its own data set"
     extract = steps.add_parser("extract", help=text, description=text)
-    extract.add_argument("number", type=int, metavar="ID", help="the run's data set id")
+    extract.add_argument("number", type=whole(0, MOST_IDS - 1), metavar="ID", help="the run's data set id")
     extract.add_argument(
         "-f", dest="folds", nargs="+", default=["all"], metavar="FOLD", help="folds (default: all that are trained)"
     )
@@ -47,10 +57,10 @@ def add_universal_parser(commands: Any) -> None:
 
     text = "train a new domain on the frozen shared weights of a finished universal run"
     adapt = steps.add_parser("adapt", help=text, description=text)
-    adapt.add_argument("number", type=int, metavar="ID", help="the run's data set id")
+    adapt.add_argument("number", type=whole(0, MOST_IDS - 1), metavar="ID", help="the run's data set id")
     adapt.add_argument("-d", dest="dataset", required=True, metavar="DATASET", help="the new domain, id or name")
     adapt.add_argument(
-        "-f", dest="fold", type=int, required=True, metavar="FOLD", help="fold of the run and of the data set"
+        "-f", dest="fold", type=fold, required=True, metavar="FOLD", help="fold of the run and of the data set"
     )
     adapt.add_argument("-c", dest="configuration", default="3d_fullres", help="configuration (default: 3d_fullres)")
     adapt.add_argument("-p", dest="plans", default="nnUNetPlans", help="plans (default: nnUNetPlans)")

@@ -58,7 +58,8 @@ def msd_task(name: str | None) -> str:
     number = f"Task{int(name):02d}_" if name and is_number(name) else name
     found = [task for task in tasks if number and (task == number or task.startswith(number))]
     if len(found) != 1:
-        raise ValueError(f"{name} is no MSD task: give one of {', '.join(tasks)}, or its number")
+        what = "no task was named" if name is None else f"{name!r} is no MSD task"
+        raise ValueError(f"{what}: give one of {', '.join(tasks)}, or its number")
     return found[0]
 
 

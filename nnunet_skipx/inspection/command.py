@@ -1,5 +1,6 @@
 """`skipx inspect`: what skips and gates of a trained model do, measured on the cases its folds are validated on."""
 
+import glob
 import itertools
 import math
 import sys
@@ -57,7 +58,7 @@ def trained_folds(folder: Path, folds: Sequence[int] | None, checkpoint: str) ->
             )
     if unfit_name(checkpoint):
         raise ValueError(f"-chk {checkpoint!r} {unfit_name(checkpoint)}: give the name of a file in the folds' folders")
-    numbers = [path.parent.name.removeprefix("fold_") for path in folder.glob(f"fold_*/{checkpoint}")]
+    numbers = [path.parent.name.removeprefix("fold_") for path in folder.glob(f"fold_*/{glob.escape(checkpoint)}")]
     there = sorted(int(number) for number in numbers if is_number(number))
     wanted = there if folds is None else list(folds)
     if not wanted or not set(wanted) <= set(there):

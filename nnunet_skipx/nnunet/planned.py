@@ -21,6 +21,8 @@ def plans_file(dataset: str, plans: str) -> Path:
     """
     if not nnUNet_preprocessed.is_set():
         raise FileNotFoundError("nnUNet_preprocessed is not set: export nnUNet_preprocessed=/path/to/preprocessed")
+    if why := unfit_name(plans):
+        raise ValueError(f"{plans!r} names no plans, as it {why}: give a name such as nnUNetPlans")
     folder = Path(str(nnUNet_preprocessed)) / full_name(dataset)
     path: Path = folder / f"{plans}.json"
     if not path.is_file():

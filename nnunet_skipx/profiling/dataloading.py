@@ -14,7 +14,8 @@ from nnunet_skipx.nnunet.search import find_trainer
 from nnunet_skipx.nnunet.trainer_name import TrainerName
 from nnunet_skipx.profiling.loading_advice import GPU_AUGMENTATION, Loading, augments_on_device, reason, recommended
 from nnunet_skipx.profiling.loading_run import WORKERS, LoadingSetting, measure_loading
-from nnunet_skipx.system.machine import available_cores, describe_machine
+from nnunet_skipx.system.cores import available_cores
+from nnunet_skipx.system.machine import describe_machine
 from nnunet_skipx.system.text_table import text_table
 
 ITERATIONS = {"cpu": 10, "cuda": 100}

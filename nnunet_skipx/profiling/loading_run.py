@@ -21,7 +21,7 @@ from nnunet_skipx.nnunet.names import dataset_number
 from nnunet_skipx.nnunet.search import find_trainer
 from nnunet_skipx.nnunet.throwaway import Setting
 from nnunet_skipx.profiling.loading_advice import Loading, best_workers
-from nnunet_skipx.system.machine import available_cores
+from nnunet_skipx.system.cores import available_cores
 from nnunet_skipx.system.variables import environment
 
 WORKERS = "nnUNet_n_proc_DA"

@@ -7,11 +7,6 @@ from pathlib import Path
 import torch
 
 
-def available_cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def describe_machine(cuda: bool = False) -> str:
     """Processor or GPU, torch version and precision, for the line under a table."""
     version = f"torch {torch.__version__.split('+')[0]}"

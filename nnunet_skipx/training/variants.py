@@ -30,7 +30,7 @@ from nnunet_skipx.training.trainer import SkipTrainer
 from nnunet_skipx.training.twins import Ingredient, Twin
 
 USUAL_EPOCHS = 1000  # nnU-Net's
-EPOCHS = re.compile(r"([1-9][0-9]*)epochs?")
+EPOCHS = re.compile(r"([1-9][0-9]{0,5})epochs?")
 NUMBERED = re.compile(r"([a-z]+)([1-9][0-9]*)")  # a trainer's own option with a number, such as from500
 OPTIONS = {
     "{N}epochs": "train for N epochs instead of 1000",

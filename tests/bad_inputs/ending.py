@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from nnunet_skipx.cli.main import main
 
-CURE = re.compile(r": \S|; \S|, expected |, or |\bgive\b")
+CURE = re.compile(r": \S|; \S|, expected |, or |\bgive\b|\btakes\b")
 
 
 @dataclass(frozen=True)
@@ -34,14 +34,14 @@ def assert_refused(end: Ending, *names: object) -> None:
     """One sentence with all of these names, and what was expected or cures it."""
     assert end.status == 2, end
     assert "Traceback" not in end.err
-    line = next((line for line in end.err.splitlines() if line.startswith("skipx ")), "")
+    line = next((line for line in end.err.splitlines() if re.match("skipx[ :]", line)), "")
     assert line, end
     sentence = end.err[end.err.index(line) :].strip()
     subject, _, rest = sentence.partition(": ")
-    assert subject.startswith("skipx ")
+    assert subject.startswith("skipx")
     for name in names:
         assert str(name) in rest, f"{name} is not in: {sentence}"
-    assert CURE.search(rest), f"no cure: {sentence}"
+    assert CURE.search(rest) or end.err.startswith("usage: "), f"no cure: {sentence}"
 
 
 def assert_found(end: Ending, *names: object) -> None:

@@ -93,7 +93,7 @@ def test_what_nnunet_could_not_train_is_refused_with_the_cure(planned: Path, cha
     [
         ({"trainers": ()}, "the matrix has no trainers"),
         ({"folds": (0, 0)}, "0 stands twice among the folds"),
-        ({"replicates": 0}, "replicates = 0 trains nothing"),
+        ({"replicates": 0}, "replicates = 0 is no number of trainings: give 1 to 100"),
     ],
 )
 def test_a_matrix_without_sense_is_refused(change: dict, message: str) -> None:

@@ -74,8 +74,6 @@ class TestCommand:
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
-            (["msd", "TASK", "-d", "7", "-np", "0"], "-np 0 does nothing"),
-            (["msd", "TASK", "-d", "10000"], "id 10000 .* not within 0 to 9999"),
             (["btcv", "TASK", "-d", "7"], "has no folder Training; there are:"),
             (["isic", "ABSENT", "-d", "7"], "ABSENT is not a folder"),
         ],

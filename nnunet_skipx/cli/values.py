@@ -1,0 +1,71 @@
+"""What an argument may be: types for argparse that say which value is wrong, and what is a right one."""
+
+import argparse
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from nnunet_skipx.nnunet.names import is_number
+from nnunet_skipx.system.cores import available_cores
+
+MOST_FOLDS = 1000
+PROCESSES_PER_CORE = 8
+
+
+def whole(low: int, high: int) -> Callable[[str], int]:
+    """A whole number in plain digits."""
+
+    def read(text: str) -> int:
+        if not is_number(text.removeprefix("-")) or not low <= int(text) <= high:
+            raise argparse.ArgumentTypeError(f"{text!r} is not one of the whole numbers {low} to {high}: give one")
+        return int(text)
+
+    return read
+
+
+def real(high: float, or_zero: bool = False) -> Callable[[str], float]:
+    """A number above 0, or 0 itself, and up to `high`; no NaN."""
+
+    def read(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not (0 < value <= high or (or_zero and value == 0)):
+            lowest = "from" if or_zero else "above"
+            raise argparse.ArgumentTypeError(f"{text!r} is no number {lowest} 0 to {high:g}: give one")
+        return value
+
+    return read
+
+
+def fold(text: str) -> int:
+    """A fold's number; nnU-Net's `all` is one that nothing is validated on."""
+    if text == "all":
+        raise argparse.ArgumentTypeError(
+            "fold all is trained on every case, so none is left to validate it on: give numbers, such as 0 1 2 3 4"
+        )
+    return whole(0, MOST_FOLDS - 1)(text)
+
+
+def processes(text: str) -> int:
+    """A number of processes that this machine can have."""
+    return whole(1, PROCESSES_PER_CORE * available_cores())(text)
+
+
+def path(text: str) -> Path:
+    """A file or a folder; no empty text, which would be the current one."""
+    if not text:
+        raise argparse.ArgumentTypeError("an empty name is no path: give one, or . for the current folder")
+    return Path(text)
+
+
+class EachOnce(argparse.Action):
+    """Several values, none of them twice."""
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: Any, values: Any, option: str | None = None) -> None:
+        given: Sequence[Any] = values
+        if twice := [value for value in given if given.count(value) > 1]:
+            raise argparse.ArgumentError(self, f"{twice[0]} is named twice: name each once")
+        setattr(namespace, self.dest, values)
