@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+LONGEST = 1e8  # seconds of an epoch, three years
 _TIMESTAMP = re.compile(r"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?): ")
 _NUMBER = r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?|nan|inf)"
 _NUMPY_WRAPPER = re.compile(r"np\.\w+\(")
-_EPOCH = re.compile(r"Epoch (\d+)$")
-_USAGE = re.compile(r"Expert usage gate (\d+): (\[.*\])$")
+_EPOCH = re.compile(r"Epoch ([0-9]{1,9})$")
+_USAGE = re.compile(r"Expert usage gate ([0-9]{1,9}): (\[.*\])$")
 _SCALARS = {
     "train_loss": re.compile(rf"train_loss ({_NUMBER})$"),
     "val_loss": re.compile(rf"val_loss ({_NUMBER})$"),
@@ -69,19 +70,25 @@ def parse_training_log(lines: Sequence[str]) -> TrainingLog:
             epochs[epoch] = {"usage": {}}
         elif epoch is not None:
             _read_line(text, epochs[epoch])
-    finished = {number: record for number, record in epochs.items() if "seconds" in record}
+    finished = {number: record for number, record in epochs.items() if 0 <= record.get("seconds", -1) <= LONGEST}
     return TrainingLog(_epoch_table(finished), _usage_tables(finished), _seconds_per_case(lines))
 
 
 def _seconds_per_case(lines: Sequence[str]) -> float | None:
     """From the times at which nnU-Net said that it began a case; the median leaves out waits and interruptions."""
-    begun = [
-        datetime.fromisoformat(match[1])
-        for line in lines
-        if (match := _TIMESTAMP.match(line)) and _PREDICTING.match(line[match.end() :])
-    ]
+    stamps = [match for line in lines if (match := _TIMESTAMP.match(line)) and _PREDICTING.match(line[match.end() :])]
+    begun = [time for stamp in stamps if (time := _time_of(stamp[1])) is not None]
     seconds = [(later - earlier).total_seconds() for earlier, later in pairwise(begun)]
-    return float(np.median(seconds)) if seconds else None
+    known = [length for length in seconds if length >= 0]  # clocks are set back
+    return float(np.median(known)) if known else None
+
+
+def _time_of(stamp: str) -> datetime | None:
+    """None for a date that does not exist, as a broken line may have."""
+    try:
+        return datetime.fromisoformat(stamp)
+    except ValueError:
+        return None
 
 
 def _written_at(path: Path) -> tuple[int, ...]:
