@@ -79,11 +79,16 @@ def _add_wishes(add: Callable[..., Any]) -> None:
     add("--lesions", action="store_true", help="also lesions: F1, panoptic quality, sensitivity, false positives")
     add(
         "--lesion-iou",
-        type=float,
+        type=real(1, or_zero=True),
         metavar="IOU",
         help="a lesion is found by one of larger IoU, each by one (default: 0.5; 0: any shared voxel)",
     )
-    add("--lesion-min-mm3", type=float, metavar="MM3", help="smaller lesions do not count (default: 0)")
+    add(
+        "--lesion-min-mm3",
+        type=real(1e9, or_zero=True),
+        metavar="MM3",
+        help="smaller lesions do not count (default: 0)",
+    )
     add("--calibration", action="store_true", help="also calibration, from what nnUNetv2_train --npz wrote")
     add("--check-metrics", action="store_true", help="take Dice, NSD and HD95 again with surface-distance, and compare")
     add(

@@ -41,6 +41,8 @@ TABLE: dict[str, tuple[str, ...]] = {  # a command with a place for each of some
     "report -d 4 -f {}": (*FOLDS, "'0' '0'"),
     "report -d 4 -f 0 --rope {}": (*REALS, "2", "0"),
     "report -d 4 -f 0 --nsd-mm {}": (*REALS, "1 2"),
+    "report -d 4 -f 0 --lesion-iou {}": (*REALS, "2"),
+    "report -d 4 -f 0 --lesion-min-mm3 {}": REALS,
     "report -d 4 -f 0 -tr {}": ("nobody", "nnUNetTrainer nnUNetTrainer"),
     "report -d 4 -f 0 {}": (
         "-c ''",
