@@ -67,7 +67,7 @@ def test_the_page_of_a_check(name: str, empty: Path) -> None:
     assert_refused(ending(*command[:-1], place if name == "a long name" else place / "page.html"), "-o", place)
 
 
-@pytest.mark.parametrize("name", ["", ".", "folder", "folder/"])
+@pytest.mark.parametrize("name", [".", "folder", "folder/"])
 def test_a_page_that_is_a_folder(name: str, empty: Path) -> None:
     command, *_ = test_volumes.check(empty)
     (empty / "folder").mkdir()
