@@ -11,7 +11,8 @@ import pandas as pd
 
 from nnunet_skipx import __version__
 from nnunet_skipx.report.comparison import Comparison
-from nnunet_skipx.report.sections import Section, sections
+from nnunet_skipx.report.sections.order import sections
+from nnunet_skipx.report.sections.section import Section
 from nnunet_skipx.report.tables import consensus_table, result_table, terminal_table
 from nnunet_skipx.results.tools import taken_by
 from nnunet_skipx.statistics.ranking import Consensus, consensus

@@ -14,7 +14,7 @@ from nnunet_skipx.report.command import ReportOptions, report
 from nnunet_skipx.report.comparison import Comparison
 from nnunet_skipx.report.exports import comparison_json
 from nnunet_skipx.report.other_metrics import metric_reading
-from nnunet_skipx.report.sections import size_section
+from nnunet_skipx.report.sections.metrics import size_section
 from nnunet_skipx.report.tables import calibration_table, metric_table
 from nnunet_skipx.results.lesions import LesionRule
 from nnunet_skipx.results.sizes import Sizes

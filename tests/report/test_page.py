@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nnunet_skipx.report import sections as sections_module
 from nnunet_skipx.report.comparison import Comparison
 from nnunet_skipx.report.figures.panel import Panel
 from nnunet_skipx.report.page import report_parts, terminal_text, write_report
-from nnunet_skipx.report.sections import MOST_ROWS_DRAWN, sections
+from nnunet_skipx.report.sections import ranking as ranking_module
+from nnunet_skipx.report.sections.order import MOST_ROWS_DRAWN, sections
 from nnunet_skipx.results.atlas import ATLAS, atlas_table
 from nnunet_skipx.results.collect import collect
 from nnunet_skipx.results.row_cost import RowCost
@@ -232,7 +232,7 @@ def test_the_matrix_has_a_plus_in_the_line_of_the_better_row(
     comparison: Comparison, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[pd.DataFrame] = []
-    monkeypatch.setattr(sections_module, "significance_panel", lambda signs: seen.append(signs) or Panel("", "", ""))
+    monkeypatch.setattr(ranking_module, "significance_panel", lambda signs: seen.append(signs) or Panel("", "", ""))
     sections(many_rows(comparison, 3))
     assert seen[0].loc["row_0", "row_2"] == 1 and seen[0].loc["row_2", "row_0"] == -1
 

@@ -1,0 +1,42 @@
+"""Case by case: boxes, pairs, slices."""
+
+from nnunet_skipx.report.comparison import Comparison
+from nnunet_skipx.report.figures.dice import dice_panels
+from nnunet_skipx.report.figures.pairs import difference_panels, slope_panels
+from nnunet_skipx.report.figures.slices import slice_panels
+from nnunet_skipx.report.sections.section import Section
+
+
+def dice_section(comparison: Comparison) -> Section:
+    """Box plots."""
+    reading = (
+        "A point is a case, the box holds the middle half of the cases, the line in it is the median, a diamond is the "
+        "mean of a fold."
+    )
+    return Section("Dice per case", reading, panels=dice_panels(comparison.table))
+
+
+def pairs_section(comparison: Comparison) -> Section:
+    """Slopes and differences."""
+    reading = (
+        "Mean Dice over classes of every case in both rows: first a line per case, blue where the row is at least as "
+        "good; then its difference over its mean (dashed: limits of agreement, mean ± 1.96 SD)."
+    )
+    pairs = [(comparison.pair_means(contrast), [contrast]) for contrast in comparison.contrasts]
+    panels = [panel for draw in (slope_panels, difference_panels) for pair in pairs for panel in draw(*pair)]
+    return Section("Case by case", reading, panels=panels)
+
+
+def slices_section(comparison: Comparison) -> Section:
+    """Median and worst cases."""
+    if comparison.images_folder is None or comparison.labels_folder is None:
+        return Section("Slices", "")
+    panels, remarks = slice_panels(
+        comparison.table,
+        comparison.model_folders,
+        comparison.images_folder,
+        comparison.labels_folder,
+        comparison.dataset_json,
+    )
+    reading = " ".join(["The slice with the most labelled voxels.", *remarks])
+    return Section("Slices", reading, panels=panels)

@@ -1,0 +1,42 @@
+"""Dice, and where a class was absent."""
+
+from nnunet_skipx.report import tables
+from nnunet_skipx.report.comparison import Comparison
+from nnunet_skipx.report.sections.section import Section
+from nnunet_skipx.statistics.estimate import FEWEST_CASES
+from nnunet_skipx.statistics.scores import EmptyRule
+
+EMPTY_RULES: dict[EmptyRule, str] = {
+    "scored": "Between rows, where only some predict a class that the reference lacks, these count 0 and those that "
+    "rightly predict nothing 1; where no row predicts it, the class is left out.",
+    "left-out": "Between rows, a class that the reference lacks is left out even where some rows predict it.",
+}
+
+
+def result_section(comparison: Comparison) -> Section:
+    """Dice, and where a class was absent."""
+    return Section(
+        "Result",
+        "Dice with its 95 % confidence interval. Mean: over the classes of a case, then over cases; SD: over cases; "
+        "foreground_mean, where it differs: over cases, then over classes, as in nnU-Net's summaries. "
+        "Intervals and tests are t laws of a mean over cases and trained networks, which are both a sample: with "
+        "replicates the variance of training is estimated, without them the scatter between folds stands for it, and "
+        f"the wider of the intervals over folds and over cases is shown; fewer than {FEWEST_CASES} cases have none. "
+        f"Better, worse: the mean difference is not 0; equivalent: it is within {comparison.rope:g} Dice, and "
+        '"but by less than matters" if both; undecided is not equal. ' + left_out(comparison),
+        tables.result_table(comparison),
+    )
+
+
+def left_out(comparison: Comparison) -> str:
+    """How a class that is absent was counted, and how often it was."""
+    counts = [
+        f"{row.name}, {label}: {interval.dropped}"
+        for row in comparison.rows
+        for label, interval in row.per_class.items()
+        if interval.dropped
+    ]
+    if not counts:
+        return comparison.convention
+    told = f"Left out of means for that reason (cases): {'; '.join(counts)}."
+    return f"{comparison.convention} {told} {EMPTY_RULES[comparison.empty]}"
