@@ -12,6 +12,10 @@ class nnUNetTrainerUTANet(BalancedTrainer):
     """
 
     architecture = UTANet
+    citation = (
+        "Luo Z, Zhu X, Zhang L, Sun B. Rethinking U-Net: Task-Adaptive Mixture of Skip Connections for Enhanced "
+        "Medical Image Segmentation. Proceedings of the AAAI Conference on Artificial Intelligence 39 (2025)."
+    )
     ingredients = {
         "adaptivity": Ingredient(
             "adaptivity", "gates learn one choice of experts for all images", {"routing": "constant"}

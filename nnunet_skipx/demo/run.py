@@ -21,6 +21,7 @@ from nnunet_skipx.nnunet.trainer_name import BASELINE
 from nnunet_skipx.report.comparison import Comparison
 from nnunet_skipx.report.page import report_parts, terminal_text, write_report
 from nnunet_skipx.results.atlas import atlas_table
+from nnunet_skipx.results.citations import citation
 from nnunet_skipx.results.collect import collect
 from nnunet_skipx.results.dice import CONVENTIONS
 from nnunet_skipx.results.provenance import provenance
@@ -130,6 +131,7 @@ def demo_comparison(workspace: Workspace, dataset: str, cells: Sequence[Cell]) -
         convention=CONVENTIONS["nnunet"].words,
         costs={name: row_cost(path, logs[name]) for name, path in models.items()},
         logs=logs,
+        citations={name: citation(name) for name in models},
         provenance={name: provenance(path, folds) for name, path in models.items()},
         model_folders=models,
         images_folder=workspace.raw / dataset / "imagesTr",

@@ -15,6 +15,7 @@ from nnunet_skipx.report.comparison import Comparison
 from nnunet_skipx.report.exports import write_exports
 from nnunet_skipx.report.page import report_parts, terminal_text, write_report
 from nnunet_skipx.report.twins import trainer_in
+from nnunet_skipx.results.citations import citation
 from nnunet_skipx.results.dice import CONVENTIONS, Convention
 from nnunet_skipx.results.lesions import LesionRule
 from nnunet_skipx.results.presence import presence
@@ -127,6 +128,7 @@ def read_comparison(
         costs=costs,
         logs={name: by_fold for name, by_fold in logs.items() if by_fold},
         provenance={name: provenance(folder, study.folds) for name, folder in models.items()},
+        citations={name: citation(trainer_in(name).text) for name in names},
         inspections={name: inspection for name, inspection in found.items() if inspection is not None},
         model_folders=models,
         images_folder=options.images or nnunet_folder(nnUNet_raw, study.dataset, "imagesTr"),

@@ -1,7 +1,7 @@
 """One data set's part of a report: what it is made from, and the numbers that follow from it."""
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ import pandas as pd
 
 from nnunet_skipx.datasets.protocol import Protocol
 from nnunet_skipx.inspection.records import Inspection
+from nnunet_skipx.report.names import short_names, shortener
 from nnunet_skipx.report.twins import trainer_in, twins_among
 from nnunet_skipx.report.wording import how_judged, sentence, training_caveat
 from nnunet_skipx.results.row_cost import RowCost
@@ -45,6 +46,8 @@ class Comparison:
     model_folders, images_folder, labels_folder: for the pictures: folders by row, imagesTr, labelsTr.
     settings: name -> value, printed as they are.
     notes: sentences that a reader must know, for example what was shortened.
+    citations: of the rows' trainers, of `results.citations`.
+    named_among: the rows among which names are shortened; empty for those of the table.
     """
 
     dataset: str
@@ -68,6 +71,8 @@ class Comparison:
     labels_folder: Path | None = None
     settings: dict[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
+    named_among: Sequence[str] = ()
+    citations: Mapping[str, str] = field(default_factory=dict)
 
     @functools.cached_property
     def rows(self) -> list[Row]:
@@ -120,15 +125,44 @@ class Comparison:
         return significance(self.scores, self.contrasts, self.empty)
 
     @functools.cached_property
+    def signs(self) -> pd.DataFrame:
+        """`Significance.sign` in the order of the mean ranks, best first."""
+        best_first = self.ranking.table.sort_values("mean_rank", kind="stable").index
+        return self.significance.sign.loc[best_first, best_first]
+
+    @functools.cached_property
     def sentences(self) -> list[str]:
         """What the numbers allow to say, one per contrast."""
         return [sentence(c, self.rope, self.removed(c.against), self.cost(c.row).claimed) for c in self.contrasts]
 
+    @functools.cached_property
+    def short_names(self) -> dict[str, str]:
+        """Row -> its name on the page."""
+        return short_names(self.named_among or [row.name for row in self.rows])
+
+    def short(self, name: str) -> str:
+        """A row's name on the page."""
+        return self.short_names.get(name, name)
+
+    @functools.cached_property
+    def shortened(self) -> Callable[[str], str]:
+        """Puts the rows' names as the page has them into a text."""
+        return shortener(self.short_names)
+
+    @property
+    def cautions(self) -> list[str]:
+        """What a reader must know before any verdict: what is missing, was cut short, or cannot be told."""
+        return [text for text in (self.incomplete, self.test_run, training_caveat(self.contrasts)) if text]
+
+    @property
+    def judged(self) -> list[str]:
+        """How the verdicts were reached, in a sentence; none without comparisons."""
+        return [how_judged(contrast.comparisons) for contrast in self.contrasts[:1]]
+
     @property
     def caveats(self) -> list[str]:
         """What stands beside every verdict: how it was reached, and what the trainings cannot tell."""
-        judged = [how_judged(c.comparisons) for c in self.contrasts[:1]]
-        return [text for text in (*judged, training_caveat(self.contrasts)) if text]
+        return [text for text in (*self.judged, training_caveat(self.contrasts)) if text]
 
     @property
     def protocol(self) -> str:

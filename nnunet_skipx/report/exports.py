@@ -9,8 +9,10 @@ from typing import Any
 import pandas as pd
 
 from nnunet_skipx.report.comparison import Comparison
+from nnunet_skipx.report.methods import methods
 from nnunet_skipx.report.page import consensus_of, remarks, result_tables
 from nnunet_skipx.statistics.metric import metric_of
+from nnunet_skipx.statistics.ties import tie_groups
 from nnunet_skipx.system import escaping
 from nnunet_skipx.system.files import finite, write_bytes, write_text
 
@@ -28,6 +30,10 @@ def write_exports(comparisons: Sequence[Comparison], folder: Path) -> list[Path]
             [
                 *(f"{escaping.markdown(caption)}\n\n{markdown(shown)}" for caption, shown in tables.items()),
                 "\n".join(f"- {escaping.markdown(text)}" for text in words),
+                *(
+                    "\n\n".join(escaping.markdown(text) for text in (f"Methods, {c.dataset}", *methods(c)))
+                    for c in comparisons
+                ),
                 "",
             ]
         ),
@@ -78,7 +84,10 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
         "test_run": comparison.test_run,
         "convention": comparison.convention,
         "rows": as_json(comparison.rows),
-        "contrasts": as_json(comparison.contrasts),
+        "contrasts": [
+            line | {"share_better": contrast.difference.share_better}
+            for line, contrast in zip(as_json(comparison.contrasts), comparison.contrasts, strict=True)
+        ],
         "other_metrics": as_json(comparison.metric_rows),
         "by_size": as_json(comparison.size_rows),
         "ranking": {str(name): line.to_dict() for name, line in ranking.iterrows()},
@@ -86,6 +95,8 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
         "provenance": {row: dict(facts) for row, facts in comparison.provenance.items()},
         "caveats": comparison.caveats,
         "sentences": list(comparison.sentences),
+        "tie_groups": tie_groups(comparison.signs),
+        "methods": methods(comparison),
         "notes": list(comparison.notes),
         "settings": dict(comparison.settings),
     }

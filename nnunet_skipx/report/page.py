@@ -11,9 +11,11 @@ import pandas as pd
 
 from nnunet_skipx import __version__
 from nnunet_skipx.report.comparison import Comparison
+from nnunet_skipx.report.names import names_note
 from nnunet_skipx.report.sections.order import sections
 from nnunet_skipx.report.sections.section import Section
 from nnunet_skipx.report.tables import consensus_table, result_table, terminal_table
+from nnunet_skipx.report.verdicts import Screen, first_screen
 from nnunet_skipx.results.tools import taken_by
 from nnunet_skipx.statistics.ranking import Consensus, consensus
 from nnunet_skipx.system.escaping import terminal_lines
@@ -21,17 +23,23 @@ from nnunet_skipx.system.files import write_text
 
 TEMPLATES = Path(__file__).parent / "templates"
 PACKAGES = ("nnunetv2", "torch", "numpy", "scipy")
+LONGEST_ON_A_LINE = 48  # characters of a cell that is not broken
 
 
 @dataclass(frozen=True)
 class Part:
-    """One data set of the page, or what holds across them: everything as text and pictures."""
+    """One data set of the page, or what holds across them: everything as text and pictures.
+
+    cautions: what a reader must know before anything else. notes: what belongs to the verdicts besides.
+    """
 
     title: str
     protocol: str
-    sentences: Sequence[str]
-    notes: Sequence[str]
     sections: Sequence[Section]
+    screen: Screen | None = None
+    cautions: Sequence[str] = ()
+    notes: Sequence[str] = ()
+    names_note: str = ""
 
 
 def write_report(title: str, parts: Sequence[Part], folder: Path) -> Path:
@@ -43,7 +51,9 @@ def write_report(title: str, parts: Sequence[Part], folder: Path) -> Path:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    html = environment.get_template("report.html.j2").render(title=title, parts=parts, versions=versions())
+    html = environment.get_template("report.html.j2").render(
+        title=title, parts=parts, versions=versions(), longest=LONGEST_ON_A_LINE
+    )
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "report.html"
     write_text(path, html)
@@ -52,14 +62,26 @@ def write_report(title: str, parts: Sequence[Part], folder: Path) -> Path:
 
 def report_parts(comparisons: Sequence[Comparison]) -> list[Part]:
     """A part per data set, and one across them where there are several."""
-    parts = [Part(c.dataset, c.protocol, c.sentences, remarks(c), sections(c)) for c in comparisons]
+    parts = [part_of(comparison) for comparison in comparisons]
     return [across(comparisons), *parts] if len(comparisons) > 1 else parts
+
+
+def part_of(comparison: Comparison) -> Part:
+    """The part of a data set, with the rows' names as short as they can be."""
+    return Part(
+        title=comparison.dataset,
+        protocol=comparison.protocol,
+        sections=sections(comparison),
+        screen=first_screen(comparison),
+        cautions=[comparison.shortened(text) for text in comparison.cautions],
+        notes=[comparison.shortened(text) for text in (*comparison.judged, *comparison.notes)],
+        names_note=names_note(list(comparison.short_names)),
+    )
 
 
 def remarks(comparison: Comparison) -> list[str]:
     """What a reader must know, what is missing first."""
-    first = (comparison.incomplete, comparison.test_run, *comparison.caveats)
-    return [text for text in (*first, *comparison.notes) if text]
+    return [*comparison.cautions, *comparison.judged, *comparison.notes]
 
 
 def across(comparisons: Sequence[Comparison]) -> Part:
@@ -74,9 +96,8 @@ def across(comparisons: Sequence[Comparison]) -> Part:
     return Part(
         "Across data sets",
         ", ".join(c.dataset for c in comparisons),
-        [],
-        lacking,
         [Section("Consensus", reading, consensus_table(found))],
+        notes=lacking,
     )
 
 

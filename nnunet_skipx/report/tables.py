@@ -11,10 +11,11 @@ from nnunet_skipx.report.wording import without
 from nnunet_skipx.results.row_cost import RowCost
 from nnunet_skipx.results.training_log import TrainingLog
 from nnunet_skipx.statistics.contrasts import Contrast, MetricRow, Row
-from nnunet_skipx.statistics.means import Interval
+from nnunet_skipx.statistics.means import Interval, PairedDifference
 from nnunet_skipx.statistics.ranking import Consensus
 from nnunet_skipx.statistics.scores import Empties
 from nnunet_skipx.statistics.text import NONE, format_interval, format_p, number, signed_numbers
+from nnunet_skipx.statistics.ties import group_letters, place_ranges
 
 COST_COLUMNS: dict[str, tuple[str, Callable[[float], str]]] = {
     "parameters": ("Parameters", "{:,}".format),
@@ -93,10 +94,17 @@ def _contrast_line(contrast: Contrast, comparison: Comparison) -> dict[str, str]
         "Difference": format_signed(found.interval),
         "t-test (Holm)": contrast.reason or format_p(contrast.p),
         "Two one-sided t-tests (Holm)": contrast.reason or format_p(contrast.outside),
-        "Wins / ties / losses": f"{found.wins} / {found.ties} / {found.losses}",
+        "Cases better": _cases_better(found),
         "Detectable": number(found.detectable, ".4f"),
         **empty_cells(contrast.empties),
     }
+
+
+def _cases_better(found: PairedDifference) -> str:
+    """85 % (34 / 0 / 6), the last of which are wins, ties and losses."""
+    if math.isnan(found.share_better):
+        return NONE
+    return f"{100 * found.share_better:.0f} % ({found.wins} / {found.ties} / {found.losses})"
 
 
 def _what_twin(contrast: Contrast, comparison: Comparison) -> str:
@@ -163,14 +171,15 @@ def size_table(comparison: Comparison) -> pd.DataFrame:
 
 
 def ranking_table(comparison: Comparison) -> pd.DataFrame:
-    """Places by mean rank, and how stable they are."""
-    ranked = comparison.ranking.table.sort_values("mean_rank", kind="stable")
+    """Which rows are tied, best mean rank first, and the places that the verdicts leave to each."""
+    ranked = comparison.ranking.table.loc[comparison.signs.index]
+    letters, places = group_letters(comparison.signs), place_ranges(comparison.signs)
     lines = [
         {
             "Row": str(name),
-            "Place": f"{line['place']:.0f}",
+            "Tie group": letters[str(name)] or NONE,
+            "Place": " to ".join(map(str, dict.fromkeys(places[str(name)]))),
             "Mean rank": f"{line['mean_rank']:.2f} [{line['low']:.2f}, {line['high']:.2f}]",
-            "Same place in": f"{100 * line['kept']:.0f} % of resamples",
             **empty_cells(comparison.empties),
         }
         for name, line in ranked.iterrows()

@@ -8,11 +8,17 @@ from nnunet_skipx.report.twins import trainer_in
 from nnunet_skipx.statistics.contrasts import Contrast
 from nnunet_skipx.statistics.estimate import FEWEST_CASES
 from nnunet_skipx.statistics.means import Interval
+from nnunet_skipx.statistics.scores import EmptyRule
 from nnunet_skipx.statistics.text import format_p, signed_numbers
 from nnunet_skipx.statistics.verdict import Reason, direction
 
 DIFFERENCE_TEST = "t-test"
 EQUIVALENCE_TEST = "two one-sided t-tests"
+EMPTY_RULES: dict[EmptyRule, str] = {
+    "scored": "Between rows, where only some predict a class that the reference lacks, these count 0 and those that "
+    "rightly predict nothing 1; where no row predicts it, the class is left out.",
+    "left-out": "Between rows, a class that the reference lacks is left out even where some rows predict it.",
+}
 
 
 def sentence(contrast: Contrast, rope: float, removed: Sequence[str] = (), claimed: Collection[str] = ()) -> str:
@@ -51,7 +57,7 @@ def training_caveat(contrasts: Sequence[Contrast]) -> str:
 
 def without(removed: Sequence[str]) -> str:
     """' without attention and head'; empty where it is unknown what is removed."""
-    return f" without {_listed(removed)}" if removed else ""
+    return f" without {listed(removed)}" if removed else ""
 
 
 def _told(contrast: Contrast, other: str, rope: float) -> str:
@@ -118,13 +124,25 @@ def _in_doubt(contrast: Contrast, removed: Sequence[str], claimed: Collection[st
     elif claimed and set(claimed) <= set(removed):
         what = f"the mechanism of {contrast.row} does"
     else:
-        named = _listed([f"the {ingredient}" for ingredient in removed])
+        named = listed([f"the {ingredient}" for ingredient in removed])
         what = f"{named} of {contrast.row} {'does' if len(removed) == 1 else 'do'}"
-    matched = "operations" if FLOPSTWIN in trainer_in(contrast.against).options else "parameters"
-    return f" So nothing here shows that {what} more than its {matched} alone."
+    return f" So nothing here shows that {what} more than its {matched_by(contrast.against)} alone."
 
 
-def _listed(words: Sequence[str]) -> str:
-    """a, b and c."""
+def matched_by(twin: str) -> str:
+    """What a twin has as much of as its row.
+
+    >>> matched_by("nnUNetTrainerXUNet_flopstwin"), matched_by("nnUNetTrainerXUNet_twin")
+    ('operations', 'parameters')
+    """
+    return "operations" if FLOPSTWIN in trainer_in(twin).options else "parameters"
+
+
+def listed(words: Sequence[str]) -> str:
+    """A list in a sentence.
+
+    >>> listed(["a", "b", "c"])
+    'a, b and c'
+    """
     *first, last = words
     return f"{', '.join(first)} and {last}" if first else last

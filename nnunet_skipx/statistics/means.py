@@ -46,6 +46,16 @@ class PairedDifference:
     ties: int
     losses: int
 
+    @property
+    def share_better(self) -> float:
+        """The effect size of pairs: the share of cases in which the first is better, ties by half; NaN of none.
+
+        >>> PairedDifference(Interval(0.1, 0.0, 0.2, 0.1, 4, 0), 0.05, 1.0, 0.1, wins=2, ties=1, losses=1).share_better
+        0.625
+        """
+        cases = self.wins + self.ties + self.losses
+        return (self.wins + self.ties / 2) / cases if cases else float("nan")
+
 
 def case_values(table: pd.DataFrame, row: str, label: str | None = None, metric: str = "Dice") -> pd.Series:
     """One value per case of a row, indexed by (fold, case): the mean over replicates.

@@ -30,11 +30,14 @@ class SkipTrainer(nnUNetTrainer):
     as `{"attn": {"attention": True}}`. An option that changes nothing beside others has these in `idle`. `own_mixins`
     are classes that options with a number stand for, `{"from{N}": X}`; they find it in `number`.
 
+    `citation` is the paper that the network is of, as a list of references has it.
+
     A variant has its network's arguments in `architecture_kwargs`. A twin's also tell what it does without (`removed`),
     the arguments of the network that is whole (`whole_kwargs`), and in what it is as large (`budget`).
     """
 
     architecture: ClassVar[type[SkipUNet] | type[U2Net]]
+    citation: ClassVar[str] = ""
     own_options: ClassVar[dict[str, dict[str, Any]]] = {}
     own_mixins: ClassVar[dict[str, type]] = {}
     idle: ClassVar[dict[str, tuple[str, ...]]] = {}

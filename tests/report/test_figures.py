@@ -1,6 +1,7 @@
 """figures: one white picture per trainer, class or gate."""
 
 import base64
+import dataclasses
 import re
 from pathlib import Path
 from xml.etree import ElementTree
@@ -9,9 +10,11 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from nnunet_skipx.inspection.records import Inspection
+from nnunet_skipx.report.figures import cost as cost_module
 from nnunet_skipx.report.figures.cost import cost_panels
 from nnunet_skipx.report.figures.dice import dice_panels
 from nnunet_skipx.report.figures.inspection import inspection_panels
@@ -89,6 +92,19 @@ def test_dice_is_drawn_over_each_cost_that_two_rows_have(table: pd.DataFrame) ->
     assert [panel.title for panel in panels] == ["Dice against GFLOPs"]
     assert decode(panels[0])
     assert cost_panels(rows, {}) == []
+
+
+def test_costs_begin_at_zero_and_no_mark_or_interval_is_cut_off(
+    table: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[Figure] = []
+    monkeypatch.setattr(cost_module, "data_uri", lambda figure: drawn.append(figure) or "")
+    rows = [dataclasses.replace(row, name=f"{row.name} {number}") for row in summary_rows(table) for number in range(9)]
+    cost_panels(rows, {row.name: RowCost(gflops=10.0**number) for number, row in enumerate(rows)})
+    (axis,) = drawn[0].axes
+    (left, right), (bottom, top) = axis.get_xlim(), axis.get_ylim()
+    assert left == 0 and right > 1.05 * 10 ** (len(rows) - 1)
+    assert all(bottom < end < top for row in rows for end in (row.mean.low, row.mean.high))
 
 
 def test_an_inspection_shows_losses_and_what_else_the_network_has() -> None:

@@ -179,13 +179,25 @@ def test_what_cannot_be_decided_has_its_reason_in_the_place_of_a_p(comparison: C
     assert line["t-test (Holm)"] == line["Two one-sided t-tests (Holm)"] == "one training"
 
 
-def test_ranks_are_sorted_from_the_best(comparison: Comparison) -> None:
+def test_ranks_are_sorted_from_the_best_and_show_who_is_tied(comparison: Comparison) -> None:
+    assert tables.ranking_table(comparison)[["Tie group", "Place"]].to_numpy().tolist() == [["a", "1 to 2"]] * 2
     worse = comparison.table.copy()
-    worse.loc[worse["row"] == TRAINERS[0], "value"] -= 0.5
+    mine = worse["row"] == TRAINERS[0]
+    worse.loc[mine, "value"] -= np.random.default_rng(0).normal(0.5, 0.01, mine.sum())
     made = tables.ranking_table(dataclasses.replace(comparison, table=worse))
     assert made["Row"].tolist() == [TRAINERS[1], TRAINERS[0]]
-    assert made["Place"].tolist() == ["1", "2"]
-    assert made["Same place in"].tolist() == ["100 % of resamples"] * 2
+    assert made[["Tie group", "Place"]].to_numpy().tolist() == [["a", "1"], ["b", "2"]]
+
+
+def test_the_effect_size_is_of_pairs(comparison: Comparison) -> None:
+    same = comparison.table.assign(value=comparison.table["value"].where(comparison.table["case"] != "case_05", 0.5))
+    comparison = dataclasses.replace(comparison, table=same)
+    pairs = comparison.case_means[TRAINERS[1]] - comparison.case_means[TRAINERS[0]]
+    wins, ties, losses = ((np.sign(pairs.round(9)) == sign).sum() for sign in (1, 0, -1))
+    share = (wins + ties / 2) / len(pairs)
+    shown = tables.contrast_table(comparison)["Cases better"].item()
+    assert shown == f"{100 * share:.0f} % ({wins} / {ties} / {losses})" and ties == 1
+    assert comparison_json(comparison)["contrasts"][0]["share_better"] == pytest.approx(share)
 
 
 def test_what_is_noted_of_any_row_has_a_column(comparison: Comparison) -> None:

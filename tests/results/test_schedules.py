@@ -58,7 +58,7 @@ def test_both_stand_in_every_format(trained: list[Path], tmp_path: Path) -> None
     text = report([trained], FOLDS, tmp_path, ReportOptions())
     for written in (text, *((tmp_path / name).read_text() for name in ("report.html", "report.md", "report.json"))):
         assert "A test run, not a result" in written
-        assert f"{TRAINERS[1]}: 100 x 250 (fold 2: 5 x 250)" in written
+        assert "UTANet: 100 x 250 (fold 2: 5 x 250)" in written
 
 
 def test_another_number_of_replicates_is_named() -> None:

@@ -22,7 +22,9 @@ def cost_panels(rows: Sequence[Row], costs: Mapping[str, RowCost]) -> list[Panel
         figure, (axis,) = new_figure(2.6 + 0.2 * len(known))
         for number, (row, value) in enumerate(known):
             _draw(axis, number, row, value)
-        axis.set(xlabel=name, ylabel="mean Dice", xlim=(0, None))
+        # From 0, so that distances are ratios; the margin at the right is that of autoscaling, which 0 would undo.
+        axis.set(xlabel=name, ylabel="mean Dice", xlim=(0, 1.08 * max(value for _, value in known)))
+        axis.margins(y=0.08)
         axis.grid(alpha=0.3)
         figure.legend(loc="outside lower center", fontsize=8, frameon=False)
         panels.append(Panel(f"Dice against {name}", data_uri(figure), f"Mean Dice of each row over its {name}"))

@@ -26,7 +26,7 @@ def _slopes(pairs: pd.DataFrame) -> str:
         axis.plot([0, 1], [before, after], color=BETTER if after >= before else WORSE, alpha=0.45, linewidth=0.9)
     axis.plot([0, 1], pairs.mean(), color="black", linewidth=2.5, marker="o", label="mean")
     axis.set(xlim=(-0.15, 1.15), xticks=[0, 1], ylabel="Dice per case")
-    axis.set_xticklabels([_short(name) for name in pairs.columns], fontsize=8)
+    axis.set_xticklabels([str(name).replace(" (", "\n(") for name in pairs.columns], fontsize=8)
     axis.legend(frameon=False, fontsize=9)
     return data_uri(figure, kind_for(2 * len(pairs)))
 
@@ -57,9 +57,3 @@ def _differences(case_means: pd.DataFrame, contrast: Contrast) -> str:
 
 def _title(contrast: Contrast) -> str:
     return f"{contrast.row} minus {contrast.against}"
-
-
-def _short(name: str) -> str:
-    """A name that fits under an axis: our trainers' names begin like nnU-Net's."""
-    own = name.removeprefix("nnUNetTrainer")
-    return (own if own[:1].isalpha() else name).replace(" (", "\n(")

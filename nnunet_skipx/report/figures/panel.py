@@ -2,7 +2,8 @@
 
 import base64
 import io
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import matplotlib
@@ -20,16 +21,27 @@ MOST_DRAWN_AS_LINES = 400  # beyond, a picture of points is smaller than their l
 
 @dataclass(frozen=True)
 class Panel:
-    """One picture: a title in words, a data URI, and what it shows for those who cannot see it."""
+    """One picture: a title in words, a data URI, and what it shows for those who cannot see it.
+
+    group: what it has in common with the pictures beside it. small: many of them stand side by side.
+    """
 
     title: str
     src: str
     alt: str
+    group: str = ""
+    small: bool = False
+
+    def renamed(self, rename: Callable[[str], str]) -> "Panel":
+        """The same with other names in its words."""
+        return replace(self, title=rename(self.title), alt=rename(self.alt), group=rename(self.group))
 
 
-def new_figure(height_inches: float, rows: int = 1, columns: int = 1) -> tuple[Figure, list[Axes]]:
+def new_figure(
+    height_inches: float, rows: int = 1, columns: int = 1, width_inches: float = WIDTH_INCHES
+) -> tuple[Figure, list[Axes]]:
     """A white figure and its axes, row by row; without pyplot, so that nothing is shown or kept."""
-    figure = Figure(figsize=(WIDTH_INCHES, height_inches), layout="constrained", facecolor="white")
+    figure = Figure(figsize=(width_inches, height_inches), layout="constrained", facecolor="white")
     axes = figure.subplots(rows, columns, sharex=True, squeeze=False).ravel().tolist()
     for axis in axes:
         axis.spines[["top", "right"]].set_visible(False)
@@ -52,7 +64,8 @@ def data_uri(figure: Figure, kind: Literal["svg", "png"] = "svg") -> str:
 def _with_fewer_colours(png: io.BytesIO) -> io.BytesIO:
     """The same picture with a palette, a third as large: a page of many must be small enough to mail."""
     smaller = io.BytesIO()
-    Image.open(png).convert("RGB").quantize(COLOURS_IN_PIXELS).save(smaller, "png", optimize=True)
+    palette = Image.Quantize.MAXCOVERAGE  # others give up a colour that few pixels have
+    Image.open(png).convert("RGB").quantize(COLOURS_IN_PIXELS, palette).save(smaller, "png", optimize=True)
     return smaller
 
 

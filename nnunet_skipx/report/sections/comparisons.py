@@ -13,7 +13,8 @@ def contrast_section(comparison: Comparison) -> Section:
         "as its row, but not what is named beside it: the comparison with it tells that from the capacity. Cost of the "
         "twin: divided by its row's. t-test: that the mean difference is 0; two one-sided t-tests: that it is not "
         f"within {comparison.rope:g}; both of the law that the interval is of, and adjusted for all comparisons of "
-        "this data set (Holm). Detectable: the difference that the t-test finds with 80 % power after adjustment, "
-        "given this many cases and this scatter.",
+        "this data set (Holm). Cases better: the effect size, the share of the cases in which the row is better, ties "
+        "by half (wins / ties / losses); 50 % is none. Detectable: the difference that the t-test finds with 80 % "
+        "power after adjustment, given this many cases and this scatter.",
         tables.contrast_table(comparison),
     )

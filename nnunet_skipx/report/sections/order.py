@@ -9,6 +9,7 @@ from nnunet_skipx.report.sections.comparisons import contrast_section
 from nnunet_skipx.report.sections.cost import cost_section
 from nnunet_skipx.report.sections.detection import detection_section
 from nnunet_skipx.report.sections.inspection import inspection_section
+from nnunet_skipx.report.sections.methods import methods_section
 from nnunet_skipx.report.sections.metrics import calibration_section, metric_section, size_section
 from nnunet_skipx.report.sections.provenance import provenance_section, settings_section
 from nnunet_skipx.report.sections.ranking import ranking_section
@@ -34,6 +35,7 @@ ORDER: tuple[Builder, ...] = (
     training_section,
     expert_section,
     inspection_section,
+    methods_section,
     provenance_section,
     settings_section,
 )
@@ -52,7 +54,8 @@ MOST_ROWS_DRAWN = 10  # a page of more pictures nobody reads, or can mail
 def sections(comparison: Comparison) -> list[Section]:
     """Every section that has something to show; where rows are missing, each heading says so."""
     drawn = with_drawn_rows_only(comparison)
-    shown = [section for section in (_made(build, comparison, drawn) for build in ORDER) if section.is_shown]
+    made = (_made(build, comparison, drawn) for build in ORDER)
+    shown = [section.shortened(comparison.shortened) for section in made if section.is_shown]
     if comparison.incomplete:
         return [replace(section, heading=f"{section.heading} (incomplete)") for section in shown]
     return shown
@@ -62,8 +65,8 @@ def _made(build: Builder, comparison: Comparison, drawn: Comparison) -> Section:
     if build not in PICTURES or drawn is comparison:
         return build(comparison)
     section = build(drawn)
-    told = f"Drawn are the baseline and the {MOST_ROWS_DRAWN - 1} rows of the best places. "
-    return replace(section, reading=told + section.reading)
+    told = f"Drawn are the baseline and the {MOST_ROWS_DRAWN - 1} rows of the best places."
+    return replace(section, lead=" ".join(filter(None, [told, section.lead])))
 
 
 def with_drawn_rows_only(comparison: Comparison) -> Comparison:
@@ -79,4 +82,5 @@ def with_drawn_rows_only(comparison: Comparison) -> Comparison:
         logs={row: logs for row, logs in comparison.logs.items() if row in rows},
         inspections={row: found for row, found in comparison.inspections.items() if row in rows},
         model_folders={row: folder for row, folder in comparison.model_folders.items() if row in rows},
+        named_among=[row.name for row in comparison.rows],
     )

@@ -14,6 +14,7 @@ def provenance_section(comparison: Comparison) -> Section:
         "As nnU-Net noted it in debug.json of the first fold. nnU-Net seeds neither weights nor batches, so its "
         "trainings cannot be repeated exactly. Plans: beginning of the SHA-256 of plans.json.",
         tables.provenance_table(comparison),
+        whole_names=True,
     )
 
 
@@ -21,4 +22,4 @@ def settings_section(comparison: Comparison) -> Section:
     """What holds for all rows."""
     commands = {f"command of {row}": facts["command"] for row, facts in comparison.provenance.items()}
     lines = [{"Setting": name, "Value": value} for name, value in (comparison.settings | commands).items()]
-    return Section("Settings and commands", "", pd.DataFrame(lines))
+    return Section("Settings and commands", "", pd.DataFrame(lines), whole_names=True)

@@ -13,16 +13,19 @@ def ranking_section(comparison: Comparison) -> Section:
     found = comparison.ranking
     if len(comparison.rows) < 3 or found.n < FEWEST_CASES:
         return Section("Ranking", "")
+    short = comparison.short
     return Section(
         "Ranking",
-        f"Rows are ranked in each of {found.n} cases ({found.dropped} without a value of every row are left out), then "
-        f"the ranks are averaged (1 is best). The interval, and the share of {RESAMPLES:,} resamples of the cases "
-        "within their folds that give the same place, cover the choice of cases, not the randomness of training. The "
-        "matrix holds the verdict of every pair: that of the table above where it has one, else of the same test, "
-        "adjusted over all other pairs (Holm); empty is undecided or equivalent.",
+        "Rows that share a letter of the tie group are not told apart by the verdict of their pair; rows without a "
+        "common letter are. Place: behind all rows that are better and before all that are worse. The matrix holds the "
+        "verdict of every pair: that of the table above where it has one, else of the same test, adjusted over all "
+        f"other pairs (Holm); empty is undecided or equivalent. Mean rank: the rows are ranked in each of {found.n} "
+        f"cases ({found.dropped} without a value of every row are left out), then the ranks are averaged (1 is best). "
+        f"Its interval, and the share of {RESAMPLES:,} resamples of the cases within their folds in which a row takes "
+        "a place, cover the choice of cases, not the randomness of training.",
         tables.ranking_table(comparison),
         [
-            places_panel(found.places.loc[found.table.sort_values("mean_rank").index]),
-            significance_panel(comparison.significance.sign),
+            places_panel(found.places.loc[comparison.signs.index].rename(index=short)),
+            significance_panel(comparison.signs.rename(index=short, columns=short)),
         ],
     )

@@ -3,14 +3,8 @@
 from nnunet_skipx.report import tables
 from nnunet_skipx.report.comparison import Comparison
 from nnunet_skipx.report.sections.section import Section
+from nnunet_skipx.report.wording import EMPTY_RULES
 from nnunet_skipx.statistics.estimate import FEWEST_CASES
-from nnunet_skipx.statistics.scores import EmptyRule
-
-EMPTY_RULES: dict[EmptyRule, str] = {
-    "scored": "Between rows, where only some predict a class that the reference lacks, these count 0 and those that "
-    "rightly predict nothing 1; where no row predicts it, the class is left out.",
-    "left-out": "Between rows, a class that the reference lacks is left out even where some rows predict it.",
-}
 
 
 def result_section(comparison: Comparison) -> Section:

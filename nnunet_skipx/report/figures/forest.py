@@ -1,0 +1,69 @@
+"""A forest plot as places in per cent of a scale, which the template draws as lines that follow the page's width."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.ticker import MaxNLocator
+
+from nnunet_skipx.statistics.means import Interval
+
+MARGIN = 4.0  # per cent left free at both ends, so that no mark is cut
+MOST_TICKS = 4
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A mean and the ends of its interval, in per cent from the left; ends are None without an interval."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What the left and the right end of a plot stand for."""
+
+    low: float
+    high: float
+
+    def percent(self, value: float) -> float:
+        """Place of a value, from the left.
+
+        >>> Scale(0.0, 1.0).percent(0.5)
+        50.0
+        """
+        return round(MARGIN + (100 - 2 * MARGIN) * (value - self.low) / (self.high - self.low), 3)
+
+    def mark(self, interval: Interval) -> Mark | None:
+        """Where an interval is drawn; None where there is no value."""
+        if math.isnan(interval.value):
+            return None
+        if math.isnan(interval.low):
+            return Mark(self.percent(interval.value), None, None)
+        return Mark(*map(self.percent, (interval.value, interval.low, interval.high)))
+
+    def ticks(self, form: str) -> list[tuple[float, str]]:
+        """Place and text of a few round numbers.
+
+        >>> Scale(0.0, 1.0).ticks(".1f")
+        [(4.0, '0.0'), (50.0, '0.5'), (96.0, '1.0')]
+        """
+        found = MaxNLocator(MOST_TICKS - 1, steps=[1, 2, 5, 10]).tick_values(self.low, self.high)
+        rounded = (float(np.round(tick, 10)) for tick in found)
+        kept = [tick for tick in rounded if self.low <= tick <= self.high]
+        return [(self.percent(tick), format(tick, form) if tick else "0") for tick in kept]
+
+
+def scale_of(intervals: Sequence[Interval], more: Iterable[float] = ()) -> Scale:
+    """The scale that holds all values and ends, and some values more.
+
+    >>> scale_of([Interval(0.5, 0.4, 0.6, 0.1, 9, 0)], [0.0])
+    Scale(low=0.0, high=0.6)
+    """
+    ends = [end for interval in intervals for end in (interval.value, interval.low, interval.high)]
+    known = [end for end in (*ends, *more) if not math.isnan(end)] or [0.0]
+    low, high = min(known), max(known)
+    return Scale(low, high) if low < high else Scale(low - 0.5, high + 0.5)
