@@ -25,7 +25,7 @@ DATASET = "Dataset999_MadeUp"
 CASES, FOLDS, REPLICATES = 40, 5, 3
 SHAPE = (24, 48, 40)
 LABELS = {"background": 0, "Anterior": 1, "Posterior": 2}
-WINDOW = (1400, 1000)
+WINDOW = (1400, 840)  # the first screen
 COLOURS = 128
 CHROMIUM = [
     f"--{option}"

@@ -27,15 +27,7 @@ def write_exports(comparisons: Sequence[Comparison], folder: Path) -> list[Path]
         **challenger_files(table),
         "report.json": json.dumps(finite(report_json(comparisons)), indent=2, allow_nan=False),
         "report.md": "\n\n".join(
-            [
-                *(f"{escaping.markdown(caption)}\n\n{markdown(shown)}" for caption, shown in tables.items()),
-                "\n".join(f"- {escaping.markdown(text)}" for text in words),
-                *(
-                    "\n\n".join(escaping.markdown(text) for text in (f"Methods, {c.dataset}", *methods(c)))
-                    for c in comparisons
-                ),
-                "",
-            ]
+            [*map(captioned, tables.items()), bullets(words), *map(methods_text, comparisons), ""]
         ),
         "report.tex": "\n".join(latex(caption, shown) for caption, shown in tables.items()),
     }
@@ -51,6 +43,23 @@ def challenger_files(table: pd.DataFrame) -> dict[str, str]:
     signs = table["metric"].map({metric: metric_of(metric).sign for metric in table["metric"].unique()})
     files = {"challenger.csv": table[signs > 0], "challenger_small_better.csv": table[signs < 0]}
     return {name: comma_separated(challenger(part)) for name, part in files.items() if len(part)}
+
+
+def captioned(table: tuple[str, pd.DataFrame]) -> str:
+    """A caption and its table in Markdown."""
+    caption, shown = table
+    return f"{escaping.markdown(caption)}\n\n{markdown(shown)}"
+
+
+def bullets(texts: Sequence[str]) -> str:
+    """A list in Markdown."""
+    return "\n".join(f"- {escaping.markdown(text)}" for text in texts)
+
+
+def methods_text(comparison: Comparison) -> str:
+    """The paragraphs for a paper in Markdown."""
+    paragraphs = map(escaping.markdown, (f"Methods, {comparison.dataset}", *methods(comparison)))
+    return "## " + "\n\n".join(paragraphs)
 
 
 def challenger(table: pd.DataFrame) -> pd.DataFrame:

@@ -11,19 +11,20 @@ import pandas as pd
 
 from nnunet_skipx import __version__
 from nnunet_skipx.report.comparison import Comparison
-from nnunet_skipx.report.names import names_note
+from nnunet_skipx.report.names import names_note, short_names, shortener
 from nnunet_skipx.report.sections.order import sections
 from nnunet_skipx.report.sections.section import Section
 from nnunet_skipx.report.tables import consensus_table, result_table, terminal_table
 from nnunet_skipx.report.verdicts import Screen, first_screen
 from nnunet_skipx.results.tools import taken_by
 from nnunet_skipx.statistics.ranking import Consensus, consensus
+from nnunet_skipx.statistics.text import NONE
 from nnunet_skipx.system.escaping import terminal_lines
 from nnunet_skipx.system.files import write_text
 
 TEMPLATES = Path(__file__).parent / "templates"
 PACKAGES = ("nnunetv2", "torch", "numpy", "scipy")
-LONGEST_ON_A_LINE = 48  # characters of a cell that is not broken
+LONGEST_ON_A_LINE = 42  # characters of a cell that is not broken
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ def remarks(comparison: Comparison) -> list[str]:
 def across(comparisons: Sequence[Comparison]) -> Part:
     """The rows' places over all data sets."""
     found = consensus_of(comparisons)
+    shorten = shortener(short_names(list(dict.fromkeys(row.name for c in comparisons for row in c.rows))))
     reading = (
         "Place of each row among those that every data set has, by mean rank over cases, and the mean of its places: "
         "the order with the smallest sum of squared distances to the data sets' own (Euclidean consensus). Data sets "
@@ -96,9 +98,30 @@ def across(comparisons: Sequence[Comparison]) -> Part:
     return Part(
         "Across data sets",
         ", ".join(c.dataset for c in comparisons),
-        [Section("Consensus", reading, consensus_table(found))],
-        notes=lacking,
+        [
+            section.shortened(shorten)
+            for section in (
+                Section("Verdicts", "Of each data set for itself, as its part has them.", verdict_table(comparisons)),
+                Section("Consensus", reading, consensus_table(found)),
+            )
+        ],
+        notes=[shorten(text) for text in lacking],
     )
+
+
+def verdict_table(comparisons: Sequence[Comparison]) -> pd.DataFrame:
+    """The verdict on every row against the baseline, a column per data set."""
+    rows = dict.fromkeys(row.name for c in comparisons for row in c.rows)
+    return pd.DataFrame(
+        [{"Row": row, **{f"{c.dataset}, against {c.baseline}": _verdict(c, row) for c in comparisons}} for row in rows]
+    )
+
+
+def _verdict(comparison: Comparison, row: str) -> str:
+    if row == comparison.baseline:
+        return "baseline"
+    contrast = comparison.contrast_with_baseline(row)
+    return (contrast.verdict if contrast else None) or NONE
 
 
 def consensus_of(comparisons: Sequence[Comparison]) -> Consensus:

@@ -79,8 +79,8 @@ def first_screen(comparison: Comparison) -> Screen:
         lines=lines,
         twins=twins,
         cost_headings=[COSTS[name][0] for name in known],
-        mean_ticks=means.ticks(".2f" if means.high - means.low > 0.04 else ".3f"),
-        difference_ticks=differences.ticks("+.2f" if differences.high - differences.low > 0.04 else "+.3f"),
+        mean_ticks=means.ticks(),
+        difference_ticks=differences.ticks(signed=True),
         zero=differences.percent(0.0),
         band=(differences.percent(-rope), differences.percent(rope)),
         band_text=f"within ± {rope:g} Dice",
@@ -135,7 +135,7 @@ def _twin_line(comparison: Comparison, contrast: Contrast, sentence: str, differ
     lacks = without(comparison.removed(contrast.against))
     word, _, note = (contrast.verdict or NONE).partition(", ")
     return Line(
-        name=f"{comparison.short(contrast.row)} – {comparison.short(contrast.against)}",
+        name=f"{comparison.short(contrast.row)} against {comparison.short(contrast.against)}",
         whole_name=f"{contrast.row} against its twin{lacks}",
         word=word,
         note=note,

@@ -1,5 +1,6 @@
 """Rows that the verdicts do not tell apart: groups of ties, and the places that a row may have."""
 
+import numpy as np
 import pandas as pd
 
 MOST_GROUPS = 26  # a letter each; verdicts that make more have no order
@@ -17,18 +18,13 @@ def tie_groups(sign: pd.DataFrame) -> list[list[str]]:
     """
     rows = [str(row) for row in sign.index]
     groups = [frozenset(range(len(rows)))]
-    for one in range(len(rows)):
-        for other in range(one + 1, len(rows)):
-            if sign.iat[one, other] == 0:
-                continue
-            split = {
-                part
-                for group in groups
-                for part in ((group - {one}, group - {other}) if {one, other} <= group else (group,))
-            }
-            groups = [part for part in split if not any(part < larger for larger in split)]
-            if len(groups) > MOST_GROUPS:
-                return []
+    for one, other in np.argwhere(np.triu(sign.to_numpy()) != 0).tolist():
+        both = [group for group in groups if {one, other} <= group]
+        groups = [group for group in groups if group not in both]
+        parts = {group - {gone} for group in both for gone in (one, other)}
+        groups += [part for part in parts if not any(part < larger for larger in (*groups, *parts))]
+        if len(groups) > MOST_GROUPS:
+            return []
     return [[rows[number] for number in group] for group in sorted(map(sorted, groups))]
 
 

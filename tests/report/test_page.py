@@ -156,7 +156,7 @@ def test_several_data_sets_share_a_page_that_begins_with_their_consensus(
         DATASET,
         "Dataset005_Other",
     ]
-    assert re.findall(r"<h3 id=.*?>(.*?)</h3>", html)[:2] == ["Consensus", "Result"]
+    assert re.findall(r"<h3 id=.*?>(.*?)</h3>", html)[:3] == ["Verdicts", "Consensus", "Result"]
     assert f"{ATLAS} is not ranked: it has no results on Dataset005_Other." in html
     parts = [address for address in Page(html).addresses if re.fullmatch(r"#part-\d", address)]
     assert parts == ["#part-1", "#part-2", "#part-3"]

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
+from nnunet_skipx.statistics.estimate import ROUNDING
 from nnunet_skipx.statistics.means import Interval
 
 MARGIN = 4.0  # per cent left free at both ends, so that no mark is cut
-MOST_TICKS = 4
+PIECES = 5  # at most, between ticks; fewer might leave a single tick
 
 
 @dataclass(frozen=True)
@@ -45,15 +46,17 @@ class Scale:
             return Mark(self.percent(interval.value), None, None)
         return Mark(*map(self.percent, (interval.value, interval.low, interval.high)))
 
-    def ticks(self, form: str) -> list[tuple[float, str]]:
-        """Place and text of a few round numbers.
+    def ticks(self, signed: bool = False) -> list[tuple[float, str]]:
+        """Place and text of two to six round numbers, with as many digits as tell them apart.
 
-        >>> Scale(0.0, 1.0).ticks(".1f")
-        [(4.0, '0.0'), (50.0, '0.5'), (96.0, '1.0')]
+        >>> Scale(0.0, 1.0).ticks()
+        [(4.0, '0'), (22.4, '0.2'), (40.8, '0.4'), (59.2, '0.6'), (77.6, '0.8'), (96.0, '1.0')]
         """
-        found = MaxNLocator(MOST_TICKS - 1, steps=[1, 2, 5, 10]).tick_values(self.low, self.high)
-        rounded = (float(np.round(tick, 10)) for tick in found)
-        kept = [tick for tick in rounded if self.low <= tick <= self.high]
+        found = MaxNLocator(PIECES, steps=[1, 2, 5, 10]).tick_values(self.low, self.high)
+        digits = max(0, math.ceil(-math.log10(found[1] - found[0]) - ROUNDING))
+        rounded = (float(np.round(tick, digits)) for tick in found)
+        kept = [tick for tick in rounded if self.low - ROUNDING <= tick <= self.high + ROUNDING]
+        form = f"{'+' if signed else ''}.{digits}f"
         return [(self.percent(tick), format(tick, form) if tick else "0") for tick in kept]
 
 
