@@ -199,7 +199,7 @@ def test_on_a_screen_no_cell_has_three_lines_and_on_a_phone_tables_stay_tables(f
         "const tall = cell => { const style = frame.contentWindow.getComputedStyle(cell);"
         "return (cell.clientHeight - parseFloat(style.paddingTop) - parseFloat(style.paddingBottom))"
         " / parseFloat(style.lineHeight) };"
-        "const shown = [...page.querySelectorAll('.wide td')].filter(cell => cell.checkVisibility());"
+        "const shown = [...page.querySelectorAll('.wide td, .wide thead th')].filter(cell => cell.checkVisibility());"
         "return shown.length + ' ' + Math.round(Math.max(...shown.map(tall))) + ' '"
         "+ new Set(shown.map(cell => frame.contentWindow.getComputedStyle(cell).display)).size + ' '"
         "+ frame.contentWindow.getComputedStyle(shown[0]).display + ' '"
