@@ -16,7 +16,7 @@ from nnunet_skipx.report.sections.order import MOST_ROWS_DRAWN, sections
 from nnunet_skipx.results.atlas import ATLAS
 from tests.made_up_study import DATASET, DATASET_JSON, TRAINERS
 from tests.report.browser import browse, measure, needs_chromium
-from tests.report.pages import Page, write
+from tests.report.pages import Page, text_of, write
 
 SECTIONS = [
     "Result",
@@ -158,6 +158,12 @@ def test_several_data_sets_share_a_page_that_begins_with_their_consensus(
     ]
     assert re.findall(r"<h3 id=.*?>(.*?)</h3>", html)[:3] == ["Verdicts", "Consensus", "Result"]
     assert f"{ATLAS} is not ranked: it has no results on Dataset005_Other." in html
+    table = next(Page(html).root.iter("tbody"))
+    assert [[text_of(cell) for cell in line] for line in table] == [
+        [TRAINERS[0], "baseline", "baseline"],
+        ["UTANet", "undecided", "undecided"],
+        [ATLAS, "undecided", "–"],
+    ]
     parts = [address for address in Page(html).addresses if re.fullmatch(r"#part-\d", address)]
     assert parts == ["#part-1", "#part-2", "#part-3"]
 

@@ -11,6 +11,7 @@ from nnunet_skipx.statistics.estimate import ROUNDING
 from nnunet_skipx.statistics.means import Interval
 
 MARGIN = 4.0  # per cent left free at both ends, so that no mark is cut
+NARROWEST, PLAIN = 1e-4, 0.1  # values of less range than the digits shown are drawn on a plain scale
 PIECES = 5  # at most, between ticks; fewer might leave a single tick
 
 
@@ -69,4 +70,4 @@ def scale_of(intervals: Sequence[Interval], more: Iterable[float] = ()) -> Scale
     ends = [end for interval in intervals for end in (interval.value, interval.low, interval.high)]
     known = [end for end in (*ends, *more) if not math.isnan(end)] or [0.0]
     low, high = min(known), max(known)
-    return Scale(low, high) if low < high else Scale(low - 0.5, high + 0.5)
+    return Scale(low, high) if high - low >= NARROWEST else Scale(low - PLAIN / 2, low + PLAIN / 2)
