@@ -8,7 +8,9 @@ from nnunet_skipx.report.comparison import Comparison
 from nnunet_skipx.report.wording import EMPTY_RULES, listed, matched_by, without
 from nnunet_skipx.results.citations import NNUNET
 from nnunet_skipx.results.schedules import STEPS
+from nnunet_skipx.results.tools import taken_by
 from nnunet_skipx.statistics.contrasts import Contrast
+from nnunet_skipx.statistics.metric import base_name
 
 HOLM = "Holm S. A simple sequentially rejective multiple test procedure. Scandinavian Journal of Statistics 6 (1979)."
 TOST = (
@@ -95,7 +97,9 @@ def evaluation_paragraph(comparison: Comparison, numbers: Mapping[str, str]) -> 
         "over classes and replicates; means are over cases",
         comparison.convention.rstrip("."),
         EMPTY_RULES[comparison.empty].rstrip(".") if contrasts else "",
-        f"Further metrics: {listed(others)}" if others else "",
+        f"Further metrics: {listed(others)} (taken by {taken_by(dict.fromkeys(map(base_name, others)))})"
+        if others
+        else "",
     ]
     if contrasts:
         count = contrasts[0].comparisons

@@ -59,6 +59,12 @@ def test_the_test_is_told_as_it_was_made(comparison: Comparison) -> None:
     assert "on the same folds, twice in each." in methods(twice)[0] and SATTERTHWAITE in references_of(twice)
 
 
+def test_further_metrics_are_told_with_their_tools(comparison: Comparison) -> None:
+    more = comparison.table.assign(metric="NSD (1 mm)")
+    made = dataclasses.replace(comparison, table=pd.concat([comparison.table, more], ignore_index=True))
+    assert f"Further metrics: NSD (1 mm) (taken by NSD: MONAI {version('monai')})." in methods(made)[1]
+
+
 def test_a_twin_is_told_with_what_it_lacks(comparison: Comparison) -> None:
     twin = comparison.table[comparison.table["row"] == TRAINERS[0]].assign(row=f"{TRAINERS[1]}_without-head")
     made = dataclasses.replace(comparison, table=pd.concat([comparison.table, twin], ignore_index=True))
