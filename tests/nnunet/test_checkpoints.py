@@ -81,9 +81,10 @@ def test_a_damaged_checkpoint_is_named_with_a_cure_that_does_no_harm(fold: Path,
 def test_a_damaged_latest_checkpoint_is_set_aside_and_the_one_before_takes_over(fold: Path, kind: str) -> None:
     damage(fold / "checkpoint_latest.pth", kind)
     told = set_damaged_aside(fold)
-    assert [sentence.split(":")[0].split(",")[0] for sentence in told] == [
+    assert [sentence.split(":")[0] for sentence in told] == [
         "set aside as checkpoint_latest.pth.damaged",
-        "going on from the checkpoint before",
+        "the checkpoint before, checkpoint_previous.pth, takes its place",
+        "going on from checkpoint_latest.pth at epoch 1",
     ]
     assert names(fold) == ["checkpoint_best.pth", "checkpoint_latest.pth", "checkpoint_latest.pth.damaged"]
     assert epoch_of(fold / "checkpoint_latest.pth") == 1
@@ -93,7 +94,7 @@ def test_a_damaged_latest_checkpoint_is_set_aside_and_the_one_before_takes_over(
 @pytest.mark.parametrize("key", NEEDED)
 def test_a_checkpoint_without_what_training_needs_is_set_aside(fold: Path, key: str) -> None:
     torch.save({name: value for name, value in content().items() if name != key}, fold / "checkpoint_latest.pth")
-    first, _ = set_damaged_aside(fold)
+    first, *_ = set_damaged_aside(fold)
     assert f"no {key}" in first
 
 
@@ -126,14 +127,14 @@ def test_whole_checkpoints_stay_and_are_read_as_they_were_written(fold: Path) ->
 def test_a_damaged_final_checkpoint_leaves_the_best_one(tmp_path: Path) -> None:
     torch.save(content(), tmp_path / "checkpoint_best.pth")
     (tmp_path / "checkpoint_final.pth").touch()
-    assert len(set_damaged_aside(tmp_path)) == 1
+    assert set_damaged_aside(tmp_path)[1:] == ["going on from checkpoint_best.pth at epoch 3"]
     assert names(tmp_path) == ["checkpoint_best.pth", "checkpoint_final.pth.damaged"]
 
 
 def test_all_may_be_damaged(fold: Path) -> None:
     for path in fold.iterdir():
         path.write_bytes(b"")
-    set_damaged_aside(fold)
+    assert set_damaged_aside(fold)[-1] == "the training begins again at epoch 0"
     assert all(name.endswith(".damaged") for name in names(fold))
 
 
