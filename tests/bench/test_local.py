@@ -35,8 +35,9 @@ def test_done_cells_are_not_started(two_cells: list[Cell]) -> None:
     assert outcome(run) == "2 of 2 cells are done."
 
 
-@pytest.mark.slow
-def test_a_failure_is_reported_with_the_end_of_its_log_and_stops_nothing(two_cells: list[Cell]) -> None:
+def test_a_failure_is_reported_with_the_end_of_its_log_and_stops_nothing(
+    two_cells: list[Cell], forked_children: None
+) -> None:
     seen = []
     run = run_cells(two_cells, SLOTS, npz=False, watch=lambda run: seen.append(len(run.running)))
     assert run.failed == dict.fromkeys(two_cells, "exit status 1")
@@ -49,8 +50,7 @@ def test_a_failure_is_reported_with_the_end_of_its_log_and_stops_nothing(two_cel
     assert "Run the same command again" in text
 
 
-@pytest.mark.slow
-def test_a_cell_that_another_launch_trains_is_no_failure(two_cells: list[Cell]) -> None:
+def test_a_cell_that_another_launch_trains_is_no_failure(two_cells: list[Cell], forked_children: None) -> None:
     two_cells[0].lock.parent.mkdir(parents=True)
     finish(two_cells[1])
     with FileLock(two_cells[0].lock):
