@@ -31,8 +31,10 @@ def bench_on_slurm(matrix: Matrix, options: SlurmOptions) -> int:
     everything = cells(matrix, results_folder())
     missing = [cell for cell in everything if not cell.is_done()]
     if missing:
-        job = submit(missing, options, matrix.npz)
-        print(f"Submitted {len(missing)} cells as Slurm job {job}: squeue -j {job} shows them, --dry-run what is done.")
+        jobs = submit(missing, options, matrix.npz)
+        print(text_table([{"job": job, "cell": str(cell), "log": str(cell.log)} for cell, job in jobs.items()]))
+        array = jobs[missing[0]].split("_")[0]
+        print(f"Submitted {len(missing)} cells as Slurm job {array}: squeue -j {array} or --dry-run shows their state.")
     print(f"{len(everything) - len(missing)} of {len(everything)} cells are done.")
     return 0
 

@@ -10,6 +10,7 @@ import signal
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
+from multiprocessing import popen_fork
 from types import FrameType
 
 import torch
@@ -94,6 +95,11 @@ def _continue(order: TrainingOrder) -> None:
     trainer.perform_actual_validation(order.npz)
 
 
+def let_workers_end_unheard() -> None:
+    """End workers by SIGKILL: they have inherited that SIGTERM, which Slurm sends to all of a job, is ignored."""
+    popen_fork.Popen.terminate = popen_fork.Popen.kill  # type: ignore[method-assign]
+
+
 def exit_on_terminate(number: int, frame: FrameType | None) -> None:
     """Turn SIGTERM into an ordinary exit, which ends nnU-Net's augmentation workers too."""
     sys.exit(128 + number)
@@ -103,6 +109,8 @@ if __name__ == "__mp_main__":  # in a worker that was spawned, of the final vali
     end_without(os.getppid())
 if __name__ == "__main__":
     end_with_parent()
-    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:  # a job of Slurm's has it ignored
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_IGN:
+        let_workers_end_unheard()
+    else:
         signal.signal(signal.SIGTERM, exit_on_terminate)
     sys.exit(train_cell(TrainingOrder.from_json(sys.argv[1])))
