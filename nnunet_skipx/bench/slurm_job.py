@@ -73,6 +73,7 @@ class TrainCell:
 
 def mark_of(cell: Cell) -> Mark:
     """How far a cell is for certain: the checkpoint to go on from, when it was written, cases left to validate."""
-    path = resumed_from(cell.folder)
-    written = None if path is None else path.stat().st_mtime_ns
-    return path and path.name, written, read_state(cell).cases_left
+    left = read_state(cell).cases_left
+    if (path := resumed_from(cell.folder)) is None:
+        return None, None, left
+    return path.name, path.stat().st_mtime_ns, left
