@@ -1,0 +1,147 @@
+"""Kills, a full disk and an unfinished validation: the same command again ends in the numbers of one go."""
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from nnunet_skipx.bench.cell import Cell
+from nnunet_skipx.bench.state import is_locked, read_state, told
+from nnunet_skipx.nnunet.checkpoints import NEEDED, read_checkpoint
+from nnunet_skipx.nnunet.json_files import read_mean_dice
+from nnunet_skipx.results.collect import collect
+from tests.end_to_end.conftest import DATASET, PLANS
+from tests.forking.fixture import ForkServer
+
+pytestmark = pytest.mark.slow
+TRAINER = "nnUNetTrainer_demo_4epochs"  # nnU-Net's own but for its schedule
+KILLS = 20
+Bench = Callable[[Path], subprocess.Popen]
+
+
+@pytest.fixture(scope="module")
+def bench(forks: ForkServer, forked: dict[str, str], planned: Path) -> Bench:
+    words = ["-d", "99", "-c", "3d_fullres", "-p", PLANS, "-f", "0", "-device", "cpu", "--jobs", "1", "-tr", TRAINER]
+
+    def start(results: Path) -> subprocess.Popen:
+        results.mkdir(exist_ok=True)
+        return subprocess.Popen(
+            [forks.python, "skipx", "bench", *words],
+            env={**forked, "nnUNet_results": str(results)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    return start
+
+
+def cell_in(results: Path) -> Cell:
+    return Cell(results, DATASET, "3d_fullres", 0, TRAINER, PLANS)
+
+
+def finish(process: subprocess.Popen) -> str:
+    output = process.communicate(timeout=300)[0]
+    assert process.returncode == 0, output
+    return output
+
+
+@pytest.fixture(scope="module")
+def in_one_go(workplace: Path, bench: Bench) -> Cell:
+    finish(bench(workplace / "one_go"))
+    return cell_in(workplace / "one_go")
+
+
+def table(cell: Cell) -> pd.DataFrame:
+    return collect([cell.folder.parent], [cell.fold])
+
+
+def wait_for(what: Callable[[], object], process: subprocess.Popen) -> None:
+    """Wait until something is so, or the process has ended."""
+    deadline = time.monotonic() + 120
+    while process.poll() is None and not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def kill_training(cell: Cell, process: subprocess.Popen) -> None:
+    """SIGKILL to the training alone, of which bench tells."""
+    if is_locked(cell) and (state := read_state(cell)).process:
+        os.kill(int(state.process.split()[1]), signal.SIGKILL)
+        output = process.communicate(timeout=60)[0]
+        if process.returncode:
+            assert "(killed by signal 9, out of memory?)" in output
+            assert told(cell).startswith("failed (killed by signal 9")
+
+
+def test_killed_at_twenty_moments_nothing_is_lost(workplace: Path, bench: Bench, in_one_go: Cell) -> None:
+    cell = cell_in(workplace / "killed")
+    ends = 0
+    for kill in range(KILLS):
+        process = bench(cell.results)
+        size = cell.log.stat().st_size if cell.log.is_file() else 0
+        wait_for(lambda size=size: cell.log.is_file() and "\nEpoch " in cell.log.read_text()[size:], process)
+        time.sleep(kill % 7 * 0.1)
+        if kill % 2:
+            kill_training(cell, process)
+        process.kill()
+        process.communicate()
+        wait_for(lambda: not is_locked(cell), process)
+        for path in cell.folder.glob("checkpoint_*.pth"):
+            read_checkpoint(path, NEEDED)
+        if cell.is_done():
+            ends += 1
+            pd.testing.assert_frame_equal(table(cell), table(in_one_go), check_exact=True)
+            shutil.rmtree(cell.results)
+    finish(bench(cell.results))
+    pd.testing.assert_frame_equal(table(cell), table(in_one_go), check_exact=True)
+    assert ends < KILLS / 2, "most kills must meet a training"
+
+
+def test_a_validation_goes_on_from_the_cases_that_are_predicted(workplace: Path, bench: Bench, in_one_go: Cell) -> None:
+    cell = cell_in(workplace / "unvalidated")
+    shutil.copytree(in_one_go.results, cell.results)
+    validation = cell.folder / "validation"
+    whole, half = sorted(validation.glob("*.nii.gz"))
+    content, before = half.read_bytes(), whole.stat().st_mtime_ns
+    half.write_bytes(content[: len(content) // 2])
+    (validation / "summary.json").unlink()
+    finish(bench(cell.results))
+    assert whole.stat().st_mtime_ns == before, "it was predicted already"
+    assert half.read_bytes() == content
+    assert read_mean_dice(validation / "summary.json") == read_mean_dice(in_one_go.folder / "validation/summary.json")
+    assert "1 of 2 cases are predicted already" in cell.log.read_text()
+    assert len([*cell.folder.glob("training_log_*.txt")]) == len([*in_one_go.folder.glob("training_log_*.txt")]) + 1
+    assert read_state(cell).cases_left == 1
+
+
+@pytest.fixture
+def small_disk(workplace: Path) -> Iterator[Path]:
+    """A disk that one checkpoint fits on, but not two."""
+    folder = workplace / "small_disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=1500k", "tmpfs", str(folder)]
+    if shutil.which("mount") is None or subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("only root can mount a small disk")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_a_full_disk_is_named_and_with_space_the_training_goes_on(
+    bench: Bench, in_one_go: Cell, small_disk: Path
+) -> None:
+    cell = cell_in(small_disk)
+    process = bench(small_disk)
+    output = process.communicate(timeout=300)[0]
+    assert process.returncode == 1
+    assert f"(the disk of {cell.log.parent} is full: free some space)" in output
+    assert "unexpected pos" not in output
+    subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
+    assert "1 of 1 cells are done." in finish(bench(small_disk))
+    pd.testing.assert_frame_equal(table(cell), table(in_one_go), check_exact=True)
