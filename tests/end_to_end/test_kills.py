@@ -27,7 +27,7 @@ Bench = Callable[[Path], subprocess.Popen]
 
 @pytest.fixture(scope="module")
 def bench(forks: ForkServer, forked: dict[str, str], planned: Path) -> Bench:
-    words = ["-d", "99", "-c", "3d_fullres", "-p", PLANS, "-f", "0", "-device", "cpu", "--jobs", "1", "-tr", TRAINER]
+    words = ["-d", "99", "-c", "3d_fullres", "-p", PLANS, "-f", "0", "-device", "cpu", "-tr", TRAINER]
 
     def start(results: Path) -> subprocess.Popen:
         results.mkdir(exist_ok=True)
