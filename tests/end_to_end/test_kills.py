@@ -13,27 +13,40 @@ import pytest
 
 from nnunet_skipx.bench.cell import Cell
 from nnunet_skipx.bench.state import is_locked, read_state, told
-from nnunet_skipx.nnunet.checkpoints import NEEDED, read_checkpoint
+from nnunet_skipx.discovery import EXT_VARIABLE
+from nnunet_skipx.nnunet.checkpoints import NEEDED, PREVIOUS, read_checkpoint
 from nnunet_skipx.nnunet.json_files import read_mean_dice
 from nnunet_skipx.results.collect import collect
 from tests.end_to_end.conftest import DATASET, PLANS
 from tests.forking.fixture import ForkServer
 
 pytestmark = pytest.mark.slow
-TRAINER = "nnUNetTrainer_demo_4epochs"  # nnU-Net's own but for its schedule
+TRAINER = "nnUNetTrainerHasty"
+# A user's own: nnU-Net's trainer, and its checkpoints, but for the demo's schedule and very short epochs.
+HASTY = """
+import torch
+from nnunet_skipx.training.variants import trainer_class
+
+class nnUNetTrainerHasty(trainer_class("nnUNetTrainer_demo_8epochs")):
+    def __init__(self, plans, configuration, fold, dataset_json, device=torch.device("cuda")):
+        super().__init__(plans, configuration, fold, dataset_json, device)
+        self.num_iterations_per_epoch, self.num_val_iterations_per_epoch = 2, 1
+"""
 KILLS = 20
 Bench = Callable[[Path], subprocess.Popen]
 
 
 @pytest.fixture(scope="module")
-def bench(forks: ForkServer, forked: dict[str, str], planned: Path) -> Bench:
+def bench(forks: ForkServer, forked: dict[str, str], workplace: Path, planned: Path) -> Bench:
+    (workplace / "mine").mkdir()
+    (workplace / "mine" / "hasty.py").write_text(HASTY)
     words = ["-d", "99", "-c", "3d_fullres", "-p", PLANS, "-f", "0", "-device", "cpu", "-tr", TRAINER]
 
     def start(results: Path) -> subprocess.Popen:
         results.mkdir(exist_ok=True)
         return subprocess.Popen(
             [forks.python, "skipx", "bench", *words],
-            env={**forked, "nnUNet_results": str(results)},
+            env={**forked, "nnUNet_results": str(results), EXT_VARIABLE: str(workplace / "mine")},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -82,7 +95,7 @@ def kill_training(cell: Cell, process: subprocess.Popen) -> None:
 
 def test_killed_at_twenty_moments_nothing_is_lost(workplace: Path, bench: Bench, in_one_go: Cell) -> None:
     cell = cell_in(workplace / "killed")
-    ends = 0
+    ends, checkpoints = 0, set()
     for kill in range(KILLS):
         process = bench(cell.results)
         size = cell.log.stat().st_size if cell.log.is_file() else 0
@@ -95,6 +108,7 @@ def test_killed_at_twenty_moments_nothing_is_lost(workplace: Path, bench: Bench,
         wait_for(lambda: not is_locked(cell), process)
         for path in cell.folder.glob("checkpoint_*.pth"):
             read_checkpoint(path, NEEDED)
+            checkpoints.add(path.name)
         if cell.is_done():
             ends += 1
             pd.testing.assert_frame_equal(table(cell), table(in_one_go), check_exact=True)
@@ -102,6 +116,7 @@ def test_killed_at_twenty_moments_nothing_is_lost(workplace: Path, bench: Bench,
     finish(bench(cell.results))
     pd.testing.assert_frame_equal(table(cell), table(in_one_go), check_exact=True)
     assert ends < KILLS / 2, "most kills must meet a training"
+    assert PREVIOUS in checkpoints, "of nnU-Net's own trainer, too, the one before is kept"
 
 
 def test_a_validation_goes_on_from_the_cases_that_are_predicted(workplace: Path, bench: Bench, in_one_go: Cell) -> None:

@@ -2,6 +2,9 @@
 
 import os
 import random
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +168,31 @@ def test_without_hard_links_the_latest_is_moved(fold: Path, monkeypatch: pytest.
     with checkpoint_draft(fold / "checkpoint_latest.pth") as draft:
         torch.save(content(7), draft)
     assert epoch_of(fold / "checkpoint_latest.pth") == 7 and epoch_of(fold / "checkpoint_previous.pth") == 2
+
+
+SMALL_DISK = """
+import subprocess, sys, torch
+from pathlib import Path
+from nnunet_skipx.nnunet.checkpoints import checkpoint_draft
+folder = Path(sys.argv[1])
+subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(folder)], check=True)
+for megabytes in (1, 8):
+    with checkpoint_draft(folder / "checkpoint_latest.pth") as draft:
+        torch.save(torch.zeros(megabytes, 2**18), draft)
+"""
+
+
+@pytest.mark.skipif(
+    subprocess.run(["unshare", "-rm", "true"], check=False, capture_output=True).returncode != 0
+    if shutil.which("unshare")
+    else True,
+    reason="needs a file system of its own",
+)
+def test_a_full_disk_is_called_one(tmp_path: Path) -> None:
+    command = ["unshare", "-rm", sys.executable, "-c", SMALL_DISK, str(tmp_path)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    last = result.stderr.strip().splitlines()[-1]
+    assert last == f"OSError: [Errno 28] No space left on device: '{tmp_path}/checkpoint_latest.pth'"
 
 
 class Stranger:
