@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ import pytest
 
 from nnunet_skipx.bench.cell import Cell
 from nnunet_skipx.bench.state import is_locked, read_state, told
+from nnunet_skipx.bench.train_cell import TrainingOrder
 from nnunet_skipx.discovery import EXT_VARIABLE
 from nnunet_skipx.nnunet.checkpoints import NEEDED, PREVIOUS, read_checkpoint
 from nnunet_skipx.nnunet.json_files import read_mean_dice
@@ -27,7 +29,7 @@ HASTY = """
 import torch
 from nnunet_skipx.training.variants import trainer_class
 
-class nnUNetTrainerHasty(trainer_class("nnUNetTrainer_demo_8epochs")):
+class nnUNetTrainerHasty(trainer_class("nnUNetTrainer_demo_6epochs")):
     def __init__(self, plans, configuration, fold, dataset_json, device=torch.device("cuda")):
         super().__init__(plans, configuration, fold, dataset_json, device)
         self.num_iterations_per_epoch, self.num_val_iterations_per_epoch = 2, 1
@@ -55,6 +57,22 @@ def bench(forks: ForkServer, forked: dict[str, str], workplace: Path, planned: P
     return start
 
 
+@pytest.fixture(scope="module")
+def train(forks: ForkServer, bench: Bench, forked: dict[str, str], workplace: Path) -> Bench:
+    """The process that bench starts for the cell."""
+
+    def start(results: Path) -> subprocess.Popen:
+        cell = cell_in(results)
+        cell.log.parent.mkdir(parents=True, exist_ok=True)
+        order = TrainingOrder(cell, "cpu", threads=1)
+        variables = {**forked, "nnUNet_results": str(results), EXT_VARIABLE: str(workplace / "mine")}
+        with cell.log.open("a") as log:
+            words = [forks.python, "-m", "nnunet_skipx.bench.train_cell", order.to_json()]
+            return subprocess.Popen(words, env=variables | {"nnUNet_n_proc_DA": "0"}, stdout=log, stderr=log)
+
+    return start
+
+
 def cell_in(results: Path) -> Cell:
     return Cell(results, DATASET, "3d_fullres", 0, TRAINER, PLANS)
 
@@ -77,46 +95,61 @@ def table(cell: Cell) -> pd.DataFrame:
 
 def wait_for(what: Callable[[], object], process: subprocess.Popen) -> None:
     """Wait until something is so, or the process has ended."""
+    wait_until(lambda: process.poll() is not None or what())
+
+
+def wait_until(what: Callable[[], object]) -> None:
     deadline = time.monotonic() + 120
-    while process.poll() is None and not what():
+    while not what():
         assert time.monotonic() < deadline
         time.sleep(0.01)
 
 
-def kill_training(cell: Cell, process: subprocess.Popen) -> None:
-    """SIGKILL to the training alone, of which bench tells."""
-    if is_locked(cell) and (state := read_state(cell)).process:
-        os.kill(int(state.process.split()[1]), signal.SIGKILL)
-        output = process.communicate(timeout=60)[0]
-        if process.returncode:
-            assert "(killed by signal 9, out of memory?)" in output
-            assert told(cell).startswith("failed (killed by signal 9")
+def log_size(cell: Cell) -> int:
+    return cell.log.stat().st_size if cell.log.is_file() else 0
 
 
-def test_killed_at_twenty_moments_nothing_is_lost(workplace: Path, bench: Bench, in_one_go: Cell) -> None:
+def training_of(cell: Cell) -> int | None:
+    """The process id of the cell's training."""
+    process = read_state(cell).process
+    return int(process.split()[1]) if process and is_locked(cell) else None
+
+
+def test_killed_at_twenty_moments_nothing_is_lost(workplace: Path, train: Bench, bench: Bench, in_one_go: Cell) -> None:
     cell = cell_in(workplace / "killed")
     ends, checkpoints = 0, set()
     for kill in range(KILLS):
-        process = bench(cell.results)
-        size = cell.log.stat().st_size if cell.log.is_file() else 0
-        wait_for(lambda size=size: cell.log.is_file() and "\nEpoch " in cell.log.read_text()[size:], process)
-        time.sleep(kill % 7 * 0.1)
-        if kill % 2:
-            kill_training(cell, process)
+        process = train(cell.results)
+        size = log_size(cell)
+        wait_for(lambda size=size: b": Epoch " in cell.log.read_bytes()[size:], process)
+        time.sleep(kill % 7 * 0.15)
         process.kill()
         process.communicate()
-        wait_for(lambda: not is_locked(cell), process)
+        wait_until(lambda: not is_locked(cell))
         for path in cell.folder.glob("checkpoint_*.pth"):
             read_checkpoint(path, NEEDED)
             checkpoints.add(path.name)
         if cell.is_done():
             ends += 1
             pd.testing.assert_frame_equal(table(cell), table(in_one_go), check_exact=True)
-            shutil.rmtree(cell.results)
+            shutil.rmtree(cell.folder)
     finish(bench(cell.results))
     pd.testing.assert_frame_equal(table(cell), table(in_one_go), check_exact=True)
     assert ends < KILLS / 2, "most kills must meet a training"
     assert PREVIOUS in checkpoints, "of nnU-Net's own trainer, too, the one before is kept"
+
+
+def test_bench_tells_that_a_training_was_killed(workplace: Path, bench: Bench) -> None:
+    cell = cell_in(workplace / "told")
+    process = bench(cell.results)
+    wait_for(lambda: training_of(cell), process)
+    number = training_of(cell)
+    assert number is not None and told(cell) == f"running (process {number} on {socket.gethostname()})"
+    os.kill(number, signal.SIGKILL)
+    output = process.communicate(timeout=60)[0]
+    assert process.returncode == 1
+    assert "(killed by signal 9, out of memory?); the end of" in output
+    assert told(cell) == "failed (killed by signal 9, out of memory?)"
 
 
 def test_a_validation_goes_on_from_the_cases_that_are_predicted(workplace: Path, bench: Bench, in_one_go: Cell) -> None:
