@@ -4,7 +4,7 @@ What `nnUNetv2_train --c` does, of the same parts, with three differences: check
 trainer writes them; a finished training is not begun again before its validation; cases that are predicted stay so.
 """
 
-import zipfile
+import struct
 import zlib
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,19 @@ from torch.backends import cudnn
 
 from nnunet_skipx.nnunet.checkpoints import FINAL, checkpoint_draft
 
-BROKEN_FILE = (OSError, EOFError, ValueError, RuntimeError, zlib.error, ImageFileError, zipfile.BadZipFile)
+# What nnU-Net's readers raise for a file that has been cut off; Pillow's is a SyntaxError.
+BROKEN_FILE = (
+    OSError,
+    EOFError,
+    ValueError,
+    RuntimeError,
+    LookupError,
+    SyntaxError,
+    TypeError,
+    struct.error,
+    zlib.error,
+    ImageFileError,
+)
 
 
 def continued_trainer(
