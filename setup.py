@@ -37,7 +37,7 @@ setup(
         "matplotlib>=3.10",
         "pillow",
         "monai>=1.4",
-        "filelock",
+        "filelock>=3.30",  # before, workers kept the lock of a training that was killed
         "jinja2",
         "requests",
         "rich",

@@ -11,6 +11,7 @@ from nnunet_skipx.bench.local import Run, run_cells
 from nnunet_skipx.bench.matrix import Matrix, cells
 from nnunet_skipx.bench.slots import Slot
 from nnunet_skipx.bench.slurm import SlurmOptions, submit
+from nnunet_skipx.bench.state import read_state, told
 from nnunet_skipx.nnunet.folders import results_folder
 from nnunet_skipx.system.files import last_lines
 from nnunet_skipx.system.text_table import text_table
@@ -30,8 +31,10 @@ def bench_on_slurm(matrix: Matrix, options: SlurmOptions) -> int:
     everything = cells(matrix, results_folder())
     missing = [cell for cell in everything if not cell.is_done()]
     if missing:
-        job = submit(missing, options, matrix.npz)
-        print(f"Submitted {len(missing)} cells as Slurm job {job}: squeue -j {job} shows them, --dry-run what is done.")
+        jobs = submit(missing, options, matrix.npz)
+        print(text_table([{"job": job, "cell": str(cell), "log": str(cell.log)} for cell, job in jobs.items()]))
+        array = jobs[missing[0]].split("_")[0]
+        print(f"Submitted {len(missing)} cells as Slurm job {array}: squeue -j {array} or --dry-run shows their state.")
     print(f"{len(everything) - len(missing)} of {len(everything)} cells are done.")
     return 0
 
@@ -39,10 +42,10 @@ def bench_on_slurm(matrix: Matrix, options: SlurmOptions) -> int:
 def outcome(run: Run) -> str:
     """How a run ended: cells done, and for each that failed the end of its log."""
     lines = [f"{len(run.done())} of {len(run.cells)} cells are done."]
-    for cell in run.failed:
-        lines += [f"\nFAILED: {cell}; the end of {cell.log}:", last_lines(cell.log)]
+    for cell, why in run.failed.items():
+        lines += [f"\nFAILED: {cell} ({why}); the end of {cell.log}:", last_lines(cell.log)]
     for cell in run.elsewhere:
-        lines.append(f"Trained by another process: {cell}")
+        lines.append(f"Trained by another process: {cell} ({read_state(cell).process or 'which has noted no name'})")
     if run.failed or run.elsewhere:
         lines.append("\nRun the same command again: it does what is missing, from the last checkpoints on.")
     return "\n".join(lines)
@@ -65,8 +68,6 @@ def dry_run(matrix: Matrix, slots: Sequence[Slot]) -> str:
 
 def cell_row(cell: Cell, hours: float | None) -> dict[str, str]:
     """One line of the dry run."""
-    progress = cell.progress()
-    state = "missing" if progress.epoch == 0 else f"{progress.epoch} of {progress.epochs} epochs"
     return {
         "data set": cell.dataset,
         "configuration": cell.configuration,
@@ -74,6 +75,6 @@ def cell_row(cell: Cell, hours: float | None) -> dict[str, str]:
         "trainer": cell.trainer,
         "plans": cell.plans,
         "results": str(cell.results),
-        "state": "done" if hours is None else state,
+        "state": told(cell),
         "hours": "" if hours is None else f"{hours:.3g}",
     }

@@ -50,7 +50,7 @@ class LiveView:
     def print_changes(self, run: Run) -> None:
         """A line for each cell that was started, finished or failed since the last call; cells done before are not."""
         states = {cell: f"done, {mean_dice(cell)}" for cell in run.done() if cell in self.shown}
-        states |= dict.fromkeys(run.failed, "FAILED")
+        states |= {cell: f"FAILED, {why}" for cell, why in run.failed.items()}
         states |= dict.fromkeys(run.elsewhere, "trained by another process")
         states |= dict.fromkeys(run.running, "started")
         for cell, state in states.items():

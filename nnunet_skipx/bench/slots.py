@@ -5,12 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from nnunetv2.utilities.default_n_proc_DA import get_allowed_n_proc_DA
 
 from nnunet_skipx.discovery import append_to_environment
 from nnunet_skipx.nnunet.names import is_number
 from nnunet_skipx.system.cores import available_cores
 
 MOST_CPU_JOBS = 4
+WRITING_PROCESSES = 8  # nnU-Net's, where nnUNet_def_n_proc does not say otherwise
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -19,11 +21,13 @@ class Slot:
     """A place for one training at a time: a GPU, or `threads` of the CPU.
 
     gpu: as in CUDA_VISIBLE_DEVICES; None leaves that as it is, for a GPU that Slurm gives.
+    workers: the most that may augment, or write predictions, beside each other; None leaves it to nnU-Net.
     """
 
     device: str
     gpu: str | None = None
     threads: int = 1  # torch's threads do not help nnU-Net on a GPU
+    workers: int | None = None
 
     def environment(self) -> dict[str, str]:
         """The environment of a training here; on the CPU augmentation runs inline, as workers would take its cores."""
@@ -31,6 +35,10 @@ class Slot:
         environment = dict(os.environ)
         if self.gpu is not None:
             environment["CUDA_VISIBLE_DEVICES"] = self.gpu
+        if self.workers is not None:
+            augmenting = min(self.workers, get_allowed_n_proc_DA())
+            writing = min(self.workers, int(environment.get("nnUNet_def_n_proc", WRITING_PROCESSES)))
+            environment |= {"nnUNet_n_proc_DA": str(augmenting), "nnUNet_def_n_proc": str(writing)}
         if self.device == "cpu":
             environment |= dict.fromkeys(THREAD_VARIABLES, str(self.threads))
             environment |= {"nnUNet_n_proc_DA": "0", "nnUNet_def_n_proc": "1", "CUDA_VISIBLE_DEVICES": ""}

@@ -1,19 +1,23 @@
 """Cells as one array of Slurm jobs, through submitit. What is done is read from the disk: accounting may be off."""
 
 import shlex
-import signal
+import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from submitit import SlurmExecutor
 from submitit.core.utils import FailedJobError, FailedSubmissionError
-from submitit.helpers import DelayedSubmission
 
 from nnunet_skipx.bench.cell import WORK_FOLDER, Cell
 from nnunet_skipx.bench.slots import Slot
+from nnunet_skipx.bench.slurm_job import TrainCell
+from nnunet_skipx.bench.state import note
 from nnunet_skipx.bench.train_cell import TrainingOrder
 from nnunet_skipx.nnunet.names import is_number
 from nnunet_skipx.system.interpreter import python
@@ -65,45 +69,56 @@ def slurm_options(words: Sequence[str]) -> SlurmOptions:
         if not is_number(value):
             raise ValueError(f"--slurm {name}={value}: give a whole number ({NUMBER_WORDS[name]})")
         known[name] = int(value)
-    return SlurmOptions(**known, extra=given)
+    # As submitit spells them: an option that it sets, too, is then the user's.
+    return SlurmOptions(**known, extra={name.replace("-", "_"): value for name, value in given.items()})
 
 
-class TrainCell:
-    """The job of one cell. Ended early, it is requeued and goes on from the last checkpoint."""
-
-    def __init__(self, order: TrainingOrder, slot: Slot) -> None:
-        self.order, self.slot = order, slot
-
-    def __call__(self) -> int:
-        """Train in a child that does not hear submitit's signal, which would end nnU-Net's augmentation workers."""
-        cell = self.order.cell
-        cell.log.parent.mkdir(parents=True, exist_ok=True)
-        before = signal.signal(signal.SIGUSR2, signal.SIG_IGN)  # a child inherits what is ignored
-        try:
-            with cell.log.open("a") as output:
-                child = subprocess.Popen(
-                    self.order.command(), stdout=output, stderr=subprocess.STDOUT, env=self.slot.environment()
-                )
-        finally:
-            signal.signal(signal.SIGUSR2, before)
-        return child.wait()
-
-    def checkpoint(self) -> DelayedSubmission:
-        """The same job again: nnU-Net's checkpoint is on the disk."""
-        return DelayedSubmission(self)
-
-
-def submit(cells: Sequence[Cell], options: SlurmOptions, npz: bool) -> str:
-    """Submit the cells as one array and return its job id.
+def submit(cells: Sequence[Cell], options: SlurmOptions, npz: bool) -> dict[Cell, str]:
+    """Submit the cells as one array and return their job ids, as 12_0.
 
     Raises:
         FileNotFoundError: there is no sbatch here.
-        RuntimeError: Slurm refuses the job.
+        RuntimeError: Slurm refuses the job; nothing is left behind.
     """
     if SlurmExecutor.affinity() < 0:
         raise FileNotFoundError("there is no srun here: run this on a login node of the cluster, or without --slurm")
-    folder = Path(cells[0].results) / WORK_FOLDER / "slurm"
-    slot = Slot("cuda") if options.gpus else Slot("cpu", threads=options.cpus)
+    device, threads = ("cuda", 1) if options.gpus else ("cpu", options.cpus)
+    slot = Slot(device, threads=threads, workers=options.cpus)
+    with submission_folder(Path(cells[0].results) / WORK_FOLDER / "slurm") as folder:
+        executor = configured(folder, options)
+        with executor.batch():
+            jobs = [
+                executor.submit(TrainCell(TrainingOrder(cell, slot.device, slot.threads, npz), slot)) for cell in cells
+            ]
+    submitted = {cell: str(job.job_id) for cell, job in zip(cells, jobs, strict=True)}
+    for cell, job in submitted.items():
+        note(cell, job=job, failure=None)
+        name_job(job, cell, options)
+    return submitted
+
+
+@contextmanager
+def submission_folder(parent: Path) -> Iterator[Path]:
+    """A new folder for the files of one submission, which a refused one does not leave behind."""
+    parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=time.strftime("%Y%m%d_%H%M%S_"), dir=parent))
+    try:
+        yield folder
+    except BaseException as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):  # of folders with something else in them
+            parent.rmdir()
+            parent.parent.rmdir()
+        if isinstance(error, FailedJobError | FailedSubmissionError):
+            raise RuntimeError(
+                f"sbatch refused the cells: {' '.join(str(error).split())}. Where `sinfo` lists no partition either, "
+                "no cluster is configured here: run this on its login node, or without --slurm"
+            ) from error
+        raise
+
+
+def configured(folder: Path, options: SlurmOptions) -> SlurmExecutor:
+    """What submits jobs with these options."""
     executor = SlurmExecutor(folder, max_num_timeout=MOST_TURNS, python=shlex.join(python()))
     executor.update_parameters(
         job_name="skipx_bench",
@@ -114,17 +129,20 @@ def submit(cells: Sequence[Cell], options: SlurmOptions, npz: bool) -> str:
         additional_parameters={"requeue": True, **options.extra},
         **asked_for(options),
     )
-    try:
-        with executor.batch():
-            jobs = [
-                executor.submit(TrainCell(TrainingOrder(cell, slot.device, slot.threads, npz), slot)) for cell in cells
-            ]
-    except (FailedJobError, FailedSubmissionError) as error:
-        raise RuntimeError(
-            f"sbatch refused the cells: {' '.join(str(error).split())}. Where `sinfo` lists no partition either, no "
-            "cluster is configured here: run this on its login node, or without --slurm"
-        ) from error
-    return jobs[0].job_id.split("_")[0]
+    return executor
+
+
+def name_job(job: str, cell: Cell, options: SlurmOptions) -> None:
+    """Have a job show its cell in `squeue` and accounting, where the user has given no name or comment."""
+    names = {
+        "JobName": f"{cell.dataset}_{cell.configuration}_fold{cell.fold}_{cell.trainer}",
+        "Comment": f"{cell} in {cell.results}",
+    }
+    given = {"JobName": "job_name", "Comment": "comment"}
+    changes = [f"{key}={value}" for key, value in names.items() if given[key] not in options.extra]
+    if changes:
+        # A cluster may forbid it, or the job have ended by now: then it has no name, and no harm is done.
+        subprocess.run(["scontrol", "update", f"JobId={job}", *changes], capture_output=True, check=False)
 
 
 def asked_for(options: SlurmOptions) -> dict[str, str | int]:

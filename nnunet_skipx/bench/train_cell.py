@@ -8,19 +8,27 @@ import json
 import os
 import signal
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
+from multiprocessing import popen_fork
 from types import FrameType
 
 import torch
 from filelock import FileLock, Timeout
-from nnunetv2.run.run_training import run_training
 
 from nnunet_skipx.bench.cell import Cell
+from nnunet_skipx.bench.state import note, read_state, this_process
 from nnunet_skipx.discovery import append_to_environment
 from nnunet_skipx.nnunet.checkpoints import set_damaged_aside
+from nnunet_skipx.nnunet.continued import continued_trainer, finish_training, leave_out_predicted
+from nnunet_skipx.system.files import is_full, tells_of_full_disk
 from nnunet_skipx.system.interpreter import python
+from nnunet_skipx.system.processes import end_with_parent, end_without
 
-BUSY = os.EX_TEMPFAIL  # exit status: another process trains this cell
+# exit statuses
+BUSY = os.EX_TEMPFAIL  # another process trains this cell
+DISK_FULL = os.EX_IOERR
+SECONDS_FOR_A_LOOK = 1.0  # for which somebody who asks whether the cell is being trained may hold its lock
 
 
 @dataclass(frozen=True)
@@ -52,31 +60,44 @@ def train_cell(order: TrainingOrder) -> int:
     cell = order.cell
     cell.lock.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(cell.lock, timeout=0):
-            if not cell.is_done():
-                _train(order)
+        with FileLock(cell.lock, timeout=SECONDS_FOR_A_LOOK):
+            return 0 if cell.is_done() else _train(order)
     except Timeout:
-        print(f"{cell} is being trained by another process")
+        print(f"{cell} is being trained by another process ({read_state(cell).process or 'which has noted no name'})")
         return BUSY
+
+
+def _train(order: TrainingOrder) -> int:
+    """Train and validate; returns the exit status, `DISK_FULL` where it was that."""
+    try:
+        note(order.cell, process=this_process(), failure=None)
+        _continue(order)
+    except (OSError, RuntimeError) as error:
+        if not (tells_of_full_disk(error) or is_full(order.cell.lock.parent)):
+            raise
+        with suppress(OSError):  # the log may be on that disk
+            print(f"{error}\nThe disk is full: free some space and run the same command again, which goes on from here")
+        return DISK_FULL
     return 0
 
 
-def _train(order: TrainingOrder) -> None:
+def _continue(order: TrainingOrder) -> None:
     torch.set_num_threads(order.threads)
     append_to_environment()
     cell = order.cell
     for sentence in set_damaged_aside(cell.folder):
         print(sentence)
-    run_training(
-        cell.dataset,
-        cell.configuration,
-        cell.fold,
-        cell.trainer,
-        cell.plans,
-        export_validation_probabilities=order.npz,
-        continue_training=True,
-        device=torch.device(order.device),
+    trainer = continued_trainer(
+        cell.dataset, cell.configuration, cell.fold, cell.trainer, cell.plans, torch.device(order.device)
     )
+    finish_training(trainer)
+    note(cell, cases_left=leave_out_predicted(trainer, order.npz))
+    trainer.perform_actual_validation(order.npz)
+
+
+def let_workers_end_unheard() -> None:
+    """End workers by SIGKILL: they have inherited that SIGTERM, which Slurm sends to all of a job, is ignored."""
+    popen_fork.Popen.terminate = popen_fork.Popen.kill  # type: ignore[method-assign]
 
 
 def exit_on_terminate(number: int, frame: FrameType | None) -> None:
@@ -84,6 +105,12 @@ def exit_on_terminate(number: int, frame: FrameType | None) -> None:
     sys.exit(128 + number)
 
 
+if __name__ == "__mp_main__":  # in a worker that was spawned, of the final validation
+    end_without(os.getppid())
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, exit_on_terminate)
+    end_with_parent()
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_IGN:
+        let_workers_end_unheard()
+    else:
+        signal.signal(signal.SIGTERM, exit_on_terminate)
     sys.exit(train_cell(TrainingOrder.from_json(sys.argv[1])))

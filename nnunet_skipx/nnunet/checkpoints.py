@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from nnunet_skipx.system.files import draft_of
+from nnunet_skipx.system.files import draft_of, is_full
 
-LATEST, FINAL = "checkpoint_latest.pth", "checkpoint_final.pth"
+LATEST, FINAL, BEST = "checkpoint_latest.pth", "checkpoint_final.pth", "checkpoint_best.pth"
 PREVIOUS = "checkpoint_previous.pth"  # the latest before the latest one
 NEEDED = ("network_weights", "optimizer_state", "logging", "current_epoch", "_best_ema", "init_args", "trainer_name")
 TRUST = "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"  # torch's own variable: whoever sets it trusts the files that are read
@@ -99,10 +99,18 @@ def _require_whole(path: Path) -> None:
 
 @contextmanager
 def checkpoint_draft(path: Path) -> Iterator[Path]:
-    """A file to write a checkpoint to, which replaces `path` in one step; the latest before stays until the final."""
+    """A file to write a checkpoint to, which replaces `path` in one step; the latest before stays until the final.
+
+    Raises OSError when the disk is full, which torch tells as "unexpected pos".
+    """
     previous = path.with_name(PREVIOUS)
     with draft_of(path) as draft:
-        yield draft
+        try:
+            yield draft
+        except RuntimeError as error:
+            if is_full(path.parent):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
+            raise
         if path.name == LATEST and path.is_file() and draft.is_file():
             previous.unlink(missing_ok=True)
             try:
@@ -147,5 +155,20 @@ def set_damaged_aside(folder: Path) -> list[str]:
     previous, latest = folder / PREVIOUS, folder / LATEST
     if previous.is_file() and not latest.is_file() and not (folder / FINAL).is_file():
         previous.replace(latest)
-        told.append(f"going on from the checkpoint before, {PREVIOUS}")
-    return told
+        told.append(f"the checkpoint before, {PREVIOUS}, takes its place")
+    return [*told, start_of(folder)] if told else []
+
+
+def resumed_from(folder: Path) -> Path | None:
+    """The checkpoint from which nnU-Net goes on with a fold; None where it would begin."""
+    return next((folder / name for name in (FINAL, LATEST, BEST) if (folder / name).is_file()), None)
+
+
+def start_of(folder: Path) -> str:
+    """From where nnU-Net goes on with a fold, in words."""
+    if (path := resumed_from(folder)) is None:
+        return "the training begins again at epoch 0"
+    try:
+        return f"going on from {path.name} at epoch {read_checkpoint(path, NEEDED)['current_epoch']}"
+    except ValueError:
+        return f"going on from {path.name}, which holds more than weights and numbers"

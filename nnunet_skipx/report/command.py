@@ -14,6 +14,7 @@ from nnunet_skipx.nnunet.trainer_name import BASELINE
 from nnunet_skipx.report.comparison import Comparison
 from nnunet_skipx.report.exports import write_exports
 from nnunet_skipx.report.page import report_parts, terminal_text, write_report
+from nnunet_skipx.report.swap import swapped_in
 from nnunet_skipx.report.twins import trainer_in
 from nnunet_skipx.results.citations import citation
 from nnunet_skipx.results.dice import CONVENTIONS, Convention
@@ -87,9 +88,10 @@ def report(datasets: Sequence[Sequence[Path]], folds: Sequence[int] | None, out:
     require_one_protocol_for_the_same_data({c.dataset: c.data_protocol for c in comparisons})
     names = ", ".join(comparison.dataset for comparison in comparisons)
     incomplete = " (incomplete)" if any(comparison.incomplete for comparison in comparisons) else ""
-    written = [write_report(f"Cross-validation on {names}{incomplete}", report_parts(comparisons), out)]
-    written += write_exports(comparisons, out)
-    return "\n".join([terminal_text(comparisons), "", *(f"wrote {path}" for path in written)])
+    with swapped_in(out) as folder:
+        written = [write_report(f"Cross-validation on {names}{incomplete}", report_parts(comparisons), folder)]
+        written += write_exports(comparisons, folder)
+    return "\n".join([terminal_text(comparisons), "", *(f"wrote {out / path.name}" for path in written)])
 
 
 def read_comparison(

@@ -1,14 +1,18 @@
 """Files: written so that an interruption or a full disk never leaves half of one, read from the end."""
 
+import errno
 import json
 import math
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from nnunet_skipx.system.escaping import terminal
+
+FULL = (errno.ENOSPC, errno.EDQUOT)  # no space, or no more of it for this user
+PROBE_BYTES = 2**20
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -33,6 +37,28 @@ def draft_of(path: Path) -> Iterator[Path]:
             draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def is_full(folder: Path) -> bool:
+    """Whether nothing more can be written there: the disk is full, or the user's share of it."""
+    probe = folder / f".{os.getpid()}.probe"
+    try:
+        probe.write_bytes(bytes(PROBE_BYTES))
+    except OSError as error:
+        return error.errno in FULL
+    finally:
+        with suppress(OSError):
+            probe.unlink(missing_ok=True)
+    return False
+
+
+def tells_of_full_disk(error: BaseException | None) -> bool:
+    """Whether an error, or one that it came from, is that of a full disk."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in FULL:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def write_text(path: Path, text: str) -> None:

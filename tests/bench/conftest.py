@@ -1,11 +1,13 @@
 """Cells that have no data: enough for everything but training."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 
 from nnunet_skipx.bench.cell import Cell
+from tests.forking.fixture import ForkServer
 
 
 @pytest.fixture
@@ -15,6 +17,14 @@ def two_cells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Cell]:
         monkeypatch.setenv(name, str(tmp_path / name))
     results = tmp_path / "nnUNet_results"
     return [Cell(results, "Dataset099_Phantom", "3d_fullres", f, "nnUNetTrainer", "nnUNetPlans") for f in (0, 1)]
+
+
+@pytest.fixture
+def forked_children(forks: ForkServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is started with this Python is forked from a process that has imported everything."""
+    monkeypatch.setattr(sys, "executable", str(forks.python))
+    for name, value in forks.variables.items():
+        monkeypatch.setenv(name, value)
 
 
 def finish(cell: Cell) -> None:

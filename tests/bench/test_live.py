@@ -53,11 +53,11 @@ def test_elsewhere_every_change_is_one_line(run: Run, two_cells: list[Cell]) -> 
         assert text.endswith("Dataset099_Phantom 3d_fullres fold 0 nnUNetTrainer nnUNetPlans: started\n")
         run.running.clear()
         finish(two_cells[0])
-        run.failed, run.waiting = run.waiting, []
+        run.failed, run.waiting = dict.fromkeys(run.waiting, "exit status 1"), []
         text = shown(view, run)
     assert text.count("\n") == 3
     assert "fold 0 nnUNetTrainer nnUNetPlans: done, Dice 0.7500" in text
-    assert "fold 1 nnUNetTrainer nnUNetPlans: FAILED" in text
+    assert "fold 1 nnUNetTrainer nnUNetPlans: FAILED, exit status 1" in text
 
 
 def test_what_was_done_before_is_not_reported_as_done_now(run: Run, two_cells: list[Cell]) -> None:

@@ -63,3 +63,15 @@ def test_a_training_finds_our_trainers_and_its_device_alone(monkeypatch: pytest.
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "6")
     assert Slot("cuda").environment()["CUDA_VISIBLE_DEVICES"] == "6", "the GPU that Slurm gave"
     assert ext_path() in on_cpu[EXT_VARIABLE]
+
+
+def test_workers_are_at_most_the_cpus_that_were_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    variables = ("nnUNet_n_proc_DA", "nnUNet_def_n_proc")
+    for name in variables:
+        monkeypatch.delenv(name, raising=False)
+    assert [Slot("cuda", workers=4).environment()[name] for name in variables] == ["4", "4"]
+    assert [Slot("cuda", workers=32).environment()[name] for name in variables] == ["12", "8"], "nnU-Net's own"
+    for name in variables:
+        monkeypatch.setenv(name, "2")
+    assert [Slot("cuda", workers=4).environment()[name] for name in variables] == ["2", "2"], "the user's"

@@ -14,6 +14,7 @@ def test_words_become_options_and_the_rest_goes_to_sbatch() -> None:
     assert options == SlurmOptions(1440, "gpu", 40, 4, 0, {"account": "lab=a"})
     assert asked_for(options) == {"partition": "gpu", "mem": "40GB"}
     assert asked_for(slurm_options(["time=60"])) == {"gpus_per_node": 1}
+    assert slurm_options(["time=60", "job-name=a-b"]).extra == {"job_name": "a-b"}, "as submitit spells it"
 
 
 @pytest.mark.parametrize(
@@ -39,6 +40,7 @@ def test_without_slurm_the_cure_is_named(
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(FileNotFoundError, match="no srun here: run this on a login node"):
         submit(two_cells, SlurmOptions(60), npz=False)
+    assert not any(two_cells[0].results.iterdir()), "nothing is left behind"
 
 
 def test_slurms_client_without_a_cluster_names_the_cure_too(
@@ -53,3 +55,4 @@ def test_slurms_client_without_a_cluster_names_the_cure_too(
     monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
     with pytest.raises(RuntimeError, match=r"Could not establish a configuration source.*without --slurm"):
         submit(two_cells, SlurmOptions(60), npz=False)
+    assert not any(two_cells[0].results.iterdir()), "nothing is left behind"

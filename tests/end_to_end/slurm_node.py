@@ -1,5 +1,7 @@
 """A real Slurm of one node on loopback: munged, slurmctld and slurmd, with all their files in one folder.
 
+Jobs of the partition `high` preempt those of `main`, which are told, have some seconds of grace and are requeued.
+
 `python -m tests.end_to_end.slurm_node FOLDER` brings it up until it is interrupted, and prints what to export.
 """
 
@@ -38,7 +40,10 @@ ReturnToService=2
 KillWait=5
 SchedulerParameters=sched_interval=1,batch_sched_delay=1
 NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} State=UNKNOWN
-PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
+PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP PriorityTier=1 PreemptMode=REQUEUE GraceTime=5
+PartitionName=high Nodes=ALL MaxTime=INFINITE State=UP PriorityTier=10 PreemptMode=OFF
 """
 
 
@@ -114,7 +119,7 @@ def wait_until_idle(folder: Path, environment: dict[str, str]) -> None:
     while time.monotonic() < deadline:
         command = ["sinfo", "-h", "-o", "%T"]
         result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        if result.stdout.strip() == "idle":
+        if set(result.stdout.split()) == {"idle"}:
             return
         time.sleep(0.5)
     said = "\n".join(f"{path.name}: {path.read_text()[-1500:]}" for path in sorted(folder.glob("*.out")))

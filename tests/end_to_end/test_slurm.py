@@ -1,25 +1,36 @@
-"""`skipx bench --slurm` on a real Slurm of one node: an array of cells, of which one is killed and requeued."""
+"""`skipx bench --slurm` on a real Slurm of one node: cells that are killed, preempted, or fail."""
 
+import json
 import os
+import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from nnunet_skipx.bench.cell import Cell
+from nnunet_skipx.bench.state import told
+from nnunet_skipx.system.files import write_json
 from tests.end_to_end.conftest import DATASET, PLANS, environment
 from tests.end_to_end.slurm_node import single_node_slurm, why_not
+from tests.forking.fixture import ForkServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(why_not() is not None, reason=str(why_not()))]
 TRAINER = "nnUNetTrainerUTANet_demo"
+EMPTY_PLANS = "emptyPlans"  # of data that are gone
 
 
-@pytest.fixture
-def slurm(workplace: Path, planned: Path, tmp_path: Path) -> Iterator[dict[str, str]]:
-    with single_node_slurm(tmp_path) as variables:
+@pytest.fixture(scope="module")
+def slurm(workplace: Path, planned: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    plans = json.loads((planned / f"{PLANS}.json").read_text())
+    plans["plans_name"] = plans["configurations"]["3d_fullres"]["data_identifier"] = EMPTY_PLANS
+    write_json(planned / f"{EMPTY_PLANS}.json", plans)
+    (planned / EMPTY_PLANS).mkdir()
+    (planned / EMPTY_PLANS / "gone.pkl").touch()
+    with single_node_slurm(tmp_path_factory.mktemp("slurm")) as variables:
         yield {**environment(workplace), **{name: variables[name] for name in ("SLURM_CONF", "PATH")}}
 
 
@@ -29,62 +40,80 @@ def run(variables: dict[str, str], *command: str) -> str:
     return result.stdout
 
 
-def wait(what: str, done: object, variables: dict[str, str], seconds: int = 400) -> None:
+def submit(variables: dict[str, str], program: list[str], cells: list[Cell], *options: str) -> str:
+    """Submit cells with one plan as a program says, `skipx` or what stands for it; returns the array's id."""
+    words = ["-d", "99", "-c", "3d_fullres", "-p", cells[0].plans, "-tr", TRAINER, "-f", *(str(c.fold) for c in cells)]
+    output = run(variables, *program, "bench", *words, "--slurm", "time=60", "cpus=1", "gpus=0", *options)
+    job = output.split("Slurm job ")[1].split(":")[0]
+    lines = output.splitlines()
+    for number, cell in enumerate(cells):
+        name = f"{job}_{number}" if len(cells) > 1 else job
+        assert any(line.split() == [name, *str(cell).split(), str(cell.log)] for line in lines), output
+    return job
+
+
+def wait(what: str, done: Callable[[], bool], variables: dict[str, str], seconds: int = 400) -> None:
     deadline = time.monotonic() + seconds
-    while not done():  # type: ignore[operator]
+    while not done():
         if time.monotonic() > deadline:
             queue = run(variables, "squeue")
             pytest.fail(f"{what} did not happen within {seconds} s\n{queue}")
         time.sleep(0.3)
 
 
-def logs(cell: Cell) -> list[Path]:
-    return list(cell.folder.glob("training_log_*.txt"))
+def facts(variables: dict[str, str], job: str) -> str:
+    return run(variables, "scontrol", "show", "job", job)
 
 
-def test_a_killed_job_is_requeued_and_finishes(workplace: Path, slurm: dict[str, str]) -> None:
-    bench = [
-        sys.executable,
-        "-m",
-        "nnunet_skipx.cli",
-        "bench",
-        "-d",
-        "99",
-        "-c",
-        "3d_fullres",
-        "-p",
-        PLANS,
-        "-tr",
-        TRAINER,
-        "-f",
-        "0",
-        "1",
-        "-device",
-        "cpu",
-    ]
-    output = run(slurm, *bench, "--slurm", "time=60", "cpus=1", "gpus=0", "comment=skipx")
-    job = output.split("Slurm job ")[1].split(":")[0]
-    cells = [Cell(workplace / "nnUNet_results", DATASET, "3d_fullres", fold, TRAINER, PLANS) for fold in (0, 1)]
-    assert "Comment=skipx" in run(slurm, "scontrol", "show", "job", f"{job}_0")
+def cells_of(workplace: Path, plans: str, *folds: int) -> list[Cell]:
+    return [Cell(workplace / "nnUNet_results", DATASET, "3d_fullres", fold, TRAINER, plans) for fold in folds]
 
-    for cell in cells:
+
+def test_jobs_that_are_ended_early_are_requeued_and_finish(workplace: Path, slurm: dict[str, str]) -> None:
+    cells = cells_of(workplace, PLANS, 0, 1)
+    array = submit(slurm, [sys.executable, "-m", "nnunet_skipx.cli"], cells, "comment=my own")
+    jobs = [f"{array}_{number}" for number in range(len(cells))]
+    for cell, job in zip(cells, jobs, strict=True):
+        name = f"{DATASET}_3d_fullres_fold{cell.fold}_{TRAINER}"
+        assert re.search(rf"JobName={name}\s.*Comment=my own\s", facts(slurm, job), re.DOTALL)
         wait("a checkpoint", (cell.folder / "checkpoint_latest.pth").is_file, slurm)
-    run(slurm, "scancel", "--signal=USR2", f"{job}_0")  # as Slurm does ahead of a time limit: submitit requeues
-    run(slurm, "scontrol", "requeue", f"{job}_1")  # as preemption does: Slurm kills and requeues
-    for task in (0, 1):
-        wait(
-            "a requeue",
-            lambda task=task: "PENDING" in run(slurm, "squeue", "-h", "-o", "%T", "-j", f"{job}_{task}"),
-            slurm,
-            60,
-        )
-    run(slurm, "scontrol", "update", f"JobId={job}", "StartTime=now")  # Slurm lets requeued jobs wait two minutes
-    for cell in cells:
-        wait("the end", cell.is_done, slurm)
-        assert len(logs(cell)) >= 2, "it was killed and began again"
-        first, *_, last = sorted(log.stat().st_mtime for log in logs(cell))
-        assert first < last
-        text = cell.log.read_text()
-        assert text.count("This is the configuration used by this training") >= 2
-    assert "2 of 2 cells are done" in run(slurm, *bench, "--dry-run")
-    assert os.environ.get("SLURM_CONF") is None
+        assert told(cell).startswith("running (process ")
+    run(slurm, "scancel", "--signal=USR2", jobs[0])  # as Slurm does ahead of a time limit: submitit requeues
+    run(slurm, "sbatch", "-p", "high", f"-c{os.cpu_count()}", "-o", "/dev/null", "--wrap", "sleep 1")  # preempts
+    for cell, job in zip(cells, jobs, strict=True):
+        wait("a requeue", lambda job=job: "JobState=PENDING" in facts(slurm, job), slurm, 60)
+        assert re.match(rf"waiting \(Slurm job {job}\), \d+ of \d+ epochs", told(cell))
+    for cell, job in zip(cells, jobs, strict=True):
+        wait("another turn", lambda job=job: "Restarts=1" in started_now(slurm, job), slurm, 60)
+        wait("a good end", lambda job=job: "JobState=COMPLETED" in facts(slurm, job), slurm)
+        assert told(cell) == "done"
+        logs = sorted(cell.folder.glob("training_log_*.txt"), key=lambda path: path.stat().st_mtime)
+        assert len(logs) >= 2, "it was killed and began again"
+        assert "Epoch 0 \n" not in logs[-1].read_text(), "it went on from the checkpoint"
+
+
+def started_now(variables: dict[str, str], job: str) -> str:
+    """What Slurm tells of a requeued job, which it lets wait two minutes unless told otherwise."""
+    subprocess.run(["scontrol", "update", f"JobId={job}", "StartTime=now"], env=variables, check=False)
+    return facts(variables, job)
+
+
+def test_a_job_whose_training_fails_has_failed(workplace: Path, slurm: dict[str, str], forks: ForkServer) -> None:
+    (cell,) = cells_of(workplace, EMPTY_PLANS, 0)
+    job = submit(slurm | forks.variables, [str(forks.python), "skipx"], [cell], "job-name=mine")
+    assert re.search(rf"JobName=mine\s.*Comment={cell} in /", facts(slurm, job), re.DOTALL)
+    wait("the end", lambda: "JobState=FAILED" in facts(slurm, job), slurm)
+    assert "ExitCode=1:0" in facts(slurm, job)
+    (log,) = (workplace / "nnUNet_results" / "skipx_bench" / "slurm").glob(f"*/{job}_*_log.out")
+    last = cell.log.read_text().strip().splitlines()[-1]
+    assert f"{cell} failed (exit status 1); the end of {cell.log}:" in log.read_text()
+    assert last in log.read_text()
+    assert told(cell) == "failed (exit status 1)"
+
+
+def test_a_refused_submission_leaves_nothing_behind(workplace: Path, slurm: dict[str, str], forks: ForkServer) -> None:
+    before = sorted((workplace / "nnUNet_results").rglob("*"))
+    program = [str(forks.python), "skipx"]
+    with pytest.raises(AssertionError, match=r"sbatch refused the cells: .*partition"):
+        submit(slurm | forks.variables, program, cells_of(workplace, PLANS, 2), "partition=nowhere")
+    assert sorted((workplace / "nnUNet_results").rglob("*")) == before

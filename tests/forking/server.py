@@ -120,7 +120,7 @@ def run(request: dict[str, Any]) -> None:
         sys.argv = [name, *arguments]
         sys.exit(PROGRAMS[name].load()())
     safely = name == "-P"
-    if safely:
+    while name in ("-P", "-u"):  # -u, which submitit gives, is about buffers
         name, *arguments = arguments
     what, *arguments = arguments
     sys.argv = [name, *arguments]

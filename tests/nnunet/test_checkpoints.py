@@ -2,6 +2,9 @@
 
 import os
 import random
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -81,9 +84,10 @@ def test_a_damaged_checkpoint_is_named_with_a_cure_that_does_no_harm(fold: Path,
 def test_a_damaged_latest_checkpoint_is_set_aside_and_the_one_before_takes_over(fold: Path, kind: str) -> None:
     damage(fold / "checkpoint_latest.pth", kind)
     told = set_damaged_aside(fold)
-    assert [sentence.split(":")[0].split(",")[0] for sentence in told] == [
+    assert [sentence.split(":")[0] for sentence in told] == [
         "set aside as checkpoint_latest.pth.damaged",
-        "going on from the checkpoint before",
+        "the checkpoint before, checkpoint_previous.pth, takes its place",
+        "going on from checkpoint_latest.pth at epoch 1",
     ]
     assert names(fold) == ["checkpoint_best.pth", "checkpoint_latest.pth", "checkpoint_latest.pth.damaged"]
     assert epoch_of(fold / "checkpoint_latest.pth") == 1
@@ -93,7 +97,7 @@ def test_a_damaged_latest_checkpoint_is_set_aside_and_the_one_before_takes_over(
 @pytest.mark.parametrize("key", NEEDED)
 def test_a_checkpoint_without_what_training_needs_is_set_aside(fold: Path, key: str) -> None:
     torch.save({name: value for name, value in content().items() if name != key}, fold / "checkpoint_latest.pth")
-    first, _ = set_damaged_aside(fold)
+    first, *_ = set_damaged_aside(fold)
     assert f"no {key}" in first
 
 
@@ -126,14 +130,14 @@ def test_whole_checkpoints_stay_and_are_read_as_they_were_written(fold: Path) ->
 def test_a_damaged_final_checkpoint_leaves_the_best_one(tmp_path: Path) -> None:
     torch.save(content(), tmp_path / "checkpoint_best.pth")
     (tmp_path / "checkpoint_final.pth").touch()
-    assert len(set_damaged_aside(tmp_path)) == 1
+    assert set_damaged_aside(tmp_path)[1:] == ["going on from checkpoint_best.pth at epoch 3"]
     assert names(tmp_path) == ["checkpoint_best.pth", "checkpoint_final.pth.damaged"]
 
 
 def test_all_may_be_damaged(fold: Path) -> None:
     for path in fold.iterdir():
         path.write_bytes(b"")
-    set_damaged_aside(fold)
+    assert set_damaged_aside(fold)[-1] == "the training begins again at epoch 0"
     assert all(name.endswith(".damaged") for name in names(fold))
 
 
@@ -164,6 +168,31 @@ def test_without_hard_links_the_latest_is_moved(fold: Path, monkeypatch: pytest.
     with checkpoint_draft(fold / "checkpoint_latest.pth") as draft:
         torch.save(content(7), draft)
     assert epoch_of(fold / "checkpoint_latest.pth") == 7 and epoch_of(fold / "checkpoint_previous.pth") == 2
+
+
+SMALL_DISK = """
+import subprocess, sys, torch
+from pathlib import Path
+from nnunet_skipx.nnunet.checkpoints import checkpoint_draft
+folder = Path(sys.argv[1])
+subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(folder)], check=True)
+for megabytes in (1, 8):
+    with checkpoint_draft(folder / "checkpoint_latest.pth") as draft:
+        torch.save(torch.zeros(megabytes, 2**18), draft)
+"""
+
+
+@pytest.mark.skipif(
+    subprocess.run(["unshare", "-rm", "true"], check=False, capture_output=True).returncode != 0
+    if shutil.which("unshare")
+    else True,
+    reason="needs a file system of its own",
+)
+def test_a_full_disk_is_called_one(tmp_path: Path) -> None:
+    command = ["unshare", "-rm", sys.executable, "-c", SMALL_DISK, str(tmp_path)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    last = result.stderr.strip().splitlines()[-1]
+    assert last == f"OSError: [Errno 28] No space left on device: '{tmp_path}/checkpoint_latest.pth'"
 
 
 class Stranger:
