@@ -43,6 +43,7 @@ def import_everything() -> None:
         if module.name not in NEVER:
             importlib.import_module(module.name)
     torch.set_num_threads(1)
+    torch.set_num_threads = lambda threads: None  # type: ignore[assignment]  # a fork would wait for the others for ever
     multiprocessing.cpu_count = lambda: 1  # type: ignore[method-assign]  # nnU-Net would take that many threads
     contexts()["spawn"] = contexts()["fork"]
     draw_fewer_voxels()
