@@ -7,12 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from nnunet_skipx.datasets.recipe import Splits
 from nnunet_skipx.nnunet.names import MOST_IDS, mistaken_for
 from nnunet_skipx.system.files import write_json
 from nnunet_skipx.system.os_errors import FULL, require_writable
+from nnunet_skipx.system.staging import staging_folder
 
 RAW, PREPROCESSED, RESULTS = VARIABLES = ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results")
 SPLITS_FILE = "splits_final.json"
@@ -83,14 +82,9 @@ def staged(place: Destination) -> Iterator[Path]:
     Raises ValueError when another process is converting to the same place, OSError when the disk is full.
     """
     try:
-        place.staging.mkdir(parents=True, exist_ok=True)
-        with FileLock(place.staging / ".lock", timeout=0):
-            try:
-                yield empty(place.staging)
-            finally:
-                shutil.rmtree(place.staging, ignore_errors=True)
-    except Timeout as error:
-        raise ValueError(f"{place.name} is being converted by another process: wait for it, or stop it") from error
+        busy = f"{place.name} is being converted by another process: wait for it, or stop it"
+        with staging_folder(place.staging, busy) as folder:
+            yield folder
     except OSError as error:
         is_of_source = error.filename and not Path(os.fsdecode(error.filename)).is_relative_to(place.raw.parent)
         if is_of_source and error.errno not in FULL:  # of a copy, the source is named first
@@ -99,16 +93,6 @@ def staged(place: Destination) -> Iterator[Path]:
             f"cannot write {place.raw} ({error.strerror or error}): free some space or choose another folder, then "
             "run the command again; nothing was left behind"
         ) from error
-
-
-def empty(staging: Path) -> Path:
-    """A new folder inside, after removing all that is there but the lock."""
-    for path in staging.iterdir():
-        if path.is_dir():
-            shutil.rmtree(path)
-    folder = staging / "dataset"
-    folder.mkdir()
-    return folder
 
 
 def publish(folder: Path, place: Destination, splits: Splits) -> None:

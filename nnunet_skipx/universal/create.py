@@ -2,16 +2,16 @@
 
 import os
 import re
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from nnunetv2.paths import nnUNet_preprocessed, nnUNet_raw, nnUNet_results
 
-from nnunet_skipx.nnunet.names import MOST_IDS, mistaken_for
+from nnunet_skipx.nnunet.names import MOST_IDS, dataset_number, mistaken_for
 from nnunet_skipx.nnunet.planned import DOMAINS_FILE
 from nnunet_skipx.system.files import write_json
+from nnunet_skipx.system.staging import staging_folder
 from nnunet_skipx.system.text_table import text_table
 from nnunet_skipx.universal.domains import PlannedDomain, read_domain, shared_architecture
 from nnunet_skipx.universal.run import UniversalRun
@@ -19,6 +19,12 @@ from nnunet_skipx.universal.sampling import Sampling
 from nnunet_skipx.universal.shared_images import shared_images
 
 NETWORK = "nnunet_skipx.architectures.U2Net"
+# nnU-Net says it, in quotation marks, where a command asks for the run's images, as nnUNetv2_find_best_configuration.
+NO_READER = (
+    "none ({dataset} is a universal run, whose images and validations are its domains': run skipx universal extract "
+    "{number}, then ask for a domain's data set with -tr nnUNetTrainerU2Net_from{number})"
+)
+STAGING = ".creating_universal_run"  # one for all, so that the next call removes what a killed one has left
 
 
 def create_run(
@@ -61,9 +67,8 @@ def create_run(
     }
     tables = [f"{configuration}:\n{domain_table(members)}\n" for configuration, members in domains.items()]
     preprocessed = Path(str(nnUNet_preprocessed))
-    with tempfile.TemporaryDirectory(dir=preprocessed, prefix=f".{dataset}_") as staging:
-        folder = Path(staging) / dataset
-        folder.mkdir()
+    busy = f"another `skipx universal create` is writing into {preprocessed}: wait until it has ended"
+    with staging_folder(preprocessed / STAGING, busy) as folder:
         write_json(folder / f"{plans}.json", _plans(dataset, plans, content))
         write_json(folder / "dataset.json", _dataset_json(next(iter(domains.values()))))
         write_json(folder / DOMAINS_FILE, run.to_json())
@@ -132,6 +137,7 @@ def _plans(dataset: str, plans: str, configurations: dict[str, Any]) -> dict[str
         "plans_name": plans,
         "experiment_planner_used": "skipx universal create",
         "label_manager": "LabelManager",
+        "image_reader_writer": NO_READER.format(dataset=dataset, number=dataset_number(dataset)),
         "configurations": configurations,
     }
 

@@ -25,6 +25,7 @@ from nnunet_skipx.training.preflight import preflight
 from nnunet_skipx.training.trainer import SkipTrainer
 from nnunet_skipx.training.variants import trainer_class
 from nnunet_skipx.universal.batches import DomainBatches, of_domain, timed
+from nnunet_skipx.universal.beside import FINGERPRINT, SUMMARY, content_of, fingerprint_of
 from nnunet_skipx.universal.domains import PlannedDomain, fitted_plans
 from nnunet_skipx.universal.part import PartOption
 from nnunet_skipx.universal.run import key, read_run
@@ -81,6 +82,7 @@ class UniversalTrainer(SkipTrainer):
                 "plans": part.plans_manager.plans,
                 "dataset_json": part.dataset_json,
                 "trainer": type(part).__name__,
+                "fingerprint": fingerprint_of(part.plans_manager.dataset_name),
             }
             for part in self.parts
         }
@@ -162,6 +164,7 @@ class UniversalTrainer(SkipTrainer):
             write_json(folder / "plans.json", self.plans_manager.plans)
             write_json(folder / "dataset.json", self.dataset_json)
             shutil.copyfile(Path(str(nnUNet_preprocessed)) / self.run.dataset / DOMAINS_FILE, folder / DOMAINS_FILE)
+            write_json(folder / FINGERPRINT, {d: fingerprint_of(d) for d in self.run.fingerprints})  # for exporting
         self._save_debug_information()
 
     def _plan_epoch(self) -> None:
@@ -253,19 +256,20 @@ class UniversalTrainer(SkipTrainer):
 
     def perform_actual_validation(self, save_probabilities: bool = False) -> None:
         """nnU-Net's for every domain, into that domain's own results; a summary of the means for the run."""
-        means = {}
+        summaries, means = {}, {}
         for part in self.parts:
             dataset = part.plans_manager.dataset_name
             self.print_to_log_file(f"Validating {dataset} into {part.output_folder}")
             part.perform_actual_validation(save_probabilities)
             if self.local_rank == 0:
-                means[dataset] = read_mean_dice(Path(part.output_folder) / "validation" / "summary.json")
+                summary = Path(part.output_folder) / SUMMARY
+                means[dataset], summaries[dataset] = read_mean_dice(summary), content_of(summary)
                 self.print_to_log_file(f"Mean Validation Dice of {dataset}: {means[dataset]}")
         if self.local_rank == 0:
-            folder = Path(self.output_folder) / "validation"
-            folder.mkdir(exist_ok=True)
+            path = Path(self.output_folder) / SUMMARY
+            path.parent.mkdir(exist_ok=True)
             content = {"foreground_mean": {"Dice": float(np.mean(list(means.values())))}, "domains": means}
-            write_json(folder / "summary.json", finite(content))
+            write_json(path, {**finite(content), "summaries": summaries})  # which have NaN, as nnU-Net writes it
 
 
 def sharing_with(deepest: U2Net, build: Any) -> Any:
