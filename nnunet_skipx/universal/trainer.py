@@ -22,6 +22,7 @@ from nnunet_skipx.nnunet.trainer_name import TrainerName
 from nnunet_skipx.system.files import finite, write_json
 from nnunet_skipx.system.variables import environment
 from nnunet_skipx.training.preflight import preflight
+from nnunet_skipx.training.processes import is_writing_process
 from nnunet_skipx.training.trainer import SkipTrainer
 from nnunet_skipx.training.variants import trainer_class
 from nnunet_skipx.universal.batches import DomainBatches, of_domain, timed
@@ -159,7 +160,7 @@ class UniversalTrainer(SkipTrainer):
         self.inference_allowed_mirroring_axes = {
             k: part.inference_allowed_mirroring_axes for k, part in zip(self.keys, self.parts, strict=True)
         }
-        if self.local_rank == 0:
+        if is_writing_process():
             folder = Path(self.output_folder_base)
             write_json(folder / "plans.json", self.plans_manager.plans)
             write_json(folder / "dataset.json", self.dataset_json)
@@ -261,11 +262,11 @@ class UniversalTrainer(SkipTrainer):
             dataset = part.plans_manager.dataset_name
             self.print_to_log_file(f"Validating {dataset} into {part.output_folder}")
             part.perform_actual_validation(save_probabilities)
-            if self.local_rank == 0:
+            if is_writing_process():
                 summary = Path(part.output_folder) / SUMMARY
                 means[dataset], summaries[dataset] = read_mean_dice(summary), content_of(summary)
                 self.print_to_log_file(f"Mean Validation Dice of {dataset}: {means[dataset]}")
-        if self.local_rank == 0:
+        if is_writing_process():
             path = Path(self.output_folder) / SUMMARY
             path.parent.mkdir(exist_ok=True)
             content = {"foreground_mean": {"Dice": float(np.mean(list(means.values())))}, "domains": means}
