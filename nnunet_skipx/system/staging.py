@@ -24,6 +24,13 @@ def staging_folder(path: Path, busy: str) -> Iterator[Path]:
             shutil.rmtree(path, ignore_errors=True)
 
 
+def remove_abandoned(path: Path, busy: str) -> None:
+    """Remove what a killed process left of such a folder; errors as of `staging_folder`."""
+    if path.is_dir():
+        with staging_folder(path, busy):
+            pass
+
+
 @contextmanager
 def alone(lock: Path, busy: str, seconds: float = 0) -> Iterator[None]:
     """Inside, no other process holds the lock file; ValueError, which says `busy`, where one does for so long."""

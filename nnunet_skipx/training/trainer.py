@@ -132,6 +132,8 @@ class SkipTrainer(nnUNetTrainer):
         """
         if not self.was_initialized:
             self.initialize()
+        if self.bare_network.warm_start is not None:
+            self.print_to_log_file(self.bare_network.warm_start)
         self.preflight()
         super().on_train_start()
 

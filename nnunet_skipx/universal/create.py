@@ -11,7 +11,7 @@ from nnunetv2.paths import nnUNet_preprocessed, nnUNet_raw, nnUNet_results
 from nnunet_skipx.nnunet.names import MOST_IDS, dataset_number, mistaken_for
 from nnunet_skipx.nnunet.planned import DOMAINS_FILE
 from nnunet_skipx.system.files import write_json
-from nnunet_skipx.system.staging import staging_folder
+from nnunet_skipx.system.staging import remove_abandoned, staging_folder
 from nnunet_skipx.system.text_table import text_table
 from nnunet_skipx.universal.domains import PlannedDomain, read_domain, shared_architecture
 from nnunet_skipx.universal.run import UniversalRun
@@ -50,6 +50,9 @@ def create_run(
         FileNotFoundError, ValueError: what is not ready, taken, or does not fit, or an image that one domain trains on
             and another validates; says which and why.
     """
+    preprocessed = Path(str(nnUNet_preprocessed))
+    busy = f"another `skipx universal create` is writing into {preprocessed}: wait until it has ended"
+    remove_abandoned(preprocessed / STAGING, busy)
     dataset = _free_name(number, name)
     if not feature_scale > 0:
         raise ValueError(f"--feature-scale {feature_scale}: the widths of a network are positive")
@@ -66,8 +69,6 @@ def create_run(
         for c, members in domains.items()
     }
     tables = [f"{configuration}:\n{domain_table(members)}\n" for configuration, members in domains.items()]
-    preprocessed = Path(str(nnUNet_preprocessed))
-    busy = f"another `skipx universal create` is writing into {preprocessed}: wait until it has ended"
     with staging_folder(preprocessed / STAGING, busy) as folder:
         write_json(folder / f"{plans}.json", _plans(dataset, plans, content))
         write_json(folder / "dataset.json", _dataset_json(next(iter(domains.values()))))

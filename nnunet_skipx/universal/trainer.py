@@ -13,6 +13,7 @@ from nnunetv2.paths import nnUNet_preprocessed
 from nnunetv2.utilities.default_n_proc_DA import get_allowed_n_proc_DA
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 
 from nnunet_skipx.architectures import U2Net
 from nnunet_skipx.nnunet.json_files import read_mean_dice
@@ -139,6 +140,7 @@ class UniversalTrainer(SkipTrainer):
             if part is not deepest:
                 part.build_network_architecture = sharing_with(deepest.bare_network, part.build_network_architecture)
                 part.initialize()
+            part.network = without_static_graph(part.network)
         self.network = UniversalNetwork({k: p.bare_network for k, p in zip(self.keys, self.parts, strict=True)})
         self.optimizer, self.lr_scheduler = self.configure_optimizers()
         for part in self.parts:
@@ -271,6 +273,17 @@ class UniversalTrainer(SkipTrainer):
             path.parent.mkdir(exist_ok=True)
             content = {"foreground_mean": {"Dice": float(np.mean(list(means.values())))}, "domains": means}
             write_json(path, {**finite(content), "summaries": summaries})  # which have NaN, as nnU-Net writes it
+
+
+def without_static_graph(network: nn.Module) -> nn.Module:
+    """A network in DDP's wrapper that is not told that its graph stays the same.
+
+    Such a wrapper would count, for good, how often each gradient comes in its first step, those of shared weights from
+    other domains' steps among them, and wait for as many in every step.
+    """
+    if not isinstance(network, DistributedDataParallel) or not network.static_graph:
+        return network
+    return DistributedDataParallel(network.module, device_ids=network.device_ids)
 
 
 def sharing_with(deepest: U2Net, build: Any) -> Any:

@@ -206,7 +206,7 @@ def test_stage2_continues_from_its_own_full_checkpoint(folders: Path) -> None:
     first.save_checkpoint(str(path))
     second = make("nnUNetTrainerUTANet_stage2")
     second.load_checkpoint(str(path))
-    assert second.awaited_checkpoint.loaded
+    assert second.is_resumed
     for key, value in first.network.state_dict().items():
         assert torch.equal(value, second.network.state_dict()[key])
 

@@ -32,8 +32,9 @@ def worker(rank: int, run: str, store: str, out: str, static: bool) -> None:
     trainer.on_train_start()
     assert [part.batch_size for part in trainer.parts] == [1, 1]
     domains, gradients = run_steps(trainer, slice(rank, rank + 1))
-    trainer.on_validation_epoch_start()
-    trainer.on_validation_epoch_end([trainer.validation_step(next(trainer.dataloader_val)) for _ in range(2)])
+    with torch.no_grad():
+        trainer.on_validation_epoch_start()
+        trainer.on_validation_epoch_end([trainer.validation_step(next(trainer.dataloader_val)) for _ in range(2)])
     torch.save(
         {
             "domains": domains,
