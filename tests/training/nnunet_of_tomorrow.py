@@ -29,7 +29,7 @@ def look_like_tomorrow() -> None:
     @functools.wraps(initialise)
     def initialise_with_ranks(self: Any, *args: Any, **kwargs: Any) -> None:
         initialise(self, *args, **kwargs)
-        self.global_rank, self.local_rank = distributed.get_rank(), 0
+        self.global_rank, self.local_rank = distributed.get_rank() if self.is_ddp else 0, 0
 
     trainer.__init__ = initialise_with_ranks
 

@@ -1,5 +1,8 @@
 """Two processes over gloo: every trainer gets the gradients of one process with the joined batch."""
 
+import re
+import subprocess
+import sys
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -112,3 +115,21 @@ def test_two_processes_get_the_gradients_of_the_joined_batch(name: str, of_two: 
 @pytest.mark.slow
 def test_one_process_of_all_machines_writes(of_two: Path) -> None:
     assert {path.name for path in of_two.glob("*.pth")} == {f"{name}_0.pth" for name in TRAINERS}
+
+
+CONTRACT = """
+import sys
+from tests.training.nnunet_of_tomorrow import look_like_tomorrow
+look_like_tomorrow()
+import pytest
+sys.exit(pytest.main(["-q", "-n", "0", "-p", "no:cacheprovider", "tests/training/test_trainers.py", "-k", sys.argv[1]]))
+"""
+
+
+@pytest.mark.slow
+def test_nnunet_of_tomorrow_finds_every_trainer_and_predicts_with_it() -> None:
+    words = [sys.executable, "-c", CONTRACT, "Trainer and (resolver or predictor)"]
+    run = subprocess.run(words, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-2000:]
+    passed = re.search(r"(\d+) passed", run.stdout)
+    assert passed and int(passed[1]) >= 5 * len(TRAINERS)
