@@ -40,6 +40,8 @@ def alone(lock: Path, busy: str, seconds: float = 0) -> Iterator[None]:
     except Timeout as error:
         raise ValueError(busy) from error
     try:
+        if not lock.exists():  # its holder removed it with the folder, and somebody may have made another
+            raise ValueError(busy)
         yield
     finally:
         held.release()
