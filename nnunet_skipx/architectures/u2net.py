@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from nnunet_skipx.architectures.any_size import any_size
+from nnunet_skipx.architectures.pretrained import TakesWeights
 from nnunet_skipx.architectures.u2net_parts import UNITS, Convolutions, Decoder, Encoder, Style
 from nnunet_skipx.architectures.unet import refuse_two_stages
-from nnunet_skipx.nnunet.pretrained import TakesWeights
 from nnunet_skipx.skips.blocks import BlockOps
 
 

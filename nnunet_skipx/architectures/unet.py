@@ -12,8 +12,8 @@ from dynamic_network_architectures.building_blocks.unet_decoder import UNetDecod
 from torch import nn
 
 from nnunet_skipx.architectures.any_size import any_size
+from nnunet_skipx.architectures.pretrained import TakesWeights
 from nnunet_skipx.architectures.sizes import map_sizes
-from nnunet_skipx.nnunet.pretrained import TakesWeights
 from nnunet_skipx.skips.blocks import BlockOps
 
 PLANNED = {

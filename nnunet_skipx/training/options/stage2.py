@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import nn
 
-from nnunet_skipx.nnunet.pretrained import names
+from nnunet_skipx.architectures.pretrained import names
 from nnunet_skipx.training.options.base import TrainerOption
 from nnunet_skipx.training.trainer import SkipTrainer
 
