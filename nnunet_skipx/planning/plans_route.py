@@ -2,6 +2,7 @@
 
 import copy
 from pathlib import Path
+from typing import Any
 
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
@@ -29,15 +30,26 @@ def write_plans(dataset: str, architecture: str, plans: str = "nnUNetPlans") -> 
     manager = PlansManager(copy.deepcopy(content))
     content["plans_name"] = f"nnUNet{architecture}{plans.removeprefix('nnUNet')}"
     for name, configuration in content["configurations"].items():
-        resolved = manager.get_configuration(name).configuration  # what it inherits included
-        planned = resolved["architecture"]["network_class_name"].split(".")[-1]
-        if planned not in STOCK_NETWORKS:
-            raise ValueError(
-                f"configuration {name!r} of {source} describes the network {planned}; start from plans of a "
-                f"{' or '.join(STOCK_NETWORKS)}, for example -p nnUNetPlans"
-            )
         # each has its own: one that is inherited would hold what the network was told of the other's patch
-        configuration["architecture"] = architecture_of(architecture, resolved)
+        configuration["architecture"] = _network(architecture, manager, name, source)
     target = source.with_name(f"{content['plans_name']}.json")
     write_json(target, content)
     return target
+
+
+def _network(architecture: str, manager: PlansManager, name: str, source: Path) -> dict[str, Any]:
+    """The entry `architecture` of a configuration for one of our networks, given all that it inherits."""
+    try:
+        resolved = manager.get_configuration(name).configuration
+        planned = resolved["architecture"]["network_class_name"].split(".")[-1]
+        if planned in STOCK_NETWORKS:
+            return architecture_of(architecture, resolved)
+    except KeyError as error:
+        raise ValueError(
+            f"{source}: configuration {name!r} has no {error.args[0]}, nor has one that it inherits from: restore the "
+            "file, or plan again with nnUNetv2_plan_experiment"
+        ) from error
+    raise ValueError(
+        f"configuration {name!r} of {source} describes the network {planned}; start from plans of a "
+        f"{' or '.join(STOCK_NETWORKS)}, for example -p nnUNetPlans"
+    )
