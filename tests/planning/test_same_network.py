@@ -1,5 +1,6 @@
 """The plans route and the trainer build the same network, whatever a configuration inherits and sets itself."""
 
+import functools
 import json
 import tempfile
 from pathlib import Path
@@ -43,6 +44,9 @@ def inheriting_plans(draw: st.DrawFn) -> dict[str, Any]:
     return content | {"configurations": {name: content["configurations"][name] for name in order}}
 
 
+cached_trainer_of = functools.cache(trainer_of)  # nnU-Net's search takes a second
+
+
 def built(trainer: type[nnUNetTrainer], content: dict[str, Any], configuration: str) -> nn.Module:
     manager = PlansManager(json.loads(json.dumps(content)))
     with torch.device("meta"):
@@ -70,7 +74,7 @@ def compare(name: str, content: dict[str, Any]) -> None:
         assert json.loads(path.read_text()) == json.loads(json.dumps(content)), "the source stays as it is"
     for configuration in content["configurations"]:
         by_plans = built(nnUNetTrainer, written, configuration)
-        by_trainer = built(trainer_of(name), content, configuration)
+        by_trainer = built(cached_trainer_of(name), content, configuration)
         assert str(by_plans) == str(by_trainer), configuration
         shapes = [{key: value.shape for key, value in n.state_dict().items()} for n in (by_plans, by_trainer)]
         assert shapes[0] == shapes[1], configuration
