@@ -8,6 +8,7 @@ from typing import Any
 
 from nnunetv2.paths import nnUNet_preprocessed, nnUNet_raw, nnUNet_results
 
+from nnunet_skipx.nnunet.folders import preprocessed_data
 from nnunet_skipx.nnunet.names import MOST_IDS, dataset_number, mistaken_for
 from nnunet_skipx.nnunet.planned import DOMAINS_FILE
 from nnunet_skipx.system.files import write_json
@@ -50,7 +51,7 @@ def create_run(
         FileNotFoundError, ValueError: what is not ready, taken, or does not fit, or an image that one domain trains on
             and another validates; says which and why.
     """
-    preprocessed = Path(str(nnUNet_preprocessed))
+    preprocessed = preprocessed_data()
     busy = f"another `skipx universal create` is writing into {preprocessed}: wait until it has ended"
     remove_abandoned(preprocessed / STAGING, busy)
     dataset = _free_name(number, name)

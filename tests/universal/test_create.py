@@ -68,6 +68,12 @@ def test_what_cannot_be_is_refused_and_leaves_nothing(make_domain: Make, options
     assert {path.name for path in (Path(str(make_domain(14).parent))).iterdir()} - {"Dataset014_Made"} == before
 
 
+def test_without_nnunets_folder_it_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("nnUNet_preprocessed", raising=False)
+    with pytest.raises(FileNotFoundError, match="nnUNet_preprocessed is not set: export"):
+        create_run(["11", "12"], 500)
+
+
 def test_what_is_no_domain_is_refused_before_anything_is_published(make_domain: Make) -> None:
     run = make_run(make_domain)
     with pytest.raises(ValueError, match="is a universal run itself: name its domains, Dataset011_Made, Dataset012"):
