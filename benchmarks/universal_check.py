@@ -22,6 +22,7 @@ from benchmarks.thick_slices import write_thick_slices
 from nnunet_skipx.datasets.phantom import write_phantom
 from nnunet_skipx.demo.prepare import PHANTOM_SHAPE, PLANS, prepare
 from nnunet_skipx.demo.workspace import Workspace
+from nnunet_skipx.nnunet.names import dataset_number
 from nnunet_skipx.system.files import write_json
 from nnunet_skipx.system.machine import describe_machine
 
@@ -53,7 +54,7 @@ class Check:
         if not summary.is_file():
             run(
                 "nnUNetv2_train",
-                number(dataset),
+                dataset_number(dataset),
                 "3d_fullres",
                 0,
                 "-tr",
@@ -145,7 +146,7 @@ def widened(workspace: Workspace, datasets: list[str], factor: int) -> str:
 
 def check_all(check: Check, datasets: list[str]) -> str:
     """Every step; the table."""
-    ids = [number(dataset) for dataset in datasets]
+    ids = [dataset_number(dataset) for dataset in datasets]
     alone = [check.train(dataset, check.trainer) for dataset in datasets]
     create(check, ALL, ids)
     check.train(f"Dataset{ALL}_Universal", check.universal)
@@ -181,7 +182,7 @@ def check_adaptation(check: Check, datasets: list[str]) -> str:
     """The run without the second domain, and the adaptation to that; a sentence."""
     first, held_back, third = datasets
     alone = check.train(held_back, check.trainer)
-    create(check, WITHOUT, [number(first), number(third)])
+    create(check, WITHOUT, [dataset_number(first), dataset_number(third)])
     check.train(f"Dataset{WITHOUT}_Universal", check.universal)
     adapted = f"{check.trainer}_adapt{WITHOUT}"
     if not check.summary(held_back, adapted).is_file():
@@ -191,7 +192,7 @@ def check_adaptation(check: Check, datasets: list[str]) -> str:
             "adapt",
             WITHOUT,
             "-d",
-            number(held_back),
+            dataset_number(held_back),
             "-f",
             0,
             "-p",
@@ -223,7 +224,7 @@ def predict(check: Check, dataset: str, trainer: str) -> None:
     run(
         "nnUNetv2_predict",
         "-d",
-        number(dataset),
+        dataset_number(dataset),
         "-i",
         images,
         "-o",
@@ -254,11 +255,6 @@ def trained_parameters(check: Check, dataset: str, trainer: str) -> str:
     line = next(line for line in log.read_text().splitlines() if "Shared weights of" in line)
     trained, total = (int(word) for word in line.split("training ")[1].split() if word.isdigit())
     return f"Trained were {trained:,} of the network's {total:,} parameters ({trained / total:.1%})."
-
-
-def number(dataset: str) -> int:
-    """The id in a data set's name."""
-    return int(dataset[7:10])
 
 
 def run(program: str, *arguments: object) -> None:

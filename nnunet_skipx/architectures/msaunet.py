@@ -29,7 +29,20 @@ class MSASkips(nn.Module):
         super().__init__()
         self.reinjection = reinjection
         self.attentions = nn.ModuleList(attentions)  # of the finest skips, stage 0 first
-        self.bottleneck_head = bottleneck_head
+        # named so that nnU-Net knows it for a head, which other classes do not take over
+        self.seg_layers = nn.ModuleList([] if bottleneck_head is None else [bottleneck_head])
+        self.register_load_state_dict_pre_hook(name_of_before)  # type: ignore[no-untyped-call]
+
+    @property
+    def bottleneck_head(self) -> Any:
+        """The head of the bottleneck, None where there is none."""
+        return self.seg_layers[0] if len(self.seg_layers) else None
+
+
+def name_of_before(module: nn.Module, state: dict[str, Any], prefix: str, *unused: Any) -> None:
+    """Let checkpoints load in which the bottleneck's head had another name."""
+    if (old := f"{prefix}bottleneck_head.weight") in state:
+        state[f"{prefix}seg_layers.0.weight"] = state.pop(old)
 
 
 class MSAUNet(SkipUNet):

@@ -9,12 +9,13 @@ import torch
 from torch import nn
 
 from nnunet_skipx.architectures.any_size import any_size
+from nnunet_skipx.architectures.pretrained import TakesWeights
 from nnunet_skipx.architectures.u2net_parts import UNITS, Convolutions, Decoder, Encoder, Style
 from nnunet_skipx.architectures.unet import refuse_two_stages
 from nnunet_skipx.skips.blocks import BlockOps
 
 
-class U2Net(nn.Module):
+class U2Net(TakesWeights):
     """3D U2-Net for one data set, in 2D and 3D (MICCAI 2019; the source's separable network with one task).
 
     Units are separable convolutions: a depthwise kernel and two norms that belong to the domain, and a pointwise
@@ -42,6 +43,9 @@ class U2Net(nn.Module):
     plan_arguments: ClassVar[tuple[str, ...]] = ()
     gates_spread: ClassVar[None] = None  # no gates, see `SkipUNet`
     vram_reference: ClassVar[tuple[int, int]] = (105_000_000, 643_000_000)
+    why_no_stock: ClassVar[str] = (
+        "its separable convolutions are not those of nnU-Net's U-Net, only checkpoints of nnUNetTrainerU2Net fit"
+    )
     key_to_encoder = "encoder"
     key_to_stem = "encoder.stem"
     keys_to_in_proj = ("encoder.stem.conv",)

@@ -12,6 +12,7 @@ from dynamic_network_architectures.building_blocks.unet_decoder import UNetDecod
 from torch import nn
 
 from nnunet_skipx.architectures.any_size import any_size
+from nnunet_skipx.architectures.pretrained import TakesWeights
 from nnunet_skipx.architectures.sizes import map_sizes
 from nnunet_skipx.skips.blocks import BlockOps
 
@@ -26,7 +27,7 @@ PLANNED = {
 }
 
 
-class SkipUNet(nn.Module):
+class SkipUNet(TakesWeights):
     """A U-Net built from nnU-Net's plans, with a place for a skip mechanism; by itself it is the stock U-Net.
 
     Encoder and decoder are taken from the stock network, so their parameters keep the stock names and a trained

@@ -65,6 +65,7 @@ def add_universal_parser(commands: Any) -> None:
     adapt.add_argument("-c", dest="configuration", default="3d_fullres", help="configuration (default: 3d_fullres)")
     adapt.add_argument("-p", dest="plans", default="nnUNetPlans", help="plans (default: nnUNetPlans)")
     adapt.add_argument("-tr", dest="trainer", metavar="TRAINER", help="the run's trainer, if there are several")
+    adapt.add_argument("--npz", action="store_true", help="keep the validation's probabilities, for ensembling")
     adapt.add_argument("-device", choices=["cpu", "cuda"], help="default: cuda where torch sees a GPU, else cpu")
     adapt.set_defaults(function=universal_adapt_command)
 
@@ -102,7 +103,7 @@ def universal_adapt_command(args: argparse.Namespace) -> int:
     cell = Cell(results_folder(), plan.dataset, args.configuration, args.fold, plan.trainer, args.plans)
     device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
     threads = (os.cpu_count() or 1) if device == "cpu" else 1  # as nnUNetv2_train sets them
-    if status := train_cell(TrainingOrder(cell, device, threads)):
+    if status := train_cell(TrainingOrder(cell, device, threads, args.npz)):
         return status
     path = add_domain(plan.run, cell.folder / "checkpoint_final.pth")
     print(f"wrote {path}, with {plan.dataset} among the domains")

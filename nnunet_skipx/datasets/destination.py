@@ -7,15 +7,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from nnunet_skipx.datasets.recipe import Splits
 from nnunet_skipx.nnunet.names import MOST_IDS, mistaken_for
 from nnunet_skipx.system.files import write_json
 from nnunet_skipx.system.os_errors import FULL, require_writable
+from nnunet_skipx.system.staging import alone, staging_folder
 
 RAW, PREPROCESSED, RESULTS = VARIABLES = ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results")
 SPLITS_FILE = "splits_final.json"
+REPLACED = "replaced"  # in the staging folder: the old data set on its way out
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,11 @@ class Destination:
         """Where it is built, on the same disk; nnU-Net does not take it for a data set."""
         return self.raw.parent / f".converting_{self.name}"
 
+    @property
+    def busy(self) -> str:
+        """What is said while another process is in there."""
+        return f"{self.name} is being converted by another process: wait for it, or stop it"
+
 
 def destination(name: str, number: int, overwrite: bool) -> Destination:
     """The folders of a new data set.
@@ -45,6 +50,7 @@ def destination(name: str, number: int, overwrite: bool) -> Destination:
     for variable in (RAW, PREPROCESSED):
         require_writable(folder_of(variable), variable)
     raw, preprocessed = folder_of(RAW) / full_name, folder_of(PREPROCESSED) / full_name
+    clean_up(Destination(full_name, raw, preprocessed))
     results = folder_of(RESULTS) / full_name if os.environ.get(RESULTS) else None
     folders = [folder_of(variable) for variable in VARIABLES if os.environ.get(variable)]
     there = [path for folder in folders for path in folder.glob("Dataset*")]
@@ -76,6 +82,16 @@ def folder_of(variable: str) -> Path:
     return Path(os.environ[variable])
 
 
+def clean_up(place: Destination) -> None:
+    """Remove what a killed conversion has left, and put back the old data set where the new one had not come yet."""
+    if place.staging.is_dir():
+        with alone(place.staging / ".lock", place.busy):
+            replaced = place.staging / REPLACED
+            if replaced.is_dir() and not place.raw.exists():
+                os.rename(replaced, place.raw)
+            shutil.rmtree(place.staging, ignore_errors=True)
+
+
 @contextmanager
 def staged(place: Destination) -> Iterator[Path]:
     """An empty folder to build the data set in; removed in the end, and what a killed conversion left at the beginning.
@@ -83,14 +99,8 @@ def staged(place: Destination) -> Iterator[Path]:
     Raises ValueError when another process is converting to the same place, OSError when the disk is full.
     """
     try:
-        place.staging.mkdir(parents=True, exist_ok=True)
-        with FileLock(place.staging / ".lock", timeout=0):
-            try:
-                yield empty(place.staging)
-            finally:
-                shutil.rmtree(place.staging, ignore_errors=True)
-    except Timeout as error:
-        raise ValueError(f"{place.name} is being converted by another process: wait for it, or stop it") from error
+        with staging_folder(place.staging, place.busy) as folder:
+            yield folder
     except OSError as error:
         is_of_source = error.filename and not Path(os.fsdecode(error.filename)).is_relative_to(place.raw.parent)
         if is_of_source and error.errno not in FULL:  # of a copy, the source is named first
@@ -101,16 +111,6 @@ def staged(place: Destination) -> Iterator[Path]:
         ) from error
 
 
-def empty(staging: Path) -> Path:
-    """A new folder inside, after removing all that is there but the lock."""
-    for path in staging.iterdir():
-        if path.is_dir():
-            shutil.rmtree(path)
-    folder = staging / "dataset"
-    folder.mkdir()
-    return folder
-
-
 def publish(folder: Path, place: Destination, splits: Splits) -> None:
     """Move a finished folder to its place, the old one away, and write the splits where nnU-Net looks for them."""
     if place.preprocessed.is_dir():
@@ -119,5 +119,5 @@ def publish(folder: Path, place: Destination, splits: Splits) -> None:
         place.preprocessed.mkdir(parents=True)
         write_json(place.preprocessed / SPLITS_FILE, splits)
     if place.raw.is_dir():
-        os.rename(place.raw, place.staging / "replaced")
+        os.rename(place.raw, place.staging / REPLACED)
     os.rename(folder, place.raw)

@@ -3,13 +3,13 @@
 import hashlib
 import os
 import tarfile
-import tempfile
 from pathlib import Path
 
 import requests
 from tqdm import tqdm
 
 from nnunet_skipx.nnunet.names import is_number
+from nnunet_skipx.system.staging import staging_folder
 
 CHUNK_BYTES = 1 << 18
 TIMEOUT_SECONDS = 30
@@ -121,13 +121,14 @@ def md5_of(path: Path) -> str:
 def unpack_folder(archive: Path, target: Path) -> None:
     """Unpack the folder `target.name` of a tar archive to `target`, which appears only when it is whole."""
     try:
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".unpacking_") as staging:
+        busy = f"{archive} is being unpacked by another process: wait for it, or stop it"
+        with staging_folder(target.parent / f".unpacking_{target.name}", busy) as staging:
             with tarfile.open(archive) as tar:
                 members = [member for member in tar if not Path(member.name).name.startswith("._")]
                 tar.extractall(staging, members, filter="data")
-            if not (Path(staging) / target.name).is_dir():
+            if not (staging / target.name).is_dir():
                 raise ValueError(f"{archive} does not contain the folder {target.name}: remove the archive and retry")
-            os.rename(Path(staging) / target.name, target)
+            os.rename(staging / target.name, target)
     except tarfile.TarError as error:
         raise ValueError(f"{archive} cannot be unpacked safely ({error}): remove it and try again") from error
     except OSError as error:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,8 @@ import numpy as np
 from scipy.ndimage import gaussian_filter, zoom
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
+
+from nnunet_skipx.system.staging import staging_folder
 
 TASK_NAME = "Task99_Phantom"
 LABELS = {"0": "background", "1": "Anterior", "2": "Posterior"}
@@ -37,9 +38,7 @@ def write_phantom(
     if task.exists():
         raise FileExistsError(f"{task} exists already: remove it (rm -r '{task}') or choose another folder")
     try:
-        parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=parent, prefix=".phantom_") as staging:
-            unfinished = Path(staging) / TASK_NAME
+        with staging_folder(parent / f".{TASK_NAME}", busy=f"{task} is being written by another process") as unfinished:
             write_files(unfinished, cases, test_cases, seed, shape)
             os.rename(unfinished, task)
     except OSError as error:

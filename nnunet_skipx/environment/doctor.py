@@ -15,14 +15,13 @@ import shlex
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
 from typing import Any
 
 from nnunet_skipx.discovery import EXT_VARIABLE, append_to_environment, ext_path
+from nnunet_skipx.environment.check import FAIL, OK, WARN, Check
+from nnunet_skipx.environment.convolutions import check_convolutions
 from nnunet_skipx.environment.startup_hook import is_enabled
 from nnunet_skipx.system.interpreter import python
-
-OK, WARN, FAIL = "OK", "WARN", "FAIL"
 
 TESTED_PYTHONS = ((3, 10), (3, 13))
 NNUNET_REQUIREMENT = "nnunetv2>=2.8,<3"
@@ -44,16 +43,6 @@ COMPILE_VARIABLE = "nnUNet_compile"
 
 # what an import or nnU-Net's search can raise; anything else ends the probe and is reported by its last line
 IMPORT_ERRORS = (ImportError, RuntimeError, OSError, AttributeError, TypeError, ValueError, AssertionError, SyntaxError)
-
-
-@dataclass(frozen=True)
-class Check:
-    """One line of the doctor's report; `cure` is the one command or change that turns it into OK."""
-
-    name: str
-    status: str
-    text: str
-    cure: str = ""
 
 
 def run_doctor() -> int:
@@ -142,6 +131,8 @@ def checks_from_probe(answer: dict[str, Any]) -> list[Check]:
     checks = [check_import(name, error) for name, error in answer["imports"].items()]
     if "cuda" in answer:
         checks += [check_gpu(answer["cuda"]), check_compile(answer, os.environ.get(COMPILE_VARIABLE))]
+        if answer["cuda"]:
+            checks.append(check_convolutions(**answer["versions"], other_torch=MATCHING_PAIR))
     # without nnU-Net no trainer can be looked up, and the failed import says so already
     if "trainers" in answer:
         checks += check_trainers(answer["trainers"], os.environ.get(EXT_VARIABLE, ""))
@@ -244,6 +235,11 @@ def probe_gpu() -> dict[str, Any]:
 
     return {
         "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else "",
+        "versions": {
+            "torch": torch.__version__,
+            "cudnn": torch.backends.cudnn.version(),
+            "cuda": torch.version.cuda,
+        },
         "triton": importlib.util.find_spec("triton") is not None,
         "compiler": any(shutil.which(tool) for tool in (os.environ.get("CC", ""), "gcc", "clang", "cc") if tool),
     }

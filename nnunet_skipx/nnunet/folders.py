@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from nnunetv2.paths import nnUNet_results
+from nnunetv2.paths import nnUNet_preprocessed, nnUNet_results
 
 
 def results_folder() -> Path:
@@ -15,3 +15,14 @@ def results_folder() -> Path:
     if not nnUNet_results.is_set():
         raise FileNotFoundError("nnUNet_results is not set: export nnUNet_results=/path/to/results")
     return Path(os.fspath(nnUNet_results))
+
+
+def preprocessed_data() -> Path:
+    """nnU-Net's folder of preprocessed data.
+
+    Raises:
+        FileNotFoundError: the environment variable is not set.
+    """
+    if not nnUNet_preprocessed.is_set():
+        raise FileNotFoundError("nnUNet_preprocessed is not set: export nnUNet_preprocessed=/path/to/preprocessed")
+    return Path(os.fspath(nnUNet_preprocessed))

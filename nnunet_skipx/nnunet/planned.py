@@ -5,6 +5,7 @@ from typing import Any
 
 from nnunetv2.paths import nnUNet_preprocessed
 
+from nnunet_skipx.nnunet.folders import preprocessed_data
 from nnunet_skipx.nnunet.json_files import read_dataset_json, read_domains, read_plans
 from nnunet_skipx.nnunet.names import are_of, is_number
 from nnunet_skipx.system.names import unfit_name
@@ -19,11 +20,10 @@ def plans_file(dataset: str, plans: str) -> Path:
         FileNotFoundError: folders, data set or plans are missing; says what there is.
         ValueError: neither an id nor a name, or the id of several.
     """
-    if not nnUNet_preprocessed.is_set():
-        raise FileNotFoundError("nnUNet_preprocessed is not set: export nnUNet_preprocessed=/path/to/preprocessed")
+    preprocessed = preprocessed_data()
     if why := unfit_name(plans):
         raise ValueError(f"{plans!r} names no plans, as it {why}: give a name such as nnUNetPlans")
-    folder = Path(str(nnUNet_preprocessed)) / full_name(dataset)
+    folder = preprocessed / full_name(dataset)
     path: Path = folder / f"{plans}.json"
     if not path.is_file():
         existing = ", ".join(sorted(other.stem for other in folder.glob("*Plans*.json"))) or "none"

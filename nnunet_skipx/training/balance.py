@@ -17,11 +17,11 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from nnunetv2.utilities.ddp_allgather import AllGatherGrad
 from torch import distributed, nn
 
 from nnunet_skipx.architectures import UTANet
 from nnunet_skipx.skips.gates import Routing, balance_loss
+from nnunet_skipx.training.processes import sum_over_processes
 from nnunet_skipx.training.trainer import SkipTrainer
 
 DEFAULT_BALANCE_WEIGHT = 0.01
@@ -56,7 +56,7 @@ class BalancedLoss(nn.Module):
         routing = self.take_routing()
         usage = routing.probabilities.sum(0)
         if self.ddp:
-            usage = AllGatherGrad.apply(usage).sum(0)
+            usage = sum_over_processes(usage)
         balance = balance_loss(usage)
         self.balance_losses.append(balance.detach())
         self.selections.append(routing.selected().mean(0))

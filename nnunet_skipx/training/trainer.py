@@ -16,6 +16,7 @@ from nnunet_skipx.nnunet.names import STOCK_NETWORKS
 from nnunet_skipx.nnunet.network_classes import require_known_parts
 from nnunet_skipx.nnunet.wrappers import unwrap
 from nnunet_skipx.training.preflight import preflight
+from nnunet_skipx.training.processes import is_writing_process
 from nnunet_skipx.training.skipped_steps import SkippedSteps
 from nnunet_skipx.training.twins import Budget, Ingredient, Twin, count, scaled_widths
 
@@ -134,6 +135,8 @@ class SkipTrainer(nnUNetTrainer):
         """
         if not self.was_initialized:
             self.initialize()
+        if self.bare_network.warm_start is not None:
+            self.print_to_log_file(self.bare_network.warm_start)
         self.preflight()
         super().on_train_start()
 
@@ -157,7 +160,7 @@ class SkipTrainer(nnUNetTrainer):
 
     def save_checkpoint(self, filename: str) -> None:
         """nnU-Net's checkpoint, whole or not at all: a job killed while it writes can go on from the last one."""
-        if self.local_rank != 0:  # writes nothing, and must not touch the first process's draft
+        if not is_writing_process():  # the others must not touch the first one's draft
             return
         with checkpoint_draft(Path(filename)) as draft:
             super().save_checkpoint(str(draft))

@@ -8,12 +8,15 @@ import torch
 
 from nnunet_skipx.nnunet.checkpoints import NEEDED, read_checkpoint
 from nnunet_skipx.nnunet.names import ModelName
+from nnunet_skipx.system.staging import remove_drafts
+from nnunet_skipx.universal.beside import FINGERPRINT, SUMMARY, content_of
 from nnunet_skipx.universal.checkpoint import (
     ADAPTED,
     FINAL,
     UNIVERSAL,
     deepest,
     domain_network,
+    domains_alone,
     model_folders,
     read_run,
     save,
@@ -72,23 +75,32 @@ def add_domain(run: Path, adapted: Path) -> Path:
     """Write `checkpoint_adapted.pth` beside the run's final checkpoint: that, domains added before, and this one.
 
     Raises:
-        ValueError: the adapted model's shared weights are not the run's, as after the run was trained again.
+        ValueError: the adapted model's shared weights are not the run's, as after the run was trained again; or another
+            process was at it for ten minutes.
     """
     target = run.with_name(ADAPTED)
-    content, new = read_run(target if target.is_file() else run), read_checkpoint(adapted, (*NEEDED, AXES))
+    with domains_alone(run.parents[1], seconds=600):  # two domains that are added at once are added both
+        remove_drafts(run.parent)
+        content = read_run(target if target.is_file() else run)
+        add_trained(content, read_checkpoint(adapted, (*NEEDED, AXES)), adapted)
+        save(content, target)
+    return target
+
+
+def add_trained(content: dict[str, Any], new: dict[str, Any], adapted: Path) -> None:
+    """Put a checkpoint of an adapted domain, `new`, into that of the run."""
     arguments = new["init_args"]
     dataset = arguments["plans"]["dataset_name"]
-    domains = content["init_args"]["domains"]
-    domains[dataset] = {
+    content["init_args"]["domains"][dataset] = {
         "plans": arguments["plans"],
         "dataset_json": arguments["dataset_json"],
         "trainer": new["trainer_name"],
+        "fingerprint": content_of(adapted.parents[1] / FINGERPRINT),
+        "summary": content_of(adapted.parent / SUMMARY),
     }
     content["network_weights"] |= shared_storage(content, new["network_weights"], dataset)
     content["logging"]["domains"][key(dataset)] = new["logging"]
     content[AXES][key(dataset)] = new[AXES]
-    save(content, target)
-    return target
 
 
 def shared_storage(run: dict[str, Any], weights: dict[str, torch.Tensor], dataset: str) -> dict[str, torch.Tensor]:

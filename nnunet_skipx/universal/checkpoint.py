@@ -1,6 +1,8 @@
 """Checkpoints of universal runs: which there are, and the domains' networks in them."""
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +14,25 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from nnunet_skipx.architectures import U2Net
 from nnunet_skipx.nnunet.checkpoints import read_checkpoint
 from nnunet_skipx.nnunet.json_files import DATASET, PLANS
-from nnunet_skipx.nnunet.names import ModelName
+from nnunet_skipx.nnunet.names import ModelName, begins_like
 from nnunet_skipx.nnunet.network_classes import require_known_networks
 from nnunet_skipx.nnunet.trainer_name import TrainerName
 from nnunet_skipx.nnunet.wrappers import unwrap
 from nnunet_skipx.system.files import write_bytes
 from nnunet_skipx.system.json_files import UnfitError, anything, name, object_of, record
+from nnunet_skipx.system.staging import alone
 from nnunet_skipx.training.trainer import SkipTrainer
 from nnunet_skipx.training.variants import trainer_class
+from nnunet_skipx.universal.beside import CONTENT
 from nnunet_skipx.universal.run import key as domain_key
 
 UNIVERSAL = "nnUNetTrainerU2NetUniversal"
 FINAL = "checkpoint_final.pth"
 ADAPTED = "checkpoint_adapted.pth"  # the final one and the domains that were added since
-DOMAIN = record({"plans": PLANS, "dataset_json": DATASET, "trainer": name})
+# fingerprint: nnU-Net's of the data set, which exporting asks for. summary: of the validation of an adapted domain.
+DOMAIN = record(
+    {"plans": PLANS, "dataset_json": DATASET, "trainer": name}, {"fingerprint": CONTENT, "summary": CONTENT}
+)
 RUN = record(
     {
         "init_args": record({"domains": object_of(DOMAIN, keys=name, fewest=1), "configuration": name}),
@@ -36,13 +43,21 @@ RUN = record(
 )
 
 
+@contextmanager
+def domains_alone(model: Path, seconds: float = 0) -> Iterator[None]:
+    """Inside, this process alone writes domains of a run's model; ValueError where another one does for so long."""
+    busy = f"another process extracts or adds domains of {model}: wait until it has ended, then run the command again"
+    with alone(model / "domains.lock", busy, seconds):
+        yield
+
+
 def model_folders(number: int, plans: str = "*", configuration: str = "*") -> list[Path]:
     """The universal run's model folders among the results.
 
     Raises:
         FileNotFoundError: there is none.
     """
-    pattern = f"Dataset{number:03d}_*/{UNIVERSAL}*__{plans}__{configuration}"
+    pattern = f"{begins_like(str(number))}*/{UNIVERSAL}*__{plans}__{configuration}"
     folders = sorted(Path(str(nnUNet_results)).glob(pattern))
     if not folders:
         raise FileNotFoundError(

@@ -2,16 +2,17 @@
 
 import os
 import re
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from nnunetv2.paths import nnUNet_preprocessed, nnUNet_raw, nnUNet_results
 
-from nnunet_skipx.nnunet.names import MOST_IDS, mistaken_for
+from nnunet_skipx.nnunet.folders import preprocessed_data
+from nnunet_skipx.nnunet.names import MOST_IDS, dataset_number, mistaken_for
 from nnunet_skipx.nnunet.planned import DOMAINS_FILE
 from nnunet_skipx.system.files import write_json
+from nnunet_skipx.system.staging import remove_abandoned, staging_folder
 from nnunet_skipx.system.text_table import text_table
 from nnunet_skipx.universal.domains import PlannedDomain, read_domain, shared_architecture
 from nnunet_skipx.universal.run import UniversalRun
@@ -19,6 +20,12 @@ from nnunet_skipx.universal.sampling import Sampling
 from nnunet_skipx.universal.shared_images import shared_images
 
 NETWORK = "nnunet_skipx.architectures.U2Net"
+# nnU-Net says it, in quotation marks, where a command asks for the run's images, as nnUNetv2_find_best_configuration.
+NO_READER = (
+    "none ({dataset} is a universal run, whose images and validations are its domains': run skipx universal extract "
+    "{number}, then ask for a domain's data set with -tr nnUNetTrainerU2Net_from{number})"
+)
+STAGING = ".creating_universal_run"  # one for all, so that the next call removes what a killed one has left
 
 
 def create_run(
@@ -44,6 +51,9 @@ def create_run(
         FileNotFoundError, ValueError: what is not ready, taken, or does not fit, or an image that one domain trains on
             and another validates; says which and why.
     """
+    preprocessed = preprocessed_data()
+    busy = f"another `skipx universal create` is writing into {preprocessed}: wait until it has ended"
+    remove_abandoned(preprocessed / STAGING, busy)
     dataset = _free_name(number, name)
     if not feature_scale > 0:
         raise ValueError(f"--feature-scale {feature_scale}: the widths of a network are positive")
@@ -60,10 +70,7 @@ def create_run(
         for c, members in domains.items()
     }
     tables = [f"{configuration}:\n{domain_table(members)}\n" for configuration, members in domains.items()]
-    preprocessed = Path(str(nnUNet_preprocessed))
-    with tempfile.TemporaryDirectory(dir=preprocessed, prefix=f".{dataset}_") as staging:
-        folder = Path(staging) / dataset
-        folder.mkdir()
+    with staging_folder(preprocessed / STAGING, busy) as folder:
         write_json(folder / f"{plans}.json", _plans(dataset, plans, content))
         write_json(folder / "dataset.json", _dataset_json(next(iter(domains.values()))))
         write_json(folder / DOMAINS_FILE, run.to_json())
@@ -132,6 +139,7 @@ def _plans(dataset: str, plans: str, configurations: dict[str, Any]) -> dict[str
         "plans_name": plans,
         "experiment_planner_used": "skipx universal create",
         "label_manager": "LabelManager",
+        "image_reader_writer": NO_READER.format(dataset=dataset, number=dataset_number(dataset)),
         "configurations": configurations,
     }
 

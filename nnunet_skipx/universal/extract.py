@@ -1,17 +1,26 @@
 """`skipx universal extract`: every domain of a universal run as an ordinary model of its own data set."""
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from nnunetv2.paths import nnUNet_preprocessed, nnUNet_results
+from nnunetv2.paths import nnUNet_results
 
 from nnunet_skipx.nnunet.names import ModelName
 from nnunet_skipx.nnunet.trainer_name import TrainerName
-from nnunet_skipx.system.files import write_json
-from nnunet_skipx.universal.checkpoint import ADAPTED, FINAL, UNIVERSAL, domain_network, model_folders, read_run, save
+from nnunet_skipx.system.staging import remove_drafts
+from nnunet_skipx.universal.beside import domains_summaries, write_description, write_training
+from nnunet_skipx.universal.checkpoint import (
+    ADAPTED,
+    FINAL,
+    UNIVERSAL,
+    domain_network,
+    domains_alone,
+    model_folders,
+    read_run,
+    save,
+)
 from nnunet_skipx.universal.run import key
 from nnunet_skipx.universal.sharing import shared_parameters
 
@@ -26,6 +35,7 @@ def extract(number: int, folds: Sequence[int | str] | None = None, trainer: str 
 
     Raises:
         FileNotFoundError: nothing is trained, or a fold of those named is not.
+        ValueError: another process is at it, or a checkpoint cannot be what it should.
     """
     written = []
     for model in model_folders(number):
@@ -35,8 +45,9 @@ def extract(number: int, folds: Sequence[int | str] | None = None, trainer: str 
         wanted = trained if folds is None else [model / f"fold_{fold}" for fold in folds]
         if missing := [fold for fold in wanted if fold not in trained]:
             raise FileNotFoundError(f"{missing[0]} has no {FINAL}: this fold is not trained to its end")
-        for fold in wanted:
-            written += extract_fold(fold)
+        with domains_alone(model):
+            for fold in wanted:
+                written += extract_fold(fold)
     if not written:
         models = ", ".join(model.name for model in model_folders(number))
         raise FileNotFoundError(f"universal run {number} has no fold trained by {trainer or UNIVERSAL}, but: {models}")
@@ -48,6 +59,7 @@ def extract_fold(fold: Path) -> list[Path]:
     path = fold / ADAPTED if (fold / ADAPTED).is_file() else fold / FINAL
     checkpoint = read_run(path)
     _, plans, configuration = ModelName.of(fold.parent)
+    summaries = domains_summaries(fold)
     written = []
     for dataset, domain in checkpoint["init_args"]["domains"].items():
         model = Path(str(nnUNet_results)) / dataset / f"{domain['trainer']}__{plans}__{configuration}"
@@ -56,11 +68,12 @@ def extract_fold(fold: Path) -> list[Path]:
             print(f"left {target} as it is: that domain was trained there")
             continue
         target.mkdir(parents=True, exist_ok=True)
-        write_json(model / "plans.json", domain["plans"])
-        write_json(model / "dataset.json", domain["dataset_json"])
-        fingerprint = Path(str(nnUNet_preprocessed)) / dataset / "dataset_fingerprint.json"
-        if fingerprint.is_file():
-            shutil.copyfile(fingerprint, model / fingerprint.name)
+        for folder in (model, target):
+            remove_drafts(folder)
+        write_description(domain, dataset, model)
+        write_training(
+            checkpoint["logging"]["domains"][key(dataset)], domain.get("summary") or summaries.get(dataset, {}), target
+        )
         save(domain_checkpoint(checkpoint, dataset), target / FINAL)
         written.append(target)
     return written

@@ -13,6 +13,7 @@ from nnunetv2.paths import nnUNet_preprocessed
 from nnunetv2.utilities.default_n_proc_DA import get_allowed_n_proc_DA
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 
 from nnunet_skipx.architectures import U2Net
 from nnunet_skipx.nnunet.json_files import read_mean_dice
@@ -22,9 +23,11 @@ from nnunet_skipx.nnunet.trainer_name import TrainerName
 from nnunet_skipx.system.files import finite, write_json
 from nnunet_skipx.system.variables import environment
 from nnunet_skipx.training.preflight import preflight
+from nnunet_skipx.training.processes import is_writing_process
 from nnunet_skipx.training.trainer import SkipTrainer
 from nnunet_skipx.training.variants import trainer_class
 from nnunet_skipx.universal.batches import DomainBatches, of_domain, timed
+from nnunet_skipx.universal.beside import FINGERPRINT, SUMMARY, content_of, fingerprint_of
 from nnunet_skipx.universal.domains import PlannedDomain, fitted_plans
 from nnunet_skipx.universal.part import PartOption
 from nnunet_skipx.universal.run import key, read_run
@@ -81,6 +84,7 @@ class UniversalTrainer(SkipTrainer):
                 "plans": part.plans_manager.plans,
                 "dataset_json": part.dataset_json,
                 "trainer": type(part).__name__,
+                "fingerprint": fingerprint_of(part.plans_manager.dataset_name),
             }
             for part in self.parts
         }
@@ -136,6 +140,7 @@ class UniversalTrainer(SkipTrainer):
             if part is not deepest:
                 part.build_network_architecture = sharing_with(deepest.bare_network, part.build_network_architecture)
                 part.initialize()
+            part.network = without_static_graph(part.network)
         self.network = UniversalNetwork({k: p.bare_network for k, p in zip(self.keys, self.parts, strict=True)})
         self.optimizer, self.lr_scheduler = self.configure_optimizers()
         for part in self.parts:
@@ -157,11 +162,12 @@ class UniversalTrainer(SkipTrainer):
         self.inference_allowed_mirroring_axes = {
             k: part.inference_allowed_mirroring_axes for k, part in zip(self.keys, self.parts, strict=True)
         }
-        if self.local_rank == 0:
+        if is_writing_process():
             folder = Path(self.output_folder_base)
             write_json(folder / "plans.json", self.plans_manager.plans)
             write_json(folder / "dataset.json", self.dataset_json)
             shutil.copyfile(Path(str(nnUNet_preprocessed)) / self.run.dataset / DOMAINS_FILE, folder / DOMAINS_FILE)
+            write_json(folder / FINGERPRINT, {d: fingerprint_of(d) for d in self.run.fingerprints})  # for exporting
         self._save_debug_information()
 
     def _plan_epoch(self) -> None:
@@ -253,19 +259,31 @@ class UniversalTrainer(SkipTrainer):
 
     def perform_actual_validation(self, save_probabilities: bool = False) -> None:
         """nnU-Net's for every domain, into that domain's own results; a summary of the means for the run."""
-        means = {}
+        summaries, means = {}, {}
         for part in self.parts:
             dataset = part.plans_manager.dataset_name
             self.print_to_log_file(f"Validating {dataset} into {part.output_folder}")
             part.perform_actual_validation(save_probabilities)
-            if self.local_rank == 0:
-                means[dataset] = read_mean_dice(Path(part.output_folder) / "validation" / "summary.json")
+            if is_writing_process():
+                summary = Path(part.output_folder) / SUMMARY
+                means[dataset], summaries[dataset] = read_mean_dice(summary), content_of(summary)
                 self.print_to_log_file(f"Mean Validation Dice of {dataset}: {means[dataset]}")
-        if self.local_rank == 0:
-            folder = Path(self.output_folder) / "validation"
-            folder.mkdir(exist_ok=True)
+        if is_writing_process():
+            path = Path(self.output_folder) / SUMMARY
+            path.parent.mkdir(exist_ok=True)
             content = {"foreground_mean": {"Dice": float(np.mean(list(means.values())))}, "domains": means}
-            write_json(folder / "summary.json", finite(content))
+            write_json(path, {**finite(content), "summaries": summaries})  # which have NaN, as nnU-Net writes it
+
+
+def without_static_graph(network: nn.Module) -> nn.Module:
+    """A network in DDP's wrapper that is not told that its graph stays the same.
+
+    Such a wrapper would count, for good, how often each gradient comes in its first step, those of shared weights from
+    other domains' steps among them, and wait for as many in every step.
+    """
+    if not isinstance(network, DistributedDataParallel) or not network.static_graph:
+        return network
+    return DistributedDataParallel(network.module, device_ids=network.device_ids)
 
 
 def sharing_with(deepest: U2Net, build: Any) -> Any:

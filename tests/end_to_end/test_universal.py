@@ -15,7 +15,7 @@ from benchmarks.thick_slices import write_thick_slices
 from nnunet_skipx.demo.prepare import PLANS, small_plans
 from nnunet_skipx.system.files import write_json
 from tests.end_to_end.conftest import DATASET, FOLDERS, Command
-from tests.forking.fixture import ForkServer
+from tests.forking.fixture import ForkServer, run_program
 
 pytestmark = pytest.mark.slow
 OTHERS = ("Dataset006_Thick", "Dataset007_Thicker")
@@ -137,12 +137,26 @@ def test_a_universal_run_from_create_to_adapt(
     )
     assert "skipx universal extract 500" in refused.stderr
 
-    command("skipx", "universal", "adapt", 500, "-d", 7, "-f", 0, "-p", PLANS, "-device", "cpu")
+    best = ("nnUNetv2_find_best_configuration", 500, "-tr", UNIVERSAL, "-p", PLANS, "-c", "3d_fullres", "-f", 0)
+    assert "run skipx universal extract 500" in command(*best, "-np", 1, check=False).stderr.splitlines()[-1]
+    export = ("nnUNetv2_export_model_to_zip", "-c", "3d_fullres", "-p", PLANS, "-f", 0)
+    command(*export, "-d", 500, "-tr", UNIVERSAL, "-o", workplace / "run.zip")
+    elsewhere = {**forked, "nnUNet_results": str(workplace / "elsewhere"), "nnUNet_preprocessed": str(workplace / "no")}
+    (workplace / "elsewhere").mkdir()
+    for words in (
+        ("nnUNetv2_install_pretrained_model_from_zip", workplace / "run.zip"),
+        ("skipx", "universal", "extract", 500),
+        (*export, "-d", DATASET, "-tr", DOMAIN, "-o", workplace / "domain.zip"),
+    ):
+        run_program([forks.python, *words], elsewhere, check=True)
+
+    command("skipx", "universal", "adapt", 500, "-d", 7, "-f", 0, "-p", PLANS, "-device", "cpu", "--npz")
     assert (fold / "checkpoint_adapted.pth").is_file()
     extracted = command("skipx", "universal", "extract", 500).stdout
     assert (extracted.count("wrote "), extracted.count("left ")) == (2, 1), "the adapted domain was trained there"
     summary = domains / OTHERS[1] / f"{ADAPTED}__{PLANS}__3d_fullres" / "fold_0" / "validation" / "summary.json"
     assert json.loads(summary.read_text())["metric_per_case"]
+    assert list(summary.parent.glob("*.npz"))
 
     report = workplace / "report_universal"
     command("skipx", "report", "-d", 99, 6, "-f", 0, "-p", PLANS, "-tr", DOMAIN, "--baseline", DOMAIN, "-o", report)

@@ -47,6 +47,17 @@ def test_a_configuration_may_inherit_its_patch_size(planned: Path) -> None:
     assert arguments["patch_size"] == list(SMALL.patch)
 
 
+@pytest.mark.parametrize("key", ["patch_size", "architecture"])
+def test_what_no_configuration_says_is_named(planned: Path, key: str) -> None:
+    content = plans(SMALL)
+    del content["configurations"]["test"][key]
+    content["configurations"]["other"] = {"inherits_from": "test"}
+    (planned / "nnUNetPlans.json").write_text(json.dumps(content))
+    lacking = key if key == "patch_size" else "UNet_class_name"  # as plans of earlier versions have it
+    with pytest.raises(ValueError, match=rf"nnUNetPlans.json: configuration 'test' has no {lacking}, .* plan again"):
+        write_plans("998", "UDTransNet")
+
+
 def test_an_unknown_network_is_answered_with_the_list(planned: Path) -> None:
     with pytest.raises(ValueError, match=r"'UTNet'; there are: .*UTANet"):
         write_plans("998", "UTNet")

@@ -150,4 +150,7 @@ def test_two_processes_get_the_gradient_of_the_joined_batch() -> None:
         balances = [torch.load(Path(folder) / f"balance{rank}.pt") for rank in range(2)]
     assert torch.equal(gradients[0], gradients[1])
     assert balances[0] == balances[1]
+    alone = BalancedLoss(Nothing(), take_from(network := utanet()), WEIGHT)
+    alone(network(images()), torch.empty(0))
+    torch.testing.assert_close(balances[0], alone.balance_losses[0])
     torch.testing.assert_close(gradients[0], expected_gradient(), rtol=1e-4, atol=1e-7)

@@ -1,5 +1,8 @@
 """Two processes over gloo: every trainer gets the gradients of one process with the joined batch."""
 
+import re
+import subprocess
+import sys
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,7 @@ from torch.nn.parallel import DistributedDataParallel
 from nnunet_skipx.training.preflight import preflight
 from nnunet_skipx.training.variants import trainer_names
 from tests.contract import SMALL
+from tests.training.nnunet_of_tomorrow import look_like_today, look_like_tomorrow
 from tests.training.small_trainer import make
 
 TRAINERS = [name for name in trainer_names() if not name.endswith("Universal")]  # which has a test of its own
@@ -46,13 +50,11 @@ def without_dropout(network: nn.Module) -> None:
             module.dropout = 0.0
 
 
-def worker(rank: int, folder: str) -> None:
+def worker(rank: int, folder: str, nnunet: str) -> None:
     """A rank as nnU-Net's run_ddp starts it, on the CPU, with one trainer after the other."""
-    from nnunetv2.training.nnUNetTrainer import nnUNetTrainer as module
-
     torch.set_num_threads(1)
+    (look_like_tomorrow if nnunet == "tomorrow" else look_like_today)()
     distributed.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2)
-    module.DDP = lambda network, device_ids: DistributedDataParallel(network)  # nnU-Net names the GPU
     found = {}
     for name in TRAINERS:
         trainer: Any = make(name)
@@ -61,18 +63,20 @@ def worker(rank: int, folder: str) -> None:
         trainer.initialize()
         assert isinstance(trainer.network, DistributedDataParallel)
         assert not trainer.network.find_unused_parameters
+        assert trainer.network.static_graph == (nnunet == "tomorrow")
         assert trainer.batch_size == 1
         preflight(trainer)
         gradients(trainer, slice(rank, rank + 1))
         trainer.network.zero_grad()
         found[name] = gradients(trainer, slice(rank, rank + 1))  # an unused parameter would stop the second pass
+        trainer.save_checkpoint(f"{folder}/{name}_{rank}.pth")
     torch.save(found, f"{folder}/rank{rank}.pt")
     distributed.destroy_process_group()
 
 
-@pytest.fixture(scope="module")
-def of_two(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, dict[str, torch.Tensor]]]:
-    """By rank, trainer and parameter."""
+@pytest.fixture(scope="module", params=["today", "tomorrow"])
+def of_two(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with what two processes found, with nnU-Net as it is and as it may become."""
     folder = tmp_path_factory.mktemp("ddp")
     patch = pytest.MonkeyPatch()
     data = folder / "preprocessed" / "Dataset998_Test" / "nnUNetPlans_test"
@@ -80,24 +84,25 @@ def of_two(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, dict[str,
     (data / "case.b2nd").touch()
     patch.setenv("nnUNet_preprocessed", str(folder / "preprocessed"))
     patch.setenv("nnUNet_results", str(folder / "results"))
-    workers = [get_context("spawn").Process(target=worker, args=(rank, str(folder))) for rank in range(2)]
+    context = get_context("spawn")
+    workers = [context.Process(target=worker, args=(rank, str(folder), request.param)) for rank in range(2)]
     for process in workers:
         process.start()
     for process in workers:
         process.join(400)
     patch.undo()
     assert [process.exitcode for process in workers] == [0, 0]
-    return [torch.load(folder / f"rank{rank}.pt") for rank in range(2)]
+    return folder
 
 
 @pytest.mark.parametrize("name", TRAINERS)
 @pytest.mark.slow
-def test_two_processes_get_the_gradients_of_the_joined_batch(name: str, of_two: list, folders: Path) -> None:
+def test_two_processes_get_the_gradients_of_the_joined_batch(name: str, of_two: Path, folders: Path) -> None:
     trainer = make(name)
     trainer.initialize()
     joined = gradients(trainer, slice(None))
     for rank in range(2):
-        ours = of_two[rank][name]
+        ours = torch.load(of_two / f"rank{rank}.pt")[name]
         assert ours.keys() == joined.keys()
         assert all(gradient is not None for gradient in ours.values())
         for parameter, gradient in joined.items():
@@ -105,3 +110,26 @@ def test_two_processes_get_the_gradients_of_the_joined_batch(name: str, of_two: 
                 assert ".seg_layers.0." in parameter
                 gradient = torch.zeros_like(ours[parameter])
             torch.testing.assert_close(ours[parameter], gradient, rtol=RELATIVE, atol=ABSOLUTE)
+
+
+@pytest.mark.slow
+def test_one_process_of_all_machines_writes(of_two: Path) -> None:
+    assert {path.name for path in of_two.glob("*.pth")} == {f"{name}_0.pth" for name in TRAINERS}
+
+
+CONTRACT = """
+import sys
+from tests.training.nnunet_of_tomorrow import look_like_tomorrow
+look_like_tomorrow()
+import pytest
+sys.exit(pytest.main(["-q", "-n", "0", "-p", "no:cacheprovider", "tests/training/test_trainers.py", "-k", sys.argv[1]]))
+"""
+
+
+@pytest.mark.slow
+def test_nnunet_of_tomorrow_finds_every_trainer_and_predicts_with_it() -> None:
+    words = [sys.executable, "-c", CONTRACT, "Trainer and (resolver or predictor)"]
+    run = subprocess.run(words, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-2000:]
+    passed = re.search(r"(\d+) passed", run.stdout)
+    assert passed and int(passed[1]) >= 5 * len(TRAINERS)

@@ -206,7 +206,7 @@ def test_stage2_continues_from_its_own_full_checkpoint(folders: Path) -> None:
     first.save_checkpoint(str(path))
     second = make("nnUNetTrainerUTANet_stage2")
     second.load_checkpoint(str(path))
-    assert second.awaited_checkpoint.loaded
+    assert second.is_resumed
     for key, value in first.network.state_dict().items():
         assert torch.equal(value, second.network.state_dict()[key])
 
@@ -235,11 +235,12 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_last_one(
 
 @pytest.mark.parametrize("name", ["nnUNetTrainerUTANet", "nnUNetTrainer_gpuaug", "nnUNetTrainerUTANet_gpuaug"])
 def test_other_processes_leave_the_first_ones_half_written_checkpoint_alone(
-    folders: Path, tmp_path: Path, name: str
+    folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     trainer = make(name)
     trainer.initialize()
-    trainer.local_rank = 1
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.distributed, "get_rank", lambda: 1)  # on any machine, where local_rank may be 0
     path = tmp_path / "checkpoint_latest.pth"
     halves = [Path(f"{path}.draft"), Path(f"{path}.draft.draft")]
     for half in halves:

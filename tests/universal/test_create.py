@@ -4,8 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
+from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
-from nnunet_skipx.universal.create import create_run, publish
+from nnunet_skipx.system.staging import staging_folder
+from nnunet_skipx.universal.create import STAGING, create_run, publish
 from nnunet_skipx.universal.run import read_run
 from tests.plan_shapes import SHAPES
 from tests.universal.conftest import Make
@@ -66,6 +68,12 @@ def test_what_cannot_be_is_refused_and_leaves_nothing(make_domain: Make, options
     assert {path.name for path in (Path(str(make_domain(14).parent))).iterdir()} - {"Dataset014_Made"} == before
 
 
+def test_without_nnunets_folder_it_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("nnUNet_preprocessed", raising=False)
+    with pytest.raises(FileNotFoundError, match="nnUNet_preprocessed is not set: export"):
+        create_run(["11", "12"], 500)
+
+
 def test_what_is_no_domain_is_refused_before_anything_is_published(make_domain: Make) -> None:
     run = make_run(make_domain)
     with pytest.raises(ValueError, match="is a universal run itself: name its domains, Dataset011_Made, Dataset012"):
@@ -84,6 +92,29 @@ def test_a_run_that_another_process_has_just_created_is_left_alone(make_domain: 
     with pytest.raises(ValueError, match="Dataset500_Universal was created by another process"):
         publish(tmp_path / "new", run)
     assert {path.name: path.read_bytes() for path in run.iterdir()} == before
+
+
+def test_two_at_once_are_one_sentence_and_what_a_killed_one_left_goes(make_domain: Make) -> None:
+    for number in (11, 12):
+        folder = make_domain(number, SHALLOW)
+    staging = folder.with_name(STAGING)
+    with (
+        staging_folder(staging, "busy"),
+        pytest.raises(ValueError, match=r"another `skipx universal create` is writing into .*wait"),
+    ):
+        create_run(["11", "12"], 500, configurations=["test"])
+    (staging / "dataset").mkdir(parents=True)
+    (staging / "dataset" / "nnUNetPlans.json").write_text("{")
+    (staging / ".lock").touch()
+    assert len(list(create_run(["11", "12"], 500, configurations=["test"]).iterdir())) == 3
+    assert not staging.exists()
+
+
+def test_nnunets_commands_say_why_there_are_no_images_of_a_run(make_domain: Make) -> None:
+    """`nnUNetv2_find_best_configuration` comes to this line; it ends with its message."""
+    plans = PlansManager(json.loads((make_run(make_domain) / "nnUNetPlans.json").read_text()))
+    with pytest.raises(RuntimeError, match=r"Dataset500_Universal is a universal run.*run skipx universal extract 500"):
+        _ = plans.image_reader_writer_class
 
 
 def test_an_id_is_taken_by_results_too(make_domain: Make) -> None:

@@ -17,13 +17,13 @@ TRAINER = f"{UNIVERSAL}_2epochs"  # nnU-Net's SGD
 Batch = dict[str, Any]
 
 
-def worker(rank: int, run: str, store: str, out: str) -> None:
+def worker(rank: int, run: str, store: str, out: str, static: bool) -> None:
     """A rank as nnU-Net's run_ddp starts it, on the CPU."""
     from nnunetv2.training.nnUNetTrainer import nnUNetTrainer as module
 
     torch.set_num_threads(1)
     distributed.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=2)
-    module.DDP = lambda network, device_ids: DistributedDataParallel(network)  # nnU-Net names the GPU
+    module.DDP = lambda network, device_ids: DistributedDataParallel(network, static_graph=static)  # no GPU is named
     trainer = on_cpu(make_trainer(Path(run), TRAINER))
     torch.manual_seed(rank)  # DDP gives all ranks the weights of the first
     trainer.initialize()
@@ -32,8 +32,9 @@ def worker(rank: int, run: str, store: str, out: str) -> None:
     trainer.on_train_start()
     assert [part.batch_size for part in trainer.parts] == [1, 1]
     domains, gradients = run_steps(trainer, slice(rank, rank + 1))
-    trainer.on_validation_epoch_start()
-    trainer.on_validation_epoch_end([trainer.validation_step(next(trainer.dataloader_val)) for _ in range(2)])
+    with torch.no_grad():
+        trainer.on_validation_epoch_start()
+        trainer.on_validation_epoch_end([trainer.validation_step(next(trainer.dataloader_val)) for _ in range(2)])
     torch.save(
         {
             "domains": domains,
@@ -92,11 +93,15 @@ def made_up_batch(trainer: Any, step: int) -> Batch:
     }
 
 
+@pytest.mark.parametrize("static", [False, True], ids=["today", "tomorrow"])
 @pytest.mark.slow
-def test_two_ranks_take_the_same_domains_and_learn_as_one_process_does(make_domain: Make, tmp_path: Path) -> None:
+def test_two_ranks_take_the_same_domains_and_learn_as_one_process_does(
+    make_domain: Make, tmp_path: Path, static: bool
+) -> None:
     run = make_run(make_domain)
     context = get_context("spawn")
-    ranks = [context.Process(target=worker, args=(r, str(run), f"{tmp_path}/store", str(tmp_path))) for r in (0, 1)]
+    paths = (str(run), f"{tmp_path}/store", str(tmp_path))
+    ranks = [context.Process(target=worker, args=(rank, *paths, static)) for rank in (0, 1)]
     for rank in ranks:
         rank.start()
     for rank in ranks:

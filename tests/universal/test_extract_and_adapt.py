@@ -3,19 +3,26 @@
 import io
 import json
 import re
+import shutil
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
+from nnunetv2.model_sharing.model_export import export_pretrained_model
 from nnunetv2.run.run_training import maybe_load_checkpoint
+from nnunetv2.training.logging.nnunet_logger import LocalLogger
 from torch import nn
 
 from nnunet_skipx.nnunet.checkpoints import read_checkpoint as load
+from nnunet_skipx.nnunet.names import ModelName
 from nnunet_skipx.nnunet.network_classes import UnknownNetworkError
+from nnunet_skipx.system.files import write_json
 from nnunet_skipx.universal.add_domain import adaptation, add_domain
-from nnunet_skipx.universal.checkpoint import ADAPTED, FINAL, deepest, domain_network
+from nnunet_skipx.universal.beside import write_training
+from nnunet_skipx.universal.checkpoint import ADAPTED, FINAL, deepest, domain_network, domains_alone
 from nnunet_skipx.universal.create import create_run
 from nnunet_skipx.universal.extract import extract
 from nnunet_skipx.universal.sharing import shared_parameters
@@ -28,7 +35,10 @@ IMAGES = {11: (1, 1, 8, 16, 16), 12: (1, 3, 8, 32, 32), 21: (1, 2, 8, 16, 16)}
 @pytest.fixture(autouse=True)
 def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """nnU-Net draws for a second or two after every epoch."""
-    monkeypatch.setattr("nnunetv2.training.logging.nnunet_logger.LocalLogger.plot_progress_png", lambda *_: None)
+    monkeypatch.setattr(
+        "nnunetv2.training.logging.nnunet_logger.LocalLogger.plot_progress_png",
+        lambda _, folder: Path(folder, "progress.png").write_bytes(b"drawn"),
+    )
 
 
 @pytest.fixture
@@ -87,6 +97,71 @@ def test_a_checkpoint_is_enough_to_extract(run: Path, monkeypatch: pytest.Monkey
     for folder in extract(500, [0], f"{UNIVERSAL}_demo_2epochs"):
         predictor = nnUNetPredictor(device=torch.device("cpu"))
         predictor.initialize_from_trained_model_folder(str(folder.parent), (0,))
+
+
+def test_what_nnunet_exports_is_there_on_another_machine(
+    run: Path, make_domain: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for number in (11, 12):
+        fingerprint = run.parent / f"Dataset{number:03d}_Made" / "dataset_fingerprint.json"
+        fingerprint.write_text(json.dumps({"spacings": [[number]]}))
+    train(run)
+    summaries = {f"Dataset{n:03d}_Made": {"foreground_mean": {"Dice": float("nan")}, "of": n} for n in (11, 12)}
+    (stored(run).parent / "validation").mkdir()
+    write_json(stored(run).parent / "validation" / "summary.json", {"summaries": summaries})
+    trainer = new_domain(run, make_domain)
+    own = Path(trainer.output_folder)
+    write_json(own.parent / "dataset_fingerprint.json", {"spacings": [[21]]})
+    (own / "validation").mkdir()
+    write_json(own / "validation" / "summary.json", {"of": 21})
+    add_domain(stored(run), own / FINAL)
+
+    elsewhere = tmp_path / "elsewhere" / run.name
+    elsewhere.parent.mkdir()
+    shutil.copytree(stored(run).parents[2], elsewhere)
+    for name in ("nnUNet_raw", "nnUNet_preprocessed"):
+        monkeypatch.setenv(name, str(tmp_path / "empty"))
+    monkeypatch.setenv("nnUNet_results", str(elsewhere.parent))
+    folders = extract(500)
+    assert len(folders) == 3
+    for number, folder in zip((11, 12, 21), folders, strict=True):
+        archive = tmp_path / f"{number}.zip"
+        trainer_name, plans, configuration = ModelName.of(folder.parent)
+        export_pretrained_model(
+            folder.parents[1].name, str(archive), (configuration,), trainer_name, plans, folds=(0,), strict=True
+        )
+        with zipfile.ZipFile(archive) as content:
+            read = {Path(name).name: content.read(name) for name in content.namelist()}
+        assert json.loads(read["dataset_fingerprint.json"]) == {"spacings": [[number]]}
+        assert json.loads(read["summary.json"])["of"] == number
+        assert read["progress.png"] == b"drawn" and read[FINAL]
+
+
+def test_the_picture_of_a_training_is_drawn_from_its_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    log = {key: [0.5, 0.75] for key in LocalLogger().my_fantastic_logging}
+    write_training(log, {}, tmp_path)
+    picture = tmp_path / "progress.png"
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    picture.write_bytes(b"the training's own")
+    write_training(log, {}, tmp_path)
+    assert picture.read_bytes() == b"the training's own"
+    assert list(tmp_path.iterdir()) == [picture]
+
+
+def test_domains_are_extracted_by_one_process_at_a_time_and_what_a_killed_one_left_goes(run: Path) -> None:
+    train(run)
+    target = extract(500)[0]
+    draft = target / f".{FINAL}.12345.draft"
+    draft.write_bytes(b"half")
+    with (
+        domains_alone(stored(run).parents[1]),
+        pytest.raises(ValueError, match=r"another process extracts or adds domains of .*wait until it has ended"),
+    ):
+        extract(500)
+    assert draft.exists(), "it could be the other process's"
+    extract(500)
+    assert not draft.exists()
 
 
 def test_what_cannot_be_extracted_is_named(run: Path) -> None:
@@ -206,7 +281,7 @@ def test_no_name_in_a_checkpoint_leads_out_of_the_results(run: Path, name: objec
     before = sorted(run.parents[1].rglob("*"))
     with pytest.raises(ValueError, match=r"checkpoint_final\.pth is no checkpoint of a universal run .*expected a"):
         extract(500)
-    assert sorted(run.parents[1].rglob("*")) == before
+    assert [path for path in sorted(run.parents[1].rglob("*")) if path.name != "domains.lock"] == before
 
 
 def test_a_checkpoint_with_a_strange_network_is_refused(run: Path) -> None:

@@ -10,6 +10,7 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunet_skipx.augmentation.pipeline import DeviceAugmentation
 from nnunet_skipx.augmentation.stream import SideStream
 from nnunet_skipx.nnunet.checkpoints import checkpoint_draft, read_checkpoint, saved_along
+from nnunet_skipx.training.processes import is_writing_process
 
 STATE = "augmentation_state"  # in a checkpoint
 CPU = torch.device("cpu")
@@ -40,7 +41,7 @@ class GpuAugOption(nnUNetTrainer):
         device = self.device if self.device.type in DEVICES else CPU
         self.augmentation = DeviceAugmentation(transforms, seed, device, self.elastic)
         self.side_stream = SideStream(device)  # the next batch is augmented while the network works on this one
-        if self.loaded_state is not None and self.local_rank == 0:  # the others would draw what the first one draws
+        if self.loaded_state is not None and is_writing_process():  # the others would draw what the first one draws
             self.augmentation.draws.load_state_dict(self.loaded_state)
         reason = "" if device == self.device else f", because torch cannot resample volumes on {self.device.type}"
         self.print_to_log_file(f"The training augmentation runs on {device}, in the training process{reason}.")
@@ -62,7 +63,7 @@ class GpuAugOption(nnUNetTrainer):
 
     def save_checkpoint(self, filename: str) -> None:
         """nnU-Net's checkpoint, with the state of the augmentation's random numbers."""
-        if self.local_rank != 0:  # writes nothing, and must not touch the first process's draft
+        if not is_writing_process():  # the others must not touch the first one's draft
             return
         augmentations = [loader.augmentation for loader in self._loaders()]
         started = augmentations[0] is not None

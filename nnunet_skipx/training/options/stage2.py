@@ -2,9 +2,9 @@
 
 from typing import Any
 
-import torch
 from torch import nn
 
+from nnunet_skipx.architectures.pretrained import names
 from nnunet_skipx.training.options.base import TrainerOption
 from nnunet_skipx.training.trainer import SkipTrainer
 
@@ -16,6 +16,8 @@ class Stage2Option(TrainerOption, SkipTrainer):
     leaves the segmentation heads (`seg_layers`) out, so these train as well.
     """
 
+    is_resumed = False
+
     @staticmethod
     def changed(network: nn.Module) -> nn.Module:
         """The network with encoder and decoder frozen, but for the segmentation heads."""
@@ -23,23 +25,29 @@ class Stage2Option(TrainerOption, SkipTrainer):
             parameter.requires_grad = name.startswith("skips.") or ".seg_layers." in name
         return network
 
-    def initialize(self) -> None:
-        """Prepare the network for a checkpoint without the mechanism's keys."""
-        super().initialize()
-        self.awaited_checkpoint = StockCheckpoint(self.bare_network)
+    def load_checkpoint(self, filename_or_checkpoint: dict[str, Any] | str) -> None:
+        """nnU-Net's; what this training has saved is whole."""
+        super().load_checkpoint(filename_or_checkpoint)
+        self.is_resumed = True
 
     def on_train_start(self) -> None:
-        """Refuse to train on a random frozen U-Net.
+        """Refuse to train on a frozen U-Net that is random, or is so in parts.
 
         Raises:
-            ValueError: no weights were loaded.
+            ValueError: no weights were loaded, or not all of encoder and decoder.
         """
         if not self.was_initialized:
             self.initialize()
-        if not self.awaited_checkpoint.loaded:
+        start = self.bare_network.warm_start
+        if not self.is_resumed and start is None:
             raise ValueError(
                 f"{self.__class__.__name__} trains the mechanism on top of a trained, frozen U-Net: add "
                 "-pretrained_weights RESULTS/DATASET/nnUNetTrainer__PLANS__CONFIGURATION/fold_X/checkpoint_final.pth"
+            )
+        if not self.is_resumed and start is not None and (start.others or start.adapted):
+            raise ValueError(
+                f"{self.__class__.__name__} freezes the U-Net, but the pretrained weights have another "
+                f"{names((*start.adapted, *start.others))}: take a checkpoint of the same plans and channels"
             )
         super().on_train_start()
 
@@ -48,30 +56,3 @@ class Stage2Option(TrainerOption, SkipTrainer):
         super().on_train_epoch_start()
         self.bare_network.encoder.eval()
         self.bare_network.decoder.eval()
-
-
-class StockCheckpoint:
-    """Lets a network take one checkpoint that lacks the mechanism's keys, through nnU-Net's own loader.
-
-    nnU-Net's `load_pretrained_weights` insists that the file has every key of `network.state_dict()`, and then loads
-    strictly. So until the first load the network does not show the mechanism's keys, and at that load it fills those
-    that are missing with the values it has. Afterwards no trace is left.
-    """
-
-    def __init__(self, network: nn.Module) -> None:
-        self.loaded = False
-        self.hide = network.register_state_dict_post_hook(self.hide_mechanism)
-        self.fill = network.register_load_state_dict_pre_hook(self.fill_mechanism)
-
-    @staticmethod
-    def hide_mechanism(network: nn.Module, state: dict[str, Any], prefix: str, metadata: Any) -> None:
-        for key in [key for key in state if key.startswith("skips.")]:
-            del state[key]
-
-    def fill_mechanism(self, network: nn.Module, state: dict[str, torch.Tensor], *unused: Any) -> None:
-        self.hide.remove()
-        self.fill.remove()
-        self.loaded = True
-        for key, value in network.state_dict().items():
-            if key.startswith("skips."):
-                state.setdefault(key, value)
