@@ -27,7 +27,7 @@ from nnunet_skipx.statistics.contrasts import (
 )
 from nnunet_skipx.statistics.means import ROPE
 from nnunet_skipx.statistics.ranking import Ranking, rank_models
-from nnunet_skipx.statistics.scores import Empties, EmptyRule, Scores, case_table, row_scores
+from nnunet_skipx.statistics.scores import Empties, EmptyRule, Scores, case_table, replicate_table, row_scores
 from nnunet_skipx.statistics.significance import Significance, significance
 
 
@@ -117,7 +117,7 @@ class Comparison:
     @functools.cached_property
     def ranking(self) -> Ranking:
         """Mean ranks of the rows over the cases."""
-        return rank_models(self.case_means)
+        return rank_models(replicate_table(self.scores, self.empty), next(iter(self.scores.values())).clusters)
 
     @functools.cached_property
     def significance(self) -> Significance:
