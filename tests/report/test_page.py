@@ -21,6 +21,9 @@ from tests.report.pages import Page, text_of, write
 SECTIONS = [
     "Result",
     "Comparisons",
+    "How sure the claims are",
+    "Tails",
+    "Worst cases",
     "Ranking",
     "Cost",
     "Folds and replicates",
