@@ -12,9 +12,6 @@ from scipy.stats import t
 from benchmarks.tables import replace_block
 from nnunet_skipx.statistics.estimate import ALPHA, Estimates, estimates
 from nnunet_skipx.statistics.means import ROPE
-from nnunet_skipx.statistics.noninferiority import ONE_SIDED
-from nnunet_skipx.statistics.pooled import random_effects
-from nnunet_skipx.statistics.signed_rank import signed_rank
 
 DOCS = Path(__file__).parents[1] / "docs" / "statistics.md"
 FOLDS = 5
@@ -24,8 +21,6 @@ CASES = (40, 100, 260)
 REPLICATES = (1, 2, 3, 5)
 SEED_SDS = (0.0, 0.001, 0.002, 0.004)  # of a trained network's mean
 TRAINED_SD = 0.03  # the same where training is unstable, as a third of the cases' SD
-MARGIN = 0.01  # of non-inferiority
-SLOWER_STUDIES = 1000
 SIZES = (10, 20, 40, 100, 260)
 Draw = Callable[[np.random.Generator, tuple[int, int]], np.ndarray]
 
@@ -90,41 +85,6 @@ def false_claims_of_cases_alone(cases: int, seed_sd: float, studies: int = STUDI
 def false_equivalences(cases: int, replicates: int, seed_sd: float, studies: int = STUDIES) -> float:
     """Share of the studies of two architectures that differ by just the ROPE that call them equivalent."""
     return float((paired_studies(cases, replicates, seed_sd, ROPE, studies).p_outside(ROPE) < ALPHA).mean())
-
-
-def false_noninferiority(cases: int, replicates: int, seed_sd: float, studies: int = STUDIES) -> float:
-    """Share of the studies of a row that is worse by just the margin that call it not worse by more."""
-    found = paired_studies(cases, replicates, seed_sd, -MARGIN, studies)
-    return float((found.p_below(-MARGIN) < ONE_SIDED).mean())
-
-
-def certain_signed_ranks(cases: int, seed_sd: float, studies: int = SLOWER_STUDIES) -> float:
-    """Share of the studies of two equal architectures where the signed-rank posterior is above 0.95 for one row."""
-    rng, folds = np.random.default_rng(cases), np.arange(cases) % FOLDS
-    certain = 0
-    for _ in range(studies):
-        luck = rng.normal(0, seed_sd * np.sqrt(2), FOLDS)[folds]
-        found = signed_rank(luck + rng.normal(0, PAIRED_SD, cases), ROPE)
-        certain += max(found.better, found.worse) > 0.95
-    return certain / studies
-
-
-def false_claims_over_datasets(datasets: int, between: float, studies: int = SLOWER_STUDIES) -> float:
-    """Share of the studies that call one of two rows better; they are equal but in data sets, by `between` (SD)."""
-    rng = np.random.default_rng(datasets)
-    found = 0
-    for _ in range(studies):
-        sizes = rng.choice([20, 40, 100], datasets)
-        true = rng.normal(0, between, datasets)
-        made = [paired_studies(int(n), 1, 0.001, 0.0, 1, rng.integers(2**31)) for n in sizes]
-        errors = [one.half_width()[0] / t.ppf(0.975, one.freedom[_widest(one), 0]) for one in made]
-        mean, error, _ = random_effects([one.value[0] + by for one, by in zip(made, true, strict=True)], errors)
-        found += 2 * t.sf(abs(mean) / error, datasets - 1) < ALPHA
-    return found / studies
-
-
-def _widest(one: Estimates) -> int:
-    return int(np.argmax(t.ppf(0.975, one.freedom[:, 0]) * one.error[:, 0]))
 
 
 def coverage(

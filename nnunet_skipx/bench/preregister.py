@@ -21,7 +21,7 @@ def preregister(matrix: Matrix, margin: float) -> str:
     begun = [cell.folder for cell in cells(matrix, results) if first_training([cell.folder]) is not None]
     known = _known(read_promises(results), comparisons, margin)
     if known is not None:
-        return f"Margin of {margin:g} Dice: fixed on {known.date:%Y-%m-%d} in {results / FILE}."
+        return f"Margin of {margin:g} Dice: fixed on {known.at:%Y-%m-%d} in {results / FILE}."
     entry = {
         "date": datetime.now().astimezone().isoformat(timespec="seconds"),
         "margin": margin,

@@ -77,8 +77,7 @@ def _line(claim: Claim, margin: Margin | None) -> dict[str, str]:
 
 
 def _margin_column(margin: Margin) -> str:
-    told = "" if margin.preregistered else ", not preregistered"
-    return f"Not worse by more than {margin.value:g}{told}"
+    return f"Not worse by more than {margin.value:g}, {margin.origin}"
 
 
 def _shown(claim: NonInferiority | None) -> str:
@@ -97,6 +96,6 @@ def noninferiority_sentence(claim: NonInferiority, margin: Margin) -> str:
     """What the margin allows to say of a row and the baseline."""
     adjusted = f"Holm over {claim.comparisons} comparisons" if claim.comparisons > 1 else "one comparison"
     tested = claim.reason or f"{format_p(claim.p)}, {NONINFERIORITY_TEST}, {adjusted}"
-    what = f"not worse than {claim.against} by more than the margin ({claim.margin:g} Dice)"
-    how = f"mean Dice difference {numbers_of(claim.difference.interval)}; {tested}. {margin.told}"
+    what = f"not worse than {claim.against} by more than the margin ({claim.margin:g} Dice, {margin.origin})"
+    how = f"mean Dice difference {numbers_of(claim.difference.interval)}; {tested}."
     return f"{claim.row} is {what}: {how}" if claim.shown else f"Not shown that {claim.row} is {what}: {how}"

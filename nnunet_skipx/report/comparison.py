@@ -168,7 +168,9 @@ class Comparison:
     def further_sentences(self) -> list[str]:
         """What margin and covariates allow to say."""
         found = [claim.noninferior for claim in self.claims if claim.noninferior is not None]
-        margin = [noninferiority_sentence(one, self.margin) for one in found] if self.margin else []
+        margin = (
+            [self.margin.told, *(noninferiority_sentence(one, self.margin) for one in found)] if self.margin else []
+        )
         return [*margin, *covariate_sentences(self.covariate_effects)]
 
     @functools.cached_property

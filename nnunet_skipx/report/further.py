@@ -12,6 +12,7 @@ from nnunet_skipx.report.sections.claims import claims_section
 from nnunet_skipx.report.sections.covariates import covariate_section
 from nnunet_skipx.report.sections.pooled import pooled_section
 from nnunet_skipx.report.sections.tails import tails_section, worst_section
+from nnunet_skipx.results.preregistration import Margin
 
 SECTIONS = (claims_section, tails_section, worst_section, covariate_section)
 
@@ -38,10 +39,16 @@ def sentences_over_datasets(comparisons: Sequence[Comparison]) -> list[str]:
 def further_json(comparison: Comparison) -> dict[str, Any]:
     """The numbers of one data set."""
     return {
-        "margin": dataclasses.asdict(comparison.margin) if comparison.margin else None,
+        "margin": _margin_json(comparison.margin),
         "claims": [dataclasses.asdict(claim) for claim in comparison.claims],
         "failure_threshold": comparison.failure,
         "tails": [dataclasses.asdict(tail) for tail in comparison.tails],
         "covariates": [dataclasses.asdict(effect) for effect in comparison.covariate_effects],
         "further_sentences": comparison.further_sentences,
     }
+
+
+def _margin_json(margin: Margin | None) -> dict[str, Any] | None:
+    if margin is None:
+        return None
+    return {"value": margin.value, "fixed": margin.fixed.isoformat() if margin.fixed else None, "told": margin.told}

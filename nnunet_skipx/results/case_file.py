@@ -56,20 +56,12 @@ def _lines(path: Path, cases: Collection[str]) -> list[tuple[int, dict[str, str]
 
 def _read(path: Path) -> list[tuple[int, dict[str, str]]]:
     """(number, cells) of every line under the header."""
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist; such a file reads, for example:\n{EXAMPLE}")
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
-            rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if row]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"{path} is no CSV file in UTF-8 ({error}): save it as one, as in:\n{EXAMPLE}") from error
+    rows = _rows(path)
     header = rows[0][1] if rows else []
     if KEY not in header or len(header) < 2 or len(set(header)) < len(header) or not all(header):
         told = ", ".join(map(repr, header)) or "nothing"
-        raise ValueError(
-            f"{path}, line 1: the columns are {told}; name each once, one of them {KEY!r}, as in:\n{EXAMPLE}"
-        )
+        cure = f"name each once, one of them {KEY!r}, as in:\n{EXAMPLE}"
+        raise ValueError(f"{path}, line 1: the columns are {told}; {cure}")
     for number, row in rows:
         if len(row) != len(header):
             raise ValueError(
@@ -79,6 +71,18 @@ def _read(path: Path) -> list[tuple[int, dict[str, str]]]:
         if why := next((unfit_text(cell) for cell in row if unfit_text(cell)), ""):
             raise ValueError(f"{path}, line {number}: a value {why}; remove it")
     return [(number, dict(zip(header, row, strict=True))) for number, row in rows[1:]]
+
+
+def _rows(path: Path) -> list[tuple[int, list[str]]]:
+    """(number, values) of every line that is not empty."""
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist; such a file reads, for example:\n{EXAMPLE}")
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, strict=True)
+            return [(reader.line_num, [cell.strip() for cell in row]) for row in reader if row]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{path} is no CSV file in UTF-8 ({error}): save it as one, as in:\n{EXAMPLE}") from error
 
 
 def _names(lines: Sequence[tuple[int, dict[str, str]]]) -> list[str]:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,18 +27,28 @@ Pair = tuple[str, str]  # model folders' names: a row and the one it is compared
 
 @dataclass(frozen=True)
 class Margin:
-    """A margin in Dice, and how it came to be: a sentence that stands beside every claim with it."""
+    """A margin in Dice, and how it came to be. told: the whole sentence; origin: what stands beside every claim."""
 
     value: float
-    preregistered: bool
+    fixed: date | None
     told: str
+
+    @property
+    def preregistered(self) -> bool:
+        """Whether it was fixed before training."""
+        return self.fixed is not None
+
+    @property
+    def origin(self) -> str:
+        """fixed before training on 2026-01-31, or not preregistered."""
+        return f"fixed before training on {self.fixed:%Y-%m-%d}" if self.fixed else "not preregistered"
 
 
 @dataclass(frozen=True)
 class Promise:
-    """One entry of the file. date: local time of the machine that wrote it, as nnU-Net's logs have it."""
+    """One entry of the file. at: local time of the machine that wrote it, as nnU-Net's logs have it."""
 
-    date: datetime
+    at: datetime
     margin: float
     comparisons: dict[str, tuple[Pair, ...]]
 
@@ -55,7 +65,7 @@ def read_promises(results: Path) -> list[Promise]:
         )
         for entry in entries
     ]
-    return sorted(made, key=lambda promise: promise.date)
+    return sorted(made, key=lambda promise: promise.at)
 
 
 def write_promise(results: Path, entry: dict[str, Any]) -> None:
@@ -76,13 +86,14 @@ def margin_of(
     of_these = [promise for promise in promises if dataset in promise.comparisons]
     if asked is None and not of_these:
         return None
-    before = [promise for promise in of_these if begun is not None and promise.date <= begun]
+    before = [promise for promise in of_these if begun is not None and promise.at <= begun]
     value = asked if asked is not None else (before or of_these)[-1].margin
     why_not = _why_not(of_these, before, dataset, pairs, begun, value)
     if why_not:
-        return Margin(value, False, f"The margin of {value:g} Dice is not preregistered: {why_not}.")
+        return Margin(value, None, f"The margin of {value:g} Dice is not preregistered: {why_not}.")
     later = "; another was written later and does not count" if of_these[-1].margin != value else ""
-    return Margin(value, True, f"Margin of {value:g} Dice fixed before training on {before[-1].date:%Y-%m-%d}{later}.")
+    fixed = before[-1].at.date()
+    return Margin(value, fixed, f"The margin of {value:g} Dice was fixed before training on {fixed:%Y-%m-%d}{later}.")
 
 
 def _why_not(
@@ -98,13 +109,13 @@ def _why_not(
     if begun is None:
         return "no training log says when training began"
     if not before:
-        return f"training began on {begun:%Y-%m-%d %H:%M}, before it was written on {of_these[0].date:%Y-%m-%d %H:%M}"
+        return f"training began on {begun:%Y-%m-%d %H:%M}, before it was written on {of_these[0].at:%Y-%m-%d %H:%M}"
     fixed = before[-1]
     if value != fixed.margin:
-        return f"--margin {value:g} differs from the {fixed.margin:g} fixed on {fixed.date:%Y-%m-%d}"
+        return f"--margin {value:g} differs from the {fixed.margin:g} fixed on {fixed.at:%Y-%m-%d}"
     unplanned = sorted(pair for pair in pairs if pair not in fixed.comparisons[dataset])
     if unplanned:
-        return f"{unplanned[0][0]} against {unplanned[0][1]} was not planned on {fixed.date:%Y-%m-%d}"
+        return f"{unplanned[0][0]} against {unplanned[0][1]} was not planned on {fixed.at:%Y-%m-%d}"
     return ""
 
 

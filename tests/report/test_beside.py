@@ -63,9 +63,9 @@ def test_a_margin_that_was_not_fixed_before_says_so_in_every_format(told: tuple[
     words = "The margin of 0.5 Dice is not preregistered: skipx bench --margin wrote none before training."
     for written in (text, *((out / name).read_text() for name in FORMATS)):
         assert " ".join(words.split()) in " ".join(written.split())
-    sentence = f"{TRAINERS[1]} is not worse than {TRAINERS[0]} by more than the margin (0.5 Dice)"
+    sentence = f"{TRAINERS[1]} is not worse than {TRAINERS[0]} by more than the margin (0.5 Dice, not preregistered)"
     assert sentence in text and sentence in (out / "report.html").read_text()
-    assert sentence in json.loads((out / "report.json").read_text())["comparisons"][0]["further_sentences"][0]
+    assert sentence in json.loads((out / "report.json").read_text())["comparisons"][0]["further_sentences"][1]
 
 
 def promise(results: Path, date: str, margin: float) -> None:
@@ -93,7 +93,8 @@ def test_a_margin_fixed_before_training_is_read_and_dated(study: Study, tmp_path
     mine = copied(study, tmp_path)
     promise(tmp_path / "results", "2025-11-20T12:00:00+01:00", 0.4)  # a day before the logs
     text, comparison = judged(mine, tmp_path, ReportOptions())
-    assert "Margin of 0.4 Dice fixed before training on 2025-11-20." in text
+    assert "The margin of 0.4 Dice was fixed before training on 2025-11-20." in text
+    assert "by more than the margin (0.4 Dice, fixed before training on 2025-11-20)" in text
     assert comparison.margin is not None and comparison.margin.preregistered
     other, _ = judged(mine, tmp_path, ReportOptions(margin=0.3))
     assert "0.3 Dice is not preregistered: --margin 0.3 differs from the 0.4 fixed on 2025-11-20" in other

@@ -79,17 +79,3 @@ def test_few_numbers_are_categories_of_their_own() -> None:
     assert categories(pd.Series([3.0, 1.5, 3.0, 2.0])).cat.categories.tolist() == ["1.5", "2", "3"]
     mostly_equal = pd.Series([1.0] * 20 + [2.0, 3, 4, 5, 6, 7])
     assert not categories(mostly_equal).isna().any()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("seed_sd", [0.0, 0.01])
-@pytest.mark.parametrize("numeric", [True, False])
-def test_a_covariate_that_does_nothing_is_seldom_said_to(numeric: bool, seed_sd: float) -> None:
-    rng = np.random.default_rng(5)
-    p = []
-    for _ in range(1000):
-        luck = rng.normal(0, seed_sd, 5)[FOLDS]
-        age = pd.Series(rng.normal(0, 1, 60) + 0.5 * np.array(FOLDS))
-        covariate = age if numeric else pd.Series(np.where(age > 1, "old", "young"))
-        p.append(dependence(luck + rng.exponential(0.01, 60), covariate, FOLDS).p)
-    assert np.mean(np.array(p) < 0.05) <= 0.07

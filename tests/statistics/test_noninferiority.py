@@ -1,11 +1,9 @@
 """Non-inferiority: the lower end of the interval, seldom shown where it is not, and never without ground."""
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.verdict_rates import false_noninferiority
 from nnunet_skipx.statistics.contrasts import contrasts
 from nnunet_skipx.statistics.noninferiority import noninferiority
 from tests.statistics.test_scores import false_positives, table_of
@@ -51,13 +49,3 @@ def test_what_empty_structures_would_decide_is_not_shown() -> None:
     found = contrasts(false_positives(0.001), "B")  # A invents nothing, B does
     (claim,) = noninferiority(contrasts(false_positives(0.001), "A"), 0.01)
     assert found[0].empties.one and (claim.shown, claim.reason) in ((False, "empty structures"), (False, ""))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("cases", [40, 260])
-@pytest.mark.parametrize("replicates", [1, 3])
-@pytest.mark.parametrize("seed_sd", [0.0, 0.002, 0.004])
-def test_a_row_that_is_worse_by_the_margin_is_seldom_shown_not_to_be(
-    cases: int, replicates: int, seed_sd: float
-) -> None:
-    assert false_noninferiority(cases, replicates, seed_sd, 4000) <= 0.033

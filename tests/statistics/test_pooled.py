@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import ttest_1samp
 
-from benchmarks.verdict_rates import false_claims_over_datasets
 from nnunet_skipx.statistics.contrasts import contrasts
 from nnunet_skipx.statistics.pooled import pooled, random_effects
 from tests.statistics.test_scores import table_of
@@ -61,10 +60,3 @@ def test_two_data_sets_or_more_with_an_interval_are_needed() -> None:
     assert pooled({"one": study(0.02, 0), "few": few}, 0.003) == []
     (two,) = pooled({"one": study(0.02, 0), "few": few, "two": study(0.02, 1)}, 0.003)
     assert two.datasets == ("one", "two") and np.isnan(two.next_low)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("datasets", [2, 3, 5, 10])
-@pytest.mark.parametrize("between", [0.0, 0.005])
-def test_equal_rows_are_seldom_called_better_over_data_sets(datasets: int, between: float) -> None:
-    assert false_claims_over_datasets(datasets, between, 500) <= 0.08

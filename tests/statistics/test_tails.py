@@ -40,11 +40,3 @@ def test_worst_cases_are_those_in_which_any_row_went_wrong() -> None:
     values = pd.DataFrame({"A": np.linspace(0.1, 0.9, 9), "B": np.linspace(0.9, 0.15, 9)}, list("abcdefghi"))
     assert worst_cases(values, 4).index.tolist() == ["a", "i", "b", "h"]
     assert worst_cases(values, 99).shape == values.shape
-
-
-@pytest.mark.slow
-def test_equal_rows_seldom_fail_differently() -> None:
-    rng = np.random.default_rng(0)
-    fails = rng.random((1000, 2, 200)) < 0.1
-    p = [paired_failures(np.where(one, 0, 1.0), np.where(other, 0, 1.0)).p for one, other in fails]
-    assert np.mean(np.array(p) < 0.05) <= 0.05
