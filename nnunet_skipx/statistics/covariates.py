@@ -35,7 +35,7 @@ def dependence(
 
     The ranks of the differences are fitted by the covariate (the ranks of numbers, or categories) beside an effect of
     every fold, so that the luck of a fold's network is not taken for the covariate's. A patient counts once, with the
-    mean of his cases; where the covariate varies within patients, these take the place of the folds.
+    mean of his cases; where the covariate varies within patients, these (in a fold) take the place of folds.
 
     >>> age = pd.Series(np.arange(40.0))
     >>> dependence(0.01 * np.arange(40) % 0.07, age, [case % 5 for case in range(40)]).p > 0.05
@@ -49,7 +49,10 @@ def dependence(
     varies = clusters is not None and bool((lines.groupby("unit")["x"].nunique() > 1).any())
     if clusters is not None and not varies:
         lines = lines.groupby(["fold", "unit"], sort=False, as_index=False).agg({"y": "mean", "x": "first"})
-    return Dependence(_p(lines, lines["unit" if varies else "fold"].tolist()), len(lines), varies)
+    blocks = lines["fold"].tolist()
+    if varies:
+        blocks = list(zip(blocks, lines["unit"], strict=True))
+    return Dependence(_p(lines, blocks), len(lines), varies)
 
 
 def _p(lines: pd.DataFrame, blocks: Sequence[Hashable]) -> float:

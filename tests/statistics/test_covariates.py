@@ -56,6 +56,13 @@ def test_patients_count_once_unless_the_covariate_varies_within_them() -> None:
     assert dependence(shifted + difference() / 50, phase, folds, patients).p < 1e-6
 
 
+def test_of_patients_who_are_in_two_folds_the_luck_of_the_folds_is_not_the_covariates() -> None:
+    patients = [f"p{case // 2}" for case in range(60)]  # neighbours are in neighbouring folds
+    lucky = difference() + 0.05 * np.array(FOLDS)
+    nearly = pd.Series([f"scanner {fold}" for fold in FOLDS])
+    assert np.isnan(dependence(lucky, nearly, FOLDS, patients).p)
+
+
 def test_where_little_is_known_nothing_is_tested() -> None:
     ages = pd.Series(np.arange(60.0))
     known = np.where(np.arange(60) < 8, difference(), np.nan)
