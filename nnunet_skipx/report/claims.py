@@ -68,16 +68,10 @@ def _line(claim: Claim, margin: Margin | None) -> dict[str, str]:
     return {
         "Row": claim.row,
         "Against": claim.against + (" (its twin)" if claim.kind == "twin" else ""),
-        "Probability of a false claim": _share(claim.false_claim),
-        "Signed rank: better / equivalent / worse": NONE
-        if rank is None
-        else " / ".join(map(_share, (rank.better, rank.equivalent, rank.worse))),
-        **({_margin_column(margin): _shown(claim.noninferior)} if margin else {}),
+        "False claim": _share(claim.false_claim),
+        "Signed rank": NONE if rank is None else " / ".join(map(_share, (rank.better, rank.equivalent, rank.worse))),
+        **({f"Margin {margin.value:g}": _shown(claim.noninferior)} if margin else {}),
     }
-
-
-def _margin_column(margin: Margin) -> str:
-    return f"Not worse by more than {margin.value:g}, {margin.origin}"
 
 
 def _shown(claim: NonInferiority | None) -> str:

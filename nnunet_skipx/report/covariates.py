@@ -23,8 +23,8 @@ def covariate_table(effects: Sequence[CovariateEffect]) -> pd.DataFrame:
                 "Cases": str(group.difference.interval.n),
                 "Mean": number(group.one, ".3f"),
                 f"Mean of {effect.against}": number(group.other, ".3f"),
-                "Difference [95 % CI, not adjusted]": format_signed(group.difference.interval),
-                "Depends on it? F-test (Holm)": format_p(effect.p),
+                "Difference [95 % CI]": format_signed(group.difference.interval),
+                "F-test (Holm)": format_p(effect.p),
             }
             for effect in effects
             for group in effect.groups

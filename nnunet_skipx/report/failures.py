@@ -43,10 +43,10 @@ def _line(row: RowTail, threshold: float) -> dict[str, str]:
     return {
         "Row": tail.row,
         "5th percentile": number(tail.low, ".3f"),
-        f"Failures (Dice < {threshold:g})": f"{tail.failures} of {tail.n}{share}",
-        "Fails, baseline does not": NONE if paired is None else str(paired.only_one),
-        "Baseline fails, it does not": NONE if paired is None else str(paired.only_other),
-        "McNemar, exact (Holm)": "baseline" if paired is None else format_p(row.p),
+        f"Dice < {threshold:g}": f"{tail.failures} of {tail.n}{share}",
+        "Fails alone": NONE if paired is None else str(paired.only_one),
+        "Baseline fails alone": NONE if paired is None else str(paired.only_other),
+        "McNemar (Holm)": "baseline" if paired is None else format_p(row.p),
     }
 
 

@@ -29,11 +29,11 @@ def _line(one: Pooled) -> dict[str, str]:
         "Against": one.against,
         "Data sets": str(len(one.datasets)),
         "Verdict": one.verdict,
-        "Mean difference [95 % CI]": f"{one.value:+.3f} [{one.low:+.3f}, {one.high:+.3f}]",
-        "SD between data sets": f"{one.between:.3f}",
-        "In a further data set [95 %]": further,
+        "Difference [95 % CI]": f"{one.value:+.3f} [{one.low:+.3f}, {one.high:+.3f}]",
+        "SD between": f"{one.between:.3f}",
+        "Further data set": further,
         "t-test (Holm)": format_p(one.p),
-        "Two one-sided t-tests (Holm)": format_p(one.outside),
+        "TOST (Holm)": format_p(one.outside),
     }
 
 

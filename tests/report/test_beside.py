@@ -42,7 +42,7 @@ def test_every_format_has_tails_claims_and_covariates_in_the_same_words(told: tu
     _, out = told
     for name in FORMATS:
         text = (out / name).read_text()
-        for words in ("Probability of a false claim", "5th percentile", "McNemar", "By covariates", "Worst cases"):
+        for words in ("False claim: the probability", "5th percentile", "McNemar", "By covariates", "Worst cases"):
             assert words in text, f"{name} lacks {words}"
     (content,) = json.loads((out / "report.json").read_text())["comparisons"]
     assert [effect["covariate"] for effect in content["covariates"]] == ["centre", "age"]
@@ -112,7 +112,7 @@ def test_without_margin_and_covariates_nothing_is_said_of_them(study: Study, tmp
     text, comparison = judged(folders(study), tmp_path, ReportOptions())
     assert "margin" not in text and "depend" not in text
     assert not covariate_section(comparison).is_shown
-    assert "Not worse" not in " ".join(claims_section(comparison).table)
+    assert "Margin" not in " ".join(claims_section(comparison).table)
 
 
 def test_patients_are_the_sample_where_they_have_several_cases(study: Study, tmp_path: Path) -> None:

@@ -8,11 +8,12 @@ from nnunet_skipx.report.sections.section import Section
 def claims_section(comparison: Comparison) -> Section:
     """Probability of a false claim, signed rank, non-inferiority."""
     margin = comparison.margin
-    told = f" Not worse by more than the margin: {NONINFERIORITY_TEST}, Holm. {margin.told}" if margin else ""
+    told = f" Margin: not worse by more than that, {NONINFERIORITY_TEST}, Holm. {margin.told}" if margin else ""
     return Section(
         "How sure the claims are",
-        "Probability of a false claim: that the row with the higher mean Dice is not the better one, by the same law "
-        "as the interval with a flat prior; not adjusted for the other comparisons. Signed rank: the Bayesian test of "
+        "False claim: the probability that the row with the higher mean Dice is not the better one, by the same law "
+        "as the interval with a flat prior; not adjusted for the other comparisons. Signed rank (better / equivalent "
+        "/ worse): the Bayesian test of "
         f"Benavoli et al. (2014, 2017) with {comparison.rope:g} Dice as the region of equivalence, over cases only: it "
         "takes these trained networks as given, so that it says of them, not of their architectures, which one is "
         f"better.{told}",

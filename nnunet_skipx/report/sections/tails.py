@@ -9,7 +9,8 @@ def tails_section(comparison: Comparison) -> Section:
     """Low percentiles and failures."""
     return Section(
         "Tails",
-        "Of the mean Dice over classes, and over replicates, of every case. McNemar's exact test asks whether a row "
+        f"A case fails below {comparison.failure:g}. Of the mean Dice over classes, and over replicates, of every "
+        "case. McNemar's exact test asks whether a row "
         "fails in more cases than the baseline (Holm over rows); it takes the trained networks as given. Where cases "
         "are of patients, a patient fails in it where one of his cases does.",
         tails_table(comparison.tails, comparison.failure),
