@@ -53,7 +53,7 @@ def _line(row: RowTail, threshold: float) -> dict[str, str]:
 def worst_table(values: pd.DataFrame) -> pd.DataFrame:
     """The worst cases side by side in all rows, a line per row."""
     worst = worst_cases(values)
-    columns: Mapping[str, pd.Series] = {f"{case} (fold {fold})": worst.loc[fold, case] for fold, case in worst.index}
+    columns: Mapping[str, pd.Series] = {str(case): worst.loc[(fold, case)] for fold, case in worst.index}
     return pd.DataFrame(
         [{"Row": str(row), **{name: number(column[row], ".3f") for name, column in columns.items()}} for row in worst]
     )
