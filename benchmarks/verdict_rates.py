@@ -55,9 +55,11 @@ SHAPES: dict[str, tuple[Draw, float]] = {
 }
 
 
-def paired_studies(cases: int, replicates: int, seed_sd: float, difference: float, studies: int) -> Estimates:
+def paired_studies(
+    cases: int, replicates: int, seed_sd: float, difference: float, studies: int, seed: int = 0
+) -> Estimates:
     """Two rows whose architectures differ by so much: half of a case's variance is the rows', half the trainings'."""
-    rng = np.random.default_rng([cases, replicates, round(1e6 * seed_sd)])
+    rng = np.random.default_rng([cases, replicates, round(1e6 * seed_sd), *([seed] if seed else [])])
     folds = np.arange(cases) % FOLDS
     own, rest = rng.normal(difference, PAIRED_SD / np.sqrt(2), (cases, studies)), PAIRED_SD / 2
     rows = [

@@ -26,7 +26,7 @@ MAY_IMPORT: dict[str, set[str]] = {  # besides itself
     "results": {"datasets", "nnunet", "profiling", "system"},
     "inspection": {"nnunet", "results", "statistics", "system"},
     "report": {"datasets", "inspection", "nnunet", "results", "statistics", "system"},
-    "bench": {"discovery", "nnunet", "profiling", "results", "system"},
+    "bench": {"discovery", "nnunet", "profiling", "report", "results", "statistics", "system"},
     "demo": {"bench", "datasets", "discovery", "nnunet", "report", "results", "statistics", "system", "training"},
     "api": {"architectures", "nnunet", "system"},
     "cli": {

@@ -1,9 +1,11 @@
 """`skipx bench`: a matrix of trainings."""
 
 import argparse
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from nnunet_skipx.cli.values import EachOnce, fold, path, whole
+from nnunet_skipx.cli.values import EachOnce, fold, path, real, whole
 
 
 def add_bench_parser(commands: Any) -> None:
@@ -42,7 +44,28 @@ def add_bench_parser(commands: Any) -> None:
         help="submit to Slurm instead: time (minutes), partition, mem (GB), cpus, gpus, and options of sbatch",
     )
     bench.add_argument("--dry-run", action="store_true", help="show the cells, what is missing and how long it takes")
+    _add_planning(bench.add_argument)
     bench.set_defaults(function=bench_command)
+
+
+def _add_planning(add: Callable[..., Any]) -> None:
+    """What is decided before training."""
+    add(
+        "--power",
+        nargs="?",
+        const="",
+        metavar="RESULTS",
+        help="show which difference how many folds and replicates can show, and stop; scatter as in that folder of "
+        "results, or assumed",
+    )
+    add("--paired-sd", type=real(1), metavar="DICE", help="for --power: SD over cases of two rows' difference")
+    add("--seed-sd", type=real(1), metavar="DICE", help="for --power: SD of the mean Dice of networks trained again")
+    add(
+        "--margin",
+        type=real(1),
+        metavar="DICE",
+        help="non-inferiority: not worse than the baseline by more than this; written down before training, for report",
+    )
 
 
 def bench_command(args: argparse.Namespace) -> int:
@@ -59,9 +82,21 @@ def bench_command(args: argparse.Namespace) -> int:
         matrix = Matrix(
             tuple(args.d), tuple(args.c), tuple(args.tr), tuple(args.p), tuple(args.f), args.npz, args.replicates
         )
+    if args.power is not None:
+        from nnunet_skipx.bench.planner import Assumptions, plan_power
+
+        assumptions = Assumptions(Path(args.power) if args.power else None, args.paired_sd, args.seed_sd)
+        print(plan_power(matrix, assumptions, args.margin))
+        return 0
+    if (args.paired_sd or args.seed_sd) is not None:
+        raise ValueError("--paired-sd and --seed-sd are assumptions of --power: add it")
     if args.dry_run:
         print(dry_run(matrix, slots(args.device, args.gpus, args.jobs)))
         return 0
+    if args.margin is not None:
+        from nnunet_skipx.bench.preregister import preregister
+
+        print(preregister(matrix, args.margin))
     if args.slurm is not None:
         return bench_on_slurm(matrix, slurm_options(args.slurm))
     return bench(matrix, slots(args.device, args.gpus, args.jobs))

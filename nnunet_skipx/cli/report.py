@@ -104,6 +104,29 @@ def _add_wishes(add: Callable[..., Any]) -> None:
         help="a class that the reference lacks and only some rows predict: 0 for these and 1 for the others, or left "
         "out of comparisons (default: scored)",
     )
+    add(
+        "--margin",
+        type=real(1),
+        metavar="DICE",
+        help="non-inferiority: not worse by more than this (default: what skipx bench --margin fixed before training)",
+    )
+    add(
+        "--covariates",
+        type=path,
+        nargs="+",
+        metavar="FILE",
+        default=[],
+        help="CSV with a column case and what is known of the cases (centre, age); one for all data sets or one each",
+    )
+    add(
+        "--cluster",
+        type=path,
+        nargs="+",
+        metavar="FILE",
+        default=[],
+        help="CSV with columns case and patient, whose cases are not independent (default: those of provenance.json)",
+    )
+    add("--failure", type=real(1), metavar="DICE", default=0.5, help="a case below this has failed (default: 0.5)")
     add("--references", type=path, metavar="FOLDER", help="true label maps (default: nnU-Net's own)")
     add("--images", type=path, metavar="FOLDER", help="images for the slices (default: imagesTr in nnUNet_raw)")
     add(
@@ -142,6 +165,10 @@ def report_command(args: argparse.Namespace) -> int:
         empty=args.empty,
         references=args.references,
         images=args.images,
+        margin=args.margin,
+        covariates=args.covariates,
+        clusters=args.cluster,
+        failure=args.failure,
         profiles=[read_profile(path) for path in args.profile],
         command=shlex.join(["skipx", *args.argv]),
     )

@@ -4,13 +4,14 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 from nnunetv2.paths import nnUNet_preprocessed, nnUNet_raw
 
 from nnunet_skipx.inspection.records import read_inspection
 from nnunet_skipx.nnunet.trainer_name import BASELINE
+from nnunet_skipx.report.beside import CaseFiles, covariates_of, study_margin, with_clusters
 from nnunet_skipx.report.comparison import Comparison
 from nnunet_skipx.report.exports import write_exports
 from nnunet_skipx.report.page import report_parts, terminal_text, write_report
@@ -30,6 +31,9 @@ from nnunet_skipx.results.training_log import TrainingLog, read_training_log
 from nnunet_skipx.results.wanted import Wanted
 from nnunet_skipx.statistics.means import ROPE
 from nnunet_skipx.statistics.scores import EmptyRule
+from nnunet_skipx.statistics.tails import FAILURE
+
+V = TypeVar("V")
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,9 @@ class ReportOptions:
     check_metrics: take Dice, NSD and HD95 again with another tool.
     convention: how Dice counts where a class is absent; empty: how it counts between rows.
     references: folder of the true label maps; None for nnU-Net's own. images: of imagesTr; None likewise.
+    margin: of non-inferiority, in Dice; None for that which skipx bench wrote down, if any. covariates, clusters: CSV
+    files with a line per case, one for all data sets or one for each; without clusters, patients of provenance.json.
+    failure: the Dice below which a case failed.
     profiles: contents of `skipx profile --json`, for the memory. command: the command line, to be shown.
     """
 
@@ -57,20 +64,33 @@ class ReportOptions:
     empty: EmptyRule = "scored"
     references: Path | None = None
     images: Path | None = None
+    margin: float | None = None
+    covariates: Sequence[Path] = ()
+    clusters: Sequence[Path] = ()
+    failure: float = FAILURE
     profiles: Sequence[dict[str, Any]] = ()
     command: str = ""
 
     def __post_init__(self) -> None:
         if self.rope <= 0:
             raise ValueError(f"--rope {self.rope:g} is no region: give a difference in Dice, for example {ROPE}")
+        if self.margin is not None and not 0 < self.margin < 1:
+            raise ValueError(f"--margin {self.margin:g} is no margin: give a difference in Dice, for example 0.01")
+        if not 0 < self.failure <= 1:
+            raise ValueError(f"--failure {self.failure:g} is no Dice: give one above 0, for example {FAILURE}")
 
     def tolerance(self, position: int, datasets: int) -> float | None:
         """NSD's in mm for the data set at that position; None without NSD."""
-        if len(self.nsd_mm) not in (0, 1, datasets):
-            raise ValueError(f"--nsd-mm has {len(self.nsd_mm)} values: give one for all data sets, or {datasets}")
-        if not self.nsd_mm:
-            return None
-        return self.nsd_mm[position if len(self.nsd_mm) > 1 else 0]
+        return of_dataset(self.nsd_mm, "--nsd-mm", position, datasets)
+
+
+def of_dataset(values: Sequence[V], option: str, position: int, datasets: int) -> V | None:
+    """Of an option with one value for all data sets or one for each, that of a position; None without values."""
+    if len(values) not in (0, 1, datasets):
+        raise ValueError(f"{option} has {len(values)} values: give one for all data sets, or {datasets}")
+    if not values:
+        return None
+    return values[position if len(values) > 1 else 0]
 
 
 def report(datasets: Sequence[Sequence[Path]], folds: Sequence[int] | None, out: Path, options: ReportOptions) -> str:
@@ -84,7 +104,9 @@ def report(datasets: Sequence[Sequence[Path]], folds: Sequence[int] | None, out:
         raise ValueError("a data set is named twice, perhaps once by its id and once by its name: name each once")
     comparisons = []
     for position, folders in enumerate(datasets):
-        comparisons.append(read_comparison(folders, folds, out, options, options.tolerance(position, len(datasets))))
+        tolerance = options.tolerance(position, len(datasets))
+        known = case_files(options, position, len(datasets))
+        comparisons.append(read_comparison(folders, folds, out, options, tolerance, known))
     require_one_protocol_for_the_same_data({c.dataset: c.data_protocol for c in comparisons})
     names = ", ".join(comparison.dataset for comparison in comparisons)
     incomplete = " (incomplete)" if any(comparison.incomplete for comparison in comparisons) else ""
@@ -94,8 +116,21 @@ def report(datasets: Sequence[Sequence[Path]], folds: Sequence[int] | None, out:
     return "\n".join([terminal_text(comparisons), "", *(f"wrote {out / path.name}" for path in written)])
 
 
+def case_files(options: ReportOptions, position: int, datasets: int) -> CaseFiles:
+    """The files with a line per case for the data set at that position."""
+    return CaseFiles(
+        of_dataset(options.covariates, "--covariates", position, datasets),
+        of_dataset(options.clusters, "--cluster", position, datasets),
+    )
+
+
 def read_comparison(
-    folders: Sequence[Path], folds: Sequence[int] | None, out: Path, options: ReportOptions, nsd_mm: float | None
+    folders: Sequence[Path],
+    folds: Sequence[int] | None,
+    out: Path,
+    options: ReportOptions,
+    nsd_mm: float | None,
+    known: CaseFiles,
 ) -> Comparison:
     """Everything about the model folders of one data set."""
     convention = CONVENTIONS[options.convention]
@@ -107,6 +142,7 @@ def read_comparison(
     wanted = Wanted(nsd_mm, options.lesions, convention.slice_by_slice, options.calibration)
     if wanted != Wanted() or options.check_metrics:
         study = with_label_map_metrics(study, references, out, wanted, options.check_metrics)
+    study, patients = with_clusters(study, known, nnunet_folder(nnUNet_raw, study.dataset))
     stock = next((name for name in names if trainer_in(name).base == BASELINE), names[0])
     models = {name: replicates[0] for name, replicates in study.models.items()}
     logs = {name: training_logs(folder, study.folds) for name, folder in models.items()}
@@ -117,6 +153,9 @@ def read_comparison(
         dataset=study.dataset,
         table=study.table,
         baseline=options.baseline or stock,
+        margin=study_margin(study, options.baseline or stock, options.margin),
+        covariates=covariates_of(study, known),
+        failure=options.failure,
         dataset_json=study.dataset_json,
         data_protocol=study.protocol,
         rope=options.rope,
@@ -141,6 +180,7 @@ def read_comparison(
         },
         notes=(
             *(study.protocol.notes if study.protocol else ()),
+            *patients,
             *study.remarks,
             *schedule_remarks(trainings),
             *(cost.remark for cost in costs.values() if cost.remark),

@@ -6,13 +6,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from nnunet_skipx.datasets.protocol import Protocol
 from nnunet_skipx.inspection.records import Inspection
+from nnunet_skipx.report.claims import Claim, claims, noninferiority_sentence
+from nnunet_skipx.report.covariates import covariate_sentences
+from nnunet_skipx.report.failures import RowTail, row_tails
 from nnunet_skipx.report.names import short_names, shortener
 from nnunet_skipx.report.twins import trainer_in, twins_among
 from nnunet_skipx.report.wording import how_judged, sentence, training_caveat
+from nnunet_skipx.results.preregistration import Margin
 from nnunet_skipx.results.row_cost import RowCost
 from nnunet_skipx.results.sizes import Sizes
 from nnunet_skipx.results.training_log import TrainingLog
@@ -27,8 +32,10 @@ from nnunet_skipx.statistics.contrasts import (
 )
 from nnunet_skipx.statistics.means import ROPE
 from nnunet_skipx.statistics.ranking import Ranking, rank_models
-from nnunet_skipx.statistics.scores import Empties, EmptyRule, Scores, case_table, row_scores
+from nnunet_skipx.statistics.scores import Empties, EmptyRule, Scores, case_table, replicate_table, row_scores
 from nnunet_skipx.statistics.significance import Significance, significance
+from nnunet_skipx.statistics.subgroups import CovariateEffect, covariate_effects
+from nnunet_skipx.statistics.tails import FAILURE
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,8 @@ class Comparison:
     incomplete: a sentence that says what is missing; empty if nothing is. The report carries it everywhere.
     test_run: a sentence that says who was trained for less than nnU-Net's schedule; empty likewise.
     convention: how Dice counts where a class is absent, in words. empty: how it counts between rows.
+    margin: of non-inferiority, and where it comes from. covariates: of the cases, a line each. failure: the mean Dice
+    below which a case counts as failed.
     presence: which structures were there and which were found, of `results.presence`. sizes: of the former.
     costs, logs (by fold), provenance (name -> value), inspections: by row.
     model_folders, images_folder, labels_folder: for the pictures: folders by row, imagesTr, labelsTr.
@@ -60,6 +69,9 @@ class Comparison:
     test_run: str = ""
     convention: str = ""
     empty: EmptyRule = "scored"
+    margin: Margin | None = None
+    covariates: pd.DataFrame | None = None
+    failure: float = FAILURE
     presence: pd.DataFrame | None = None
     sizes: Sizes | None = None
     costs: Mapping[str, RowCost] = field(default_factory=dict)
@@ -117,7 +129,7 @@ class Comparison:
     @functools.cached_property
     def ranking(self) -> Ranking:
         """Mean ranks of the rows over the cases."""
-        return rank_models(self.case_means)
+        return rank_models(replicate_table(self.scores, self.empty), next(iter(self.scores.values())).clusters)
 
     @functools.cached_property
     def significance(self) -> Significance:
@@ -129,6 +141,37 @@ class Comparison:
         """`Significance.sign` in the order of the mean ranks, best first."""
         best_first = self.ranking.table.sort_values("mean_rank", kind="stable").index
         return self.significance.sign.loc[best_first, best_first]
+
+    @functools.cached_property
+    def claims(self) -> list[Claim]:
+        """How sure each contrast is."""
+        return claims(self.contrasts, self._differences, self.rope, self.margin)
+
+    def _differences(self, contrast: Contrast) -> np.ndarray:
+        means = self.pair_means(contrast)
+        differences: np.ndarray = (means[contrast.row] - means[contrast.against]).to_numpy(dtype=float)
+        return differences
+
+    @functools.cached_property
+    def tails(self) -> list[RowTail]:
+        """The bad cases of every row."""
+        return row_tails(self.case_means, self.baseline, self.failure, self.scores[self.baseline].clusters)
+
+    @functools.cached_property
+    def covariate_effects(self) -> list[CovariateEffect]:
+        """Contrasts with the baseline by covariates; none without covariates."""
+        if self.covariates is None:
+            return []
+        return covariate_effects(self.scores, self.baseline, self.covariates, self.empty)
+
+    @property
+    def further_sentences(self) -> list[str]:
+        """What margin and covariates allow to say."""
+        found = [claim.noninferior for claim in self.claims if claim.noninferior is not None]
+        margin = (
+            [self.margin.told, *(noninferiority_sentence(one, self.margin) for one in found)] if self.margin else []
+        )
+        return [*margin, *covariate_sentences(self.covariate_effects)]
 
     @functools.cached_property
     def sentences(self) -> list[str]:

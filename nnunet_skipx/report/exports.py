@@ -9,8 +9,10 @@ from typing import Any
 import pandas as pd
 
 from nnunet_skipx.report.comparison import Comparison
+from nnunet_skipx.report.further import further_json, further_tables, sentences_over_datasets
 from nnunet_skipx.report.methods import methods
 from nnunet_skipx.report.page import consensus_of, remarks, result_tables
+from nnunet_skipx.report.pooling import pooled_over
 from nnunet_skipx.statistics.metric import metric_of
 from nnunet_skipx.statistics.ties import tie_groups
 from nnunet_skipx.system import escaping
@@ -20,8 +22,9 @@ from nnunet_skipx.system.files import finite, write_bytes, write_text
 def write_exports(comparisons: Sequence[Comparison], folder: Path) -> list[Path]:
     """Write all formats into `folder` and return their paths."""
     table = pd.concat([comparison.table for comparison in comparisons], ignore_index=True)
-    tables = result_tables(comparisons)
+    tables = {**result_tables(comparisons), **further_tables(comparisons)}
     words = [text for c in comparisons for text in (*remarks(c), *c.sentences)]
+    words += sentences_over_datasets(comparisons)
     contents = {
         "cases.csv": comma_separated(table),
         **challenger_files(table),
@@ -77,6 +80,7 @@ def report_json(comparisons: Sequence[Comparison]) -> dict[str, Any]:
     content: dict[str, Any] = {"comparisons": [comparison_json(comparison) for comparison in comparisons]}
     if len(comparisons) > 1:
         found = consensus_of(comparisons)
+        content["over_datasets"] = as_json(pooled_over(comparisons))
         content["consensus"] = {"mean_place": found.mean.to_dict(), "missing": found.missing}
     return content
 
@@ -102,6 +106,7 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
         "ranking": {str(name): line.to_dict() for name, line in ranking.iterrows()},
         "costs": {row: dataclasses.asdict(cost) for row, cost in comparison.costs.items()},
         "provenance": {row: dict(facts) for row, facts in comparison.provenance.items()},
+        **further_json(comparison),
         "caveats": comparison.caveats,
         "sentences": list(comparison.sentences),
         "tie_groups": tie_groups(comparison.signs),

@@ -11,8 +11,10 @@ import pandas as pd
 
 from nnunet_skipx import __version__
 from nnunet_skipx.report.comparison import Comparison
+from nnunet_skipx.report.further import sentences_over_datasets
 from nnunet_skipx.report.names import names_note, short_names, shortener
 from nnunet_skipx.report.sections.order import sections
+from nnunet_skipx.report.sections.pooled import pooled_section
 from nnunet_skipx.report.sections.section import Section
 from nnunet_skipx.report.tables import consensus_table, result_table, terminal_table
 from nnunet_skipx.report.verdicts import Screen, first_screen
@@ -75,14 +77,17 @@ def part_of(comparison: Comparison) -> Part:
         sections=sections(comparison),
         screen=first_screen(comparison),
         cautions=[comparison.shortened(text) for text in comparison.cautions],
-        notes=[comparison.shortened(text) for text in (*comparison.judged, *comparison.notes)],
+        notes=[
+            comparison.shortened(text)
+            for text in (*comparison.judged, *comparison.further_sentences, *comparison.notes)
+        ],
         names_note=names_note(list(comparison.short_names)),
     )
 
 
 def remarks(comparison: Comparison) -> list[str]:
     """What a reader must know, what is missing first."""
-    return [*comparison.cautions, *comparison.judged, *comparison.notes]
+    return [*comparison.cautions, *comparison.judged, *comparison.further_sentences, *comparison.notes]
 
 
 def across(comparisons: Sequence[Comparison]) -> Part:
@@ -103,9 +108,11 @@ def across(comparisons: Sequence[Comparison]) -> Part:
             for section in (
                 Section("Verdicts", "Of each data set for itself, as its part has them.", verdict_table(comparisons)),
                 Section("Consensus", reading, consensus_table(found)),
+                pooled_section(comparisons),
             )
+            if section.is_shown
         ],
-        notes=[shorten(text) for text in lacking],
+        notes=[shorten(text) for text in (*sentences_over_datasets(comparisons), *lacking)],
     )
 
 
@@ -136,6 +143,7 @@ def terminal_text(comparisons: Sequence[Comparison]) -> str:
         blocks += [c.protocol, "", terminal_table(c).to_string(index=False), "", *c.sentences, *remarks(c), ""]
     if len(comparisons) > 1:
         blocks += ["Across data sets", "", consensus_table(consensus_of(comparisons)).to_string(index=False)]
+        blocks += ["", *sentences_over_datasets(comparisons)]
     return terminal_lines("\n".join(blocks).rstrip())
 
 

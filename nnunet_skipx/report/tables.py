@@ -11,10 +11,10 @@ from nnunet_skipx.report.wording import without
 from nnunet_skipx.results.row_cost import RowCost
 from nnunet_skipx.results.training_log import TrainingLog
 from nnunet_skipx.statistics.contrasts import Contrast, MetricRow, Row
-from nnunet_skipx.statistics.means import Interval, PairedDifference
+from nnunet_skipx.statistics.means import PairedDifference
 from nnunet_skipx.statistics.ranking import Consensus
 from nnunet_skipx.statistics.scores import Empties
-from nnunet_skipx.statistics.text import NONE, format_interval, format_p, number, signed_numbers
+from nnunet_skipx.statistics.text import NONE, format_interval, format_p, format_signed, number
 from nnunet_skipx.statistics.ties import group_letters, place_ranges
 
 COST_COLUMNS: dict[str, tuple[str, Callable[[float], str]]] = {
@@ -297,11 +297,3 @@ def format_contrast(contrast: Contrast | None) -> str:
     if math.isnan(contrast.difference.interval.low):
         return numbers
     return f"{numbers}, {contrast.reason or format_p(contrast.p)}"
-
-
-def format_signed(interval: Interval) -> str:
-    """+0.012 [+0.004, +0.020]; without the bracket where there are too few cases for an interval."""
-    if math.isnan(interval.low):
-        return f"{number(interval.value, '+.3f')} (n = {interval.n})"
-    value, low, high = signed_numbers(interval)
-    return f"{value} [{low}, {high}]"

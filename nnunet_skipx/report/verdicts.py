@@ -6,11 +6,10 @@ from typing import get_args
 
 from nnunet_skipx.report.comparison import Comparison
 from nnunet_skipx.report.figures.forest import Mark, Scale, scale_of
-from nnunet_skipx.report.tables import format_signed
 from nnunet_skipx.report.wording import without
 from nnunet_skipx.results.row_cost import RowCost
 from nnunet_skipx.statistics.contrasts import Contrast, Row
-from nnunet_skipx.statistics.text import NONE, format_interval
+from nnunet_skipx.statistics.text import NONE, format_interval, format_signed
 from nnunet_skipx.statistics.verdict import Verdict
 
 COSTS = {  # of RowCost: heading, and how the baseline's own is written

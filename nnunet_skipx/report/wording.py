@@ -64,7 +64,7 @@ def _told(contrast: Contrast, other: str, rope: float) -> str:
     row, interval = contrast.row, contrast.difference.interval
     differs = f"{format_p(contrast.p)}, {_tested('', contrast.comparisons)}"
     within = f"{format_p(contrast.outside)}, {_tested('', contrast.comparisons, EQUIVALENCE_TEST)}"
-    numbers, cases = f"mean Dice difference {_numbers(interval)}", f"{interval.n} cases"
+    numbers, cases = f"mean Dice difference {numbers_of(interval)}", cases_of(interval)
     word = contrast.verdict or "undecided"
     if word == "equivalent":
         return f"{row} and {other} are equivalent within {rope:g} Dice: {numbers}; {within}; {cases}."
@@ -84,12 +84,13 @@ def _why(contrast: Contrast, reason: Reason) -> str:
     """What keeps a comparison from being decided, whatever its p."""
     interval, empties = contrast.difference.interval, contrast.empties
     if reason == "few cases":
-        return f"{interval.n} cases with a value are too few for an interval, which takes {FEWEST_CASES}."
+        told = f"{cases_of(interval)} with a value are too few for an interval, which takes {FEWEST_CASES}"
+        return f"{told}." if interval.clusters is None else f"{told} patients."
     if reason == "no scatter":
         return f"the mean Dice difference is {interval.value:+.3f} in each of {interval.n} cases."
     if reason == "one training":
         return (
-            f"mean Dice difference {_numbers(interval)} over {interval.n} cases, but of one trained network each, "
+            f"mean Dice difference {numbers_of(interval)} over {cases_of(interval)}, but of one trained network each, "
             "which may differ by the luck of their training alone."
         )
     if reason == "undefined values":
@@ -97,12 +98,18 @@ def _why(contrast: Contrast, reason: Reason) -> str:
     other = contrast.alternative.interval if contrast.alternative else interval
     return (
         f"{empties.one} structures that the reference lacks and only one of the two predicts would decide. As counted "
-        f"here the mean Dice difference is {_numbers(interval)}, by the other rule (--empty) {_numbers(other)}; "
+        f"here the mean Dice difference is {numbers_of(interval)}, by the other rule (--empty) {numbers_of(other)}; "
         "sensitivity and specificity say more."
     )
 
 
-def _numbers(interval: Interval) -> str:
+def cases_of(interval: Interval) -> str:
+    """200 cases of 100 patients; without the patients where each case counts for itself."""
+    return f"{interval.n} cases" + ("" if interval.clusters is None else f" of {interval.clusters} patients")
+
+
+def numbers_of(interval: Interval) -> str:
+    """+0.012, 95 % CI +0.004 to +0.020."""
     value, low, high = signed_numbers(interval)
     if math.isnan(interval.low):
         return f"{value} without an interval"

@@ -50,9 +50,8 @@ def size_rows(table: pd.DataFrame, sizes: pd.DataFrame, baseline: str, rope: flo
     for third in THIRDS:
         size = parts[third]["size"]
         for name, found in scores[third].items():
-            (mean,) = mean_intervals(
-                known_mean(found.values, 2)[..., None], found.cases.get_level_values("fold").tolist(), (0, 1)
-            )
+            means = known_mean(found.values, 2)[..., None]
+            (mean,) = mean_intervals(means, found.folds, (0, 1), found.clusters)
             contrast = contrasts.get((third, name))
             lines.append(SizeRow(third, float(size.min()), float(size.max()), len(size), name, mean, contrast))
     return lines

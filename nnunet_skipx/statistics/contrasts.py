@@ -96,12 +96,12 @@ def summary_rows(table: pd.DataFrame) -> list[Row]:
 
 
 def _row(name: str, scores: Scores, labels: Sequence[str]) -> Row:
-    folds = scores.cases.get_level_values("fold").to_numpy()
+    folds = np.array(scores.folds)
     means = known_mean(scores.values, 2)
     by_case = known_mean(means, 0)
-    (mean,) = mean_intervals(means[..., None], folds.tolist(), (0, 1))
-    noise = training_noise(means[..., None], membership(folds.tolist())) if len(means) > 1 else None
-    per_class = dict(zip(labels, mean_intervals(scores.values, folds.tolist(), (0, 1)), strict=True))
+    (mean,) = mean_intervals(means[..., None], scores.folds, (0, 1), scores.clusters)
+    noise = training_noise(means[..., None], membership(scores.folds)) if len(means) > 1 else None
+    per_class = dict(zip(labels, mean_intervals(scores.values, scores.folds, (0, 1), scores.clusters), strict=True))
     return Row(
         name=name,
         per_class=per_class,
@@ -165,20 +165,21 @@ def compare(
     (-0.075, None)
     """
     rows = [scores[name] for name in pair]
-    folds = rows[0].cases.get_level_values("fold").tolist()
-    difference, empties = _difference(rows, rule, folds, rope, comparisons)
+    difference, empties = _difference(rows, rule, rope, comparisons)
     other: EmptyRule = "left-out" if rule == "scored" else "scored"
-    alternative = _difference(rows, other, folds, rope, comparisons)[0] if empties.one else None
+    alternative = _difference(rows, other, rope, comparisons)[0] if empties.one else None
     p, outside = difference.p, difference.outside
     return Contrast(*pair, kind, difference, p, outside, comparisons, None, "", empties, alternative)
 
 
 def _difference(
-    rows: Sequence[Scores], rule: EmptyRule, folds: Sequence[Hashable], rope: float, comparisons: int
+    rows: Sequence[Scores], rule: EmptyRule, rope: float, comparisons: int
 ) -> tuple[PairedDifference, Empties]:
     levelled, empties = on_equal_terms(rows, rule)
     one, other = (known_mean(values, 2) for values in levelled)
-    return paired_difference(one, other, folds, rope, comparisons, rows[0].metric.sign), empties
+    return paired_difference(
+        one, other, rows[0].folds, rope, comparisons, rows[0].metric.sign, rows[0].clusters
+    ), empties
 
 
 def judged(found: Sequence[Contrast], metric: str = "Dice", parts: Sequence[Hashable] | None = None) -> list[Contrast]:
@@ -216,15 +217,26 @@ def _adjusted(found: Mapping[Hashable, PairedDifference]) -> dict[Hashable, tupl
     return dict(zip(found, zip(p, outside, strict=True), strict=True))
 
 
-def _why_undecided(contrast: Contrast, word: Verdict, otherwise: Verdict) -> Reason:
-    """Why nothing is said whatever the p: they leave out what decides."""
+def no_ground(contrast: Contrast) -> Reason:
+    """What makes any claim on a contrast impossible, be it of a difference, of equivalence or of non-inferiority.
+
+    >>> cells = [(row, 1, 0, case, "liver", "Dice", 0.8) for row in ("A", "B") for case in range(5)]
+    >>> table = pd.DataFrame(cells, columns=["row", "replicate", "fold", "case", "label", "metric", "value"])
+    >>> no_ground(contrasts(table, "A")[0])
+    'few cases'
+    """
     interval = contrast.difference.interval
-    if interval.n < FEWEST_CASES:
+    if (interval.n if interval.clusters is None else interval.clusters) < FEWEST_CASES:
         return "few cases"
     if interval.sd <= ROUNDING:
         return "no scatter"
-    if interval.training == "unknown":
-        return "one training"
+    return "one training" if interval.training == "unknown" else ""
+
+
+def _why_undecided(contrast: Contrast, word: Verdict, otherwise: Verdict) -> Reason:
+    """Why nothing is said whatever the p: they leave out what decides."""
+    if reason := no_ground(contrast):
+        return reason
     if word == "undecided":
         return ""
     if contrast.empties.undefined:
@@ -248,9 +260,8 @@ def metric_rows(table: pd.DataFrame, baseline: str, rule: EmptyRule = "scored") 
         by_name, known = row_scores(table, metric), metric_of(metric)
         ranks = mean_ranks(case_table(by_name, rule)[0] * known.sign) if known.sign else {}
         for name, scores in by_name.items():
-            folds = scores.cases.get_level_values("fold").tolist()
             means = known_mean(scores.values, 2)[..., None]
-            (mean,) = mean_intervals(means, folds, known.bounds)
+            (mean,) = mean_intervals(means, scores.folds, known.bounds, scores.clusters)
             rank = ranks.get(name, float("nan"))
             rows.append(MetricRow(metric, known.better, name, mean, rank, by_row.get(name)))
     return rows

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy.stats import t
 
 from nnunet_skipx.statistics.estimate import ALPHA, ROUNDING, Estimates, Training, estimates
 from nnunet_skipx.statistics.scores import known_mean, require_one_value_per_case
@@ -16,7 +17,8 @@ ROPE = 0.003  # a difference in Dice that hardly matters in practice
 class Interval:
     """A mean over `n` cases with its 95 % CI, and the SD of the cases; `dropped` cases had no value.
 
-    NaN where n is too small to tell, or nothing scatters. training: how the noise of training is in it.
+    NaN where n is too small to tell, or nothing scatters. training: how the noise of training is in it. clusters: how
+    many patients the cases are of; None where each case counts for itself.
     """
 
     value: float
@@ -26,6 +28,7 @@ class Interval:
     n: int
     dropped: int
     training: Training = "unknown"
+    clusters: int | None = None
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class PairedDifference:
     interval: mean difference per case (first minus second). p: two-sided t-test that it is 0, by the same law as the
     interval. outside: p of the two one-sided tests (TOST) that it lies outside of +- ROPE. detectable: the difference
     that the test finds with 80 % power after adjustment. wins, ties, losses: cases in which the first is better, as
-    good, worse.
+    good, worse. laws: (standard error, degrees of freedom) of each t law that applies; the widest decides.
     """
 
     interval: Interval
@@ -45,6 +48,12 @@ class PairedDifference:
     wins: int
     ties: int
     losses: int
+    laws: tuple[tuple[float, float], ...] = ()
+
+    def p_below(self, bound: float) -> float:
+        """One-sided, that the mean difference is not above a bound; NaN without a law."""
+        found = [float(t.sf((self.interval.value - bound) / error, freedom)) for error, freedom in self.laws]
+        return max(found, default=float("nan"))
 
     @property
     def share_better(self) -> float:
@@ -103,16 +112,21 @@ def mean_interval(values: pd.Series) -> Interval:
 
 
 def mean_intervals(
-    values: np.ndarray, folds: Sequence[Hashable], bounds: tuple[float, float] = (-np.inf, np.inf)
+    values: np.ndarray,
+    folds: Sequence[Hashable],
+    bounds: tuple[float, float] = (-np.inf, np.inf),
+    clusters: Sequence[Hashable] | None = None,
 ) -> list[Interval]:
     """The interval of each column of `(replicate, case, column)`, within what the metric can be; NaN is left out.
+
+    folds, clusters: of the cases, as `estimates` takes them.
 
     >>> (found,) = mean_intervals(np.array([0.2, *[1.0] * 5])[None, :, None], [0] * 6, (0, 1))
     >>> round(found.value, 2), round(found.low, 2), found.high
     (0.87, 0.52, 1.0)
     """
-    found = estimates([values], folds)
-    return [_interval(found, column, len(folds), bounds) for column in range(values.shape[-1])]
+    found = estimates([values], folds, clusters)
+    return [_interval(found, column, clusters is not None, len(folds), bounds) for column in range(values.shape[-1])]
 
 
 def paired_difference(
@@ -122,6 +136,7 @@ def paired_difference(
     rope: float = ROPE,
     comparisons: int = 1,
     sign: int = 1,
+    clusters: Sequence[Hashable] | None = None,
 ) -> PairedDifference:
     """One minus other, both `(replicate, case)` of the same cases; a pair with a NaN is left out.
 
@@ -133,21 +148,23 @@ def paired_difference(
     >>> round(found.interval.value, 3), found.p < 0.05, (found.wins, found.ties, found.losses)
     (0.056, True, (10, 0, 0))
     """
-    found = estimates([one[..., None], other[..., None]], folds)
+    found = estimates([one[..., None], other[..., None]], folds, clusters)
     differences = sign * np.round((known_mean(one, 0) - known_mean(other, 0)) / ROUNDING)
     return PairedDifference(
-        interval=_interval(found, 0, len(folds), (-np.inf, np.inf)),
+        interval=_interval(found, 0, clusters is not None, len(folds), (-np.inf, np.inf)),
         p=float(found.p()[0]),
         outside=float(found.p_outside(rope)[0]),
         detectable=float(found.detectable(ALPHA / comparisons)[0]),
         wins=int((differences > 0).sum()),
         ties=int((differences == 0).sum()),
         losses=int((differences < 0).sum()),
+        laws=tuple((float(e), float(f)) for e, f in zip(found.error[:, 0], found.freedom[:, 0], strict=True) if e > 0),
     )
 
 
-def _interval(found: Estimates, column: int, cases: int, bounds: tuple[float, float]) -> Interval:
+def _interval(found: Estimates, column: int, clustered: bool, cases: int, bounds: tuple[float, float]) -> Interval:
     value, half = float(found.value[column]), float(found.half_width()[column])
     low, high = np.clip([value - half, value + half], *bounds).tolist()
     n = int(found.n[column])
-    return Interval(value, low, high, float(found.sd[column]), n, cases - n, found.training(column))
+    clusters = int(found.clusters[column]) if clustered else None
+    return Interval(value, low, high, float(found.sd[column]), n, cases - n, found.training(column), clusters)

@@ -3,16 +3,19 @@
 Values have one row per case (fold, case) and one column per model; higher is better.
 """
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy.stats import rankdata
+from scipy.stats import norm, rankdata
 
-from nnunet_skipx.statistics.bootstrap import RESAMPLES, resampling_counts, scaled_deviations, usable_strata
-from nnunet_skipx.statistics.estimate import COVERAGE, FEWEST_CASES, ROUNDING
+from nnunet_skipx.statistics.estimate import COVERAGE, FEWEST_CASES, ROUNDING, Estimates, Training, estimates
+from nnunet_skipx.statistics.trainings import TINY
+
+DRAWS = 10_000
+SEED = 12345
 
 
 @dataclass(frozen=True)
@@ -20,14 +23,16 @@ class Ranking:
     """Models ranked in each case, then the ranks averaged; how firm is NaN for fewer than `FEWEST_CASES` cases.
 
     table: model x mean_rank (1 = best in every case), low and high (its 95 % CI), place (1 = smallest mean rank, ties
-    share the smaller number), kept (share of resamples in which it has this place).
-    places: model x place, share of resamples. n: ranked cases; dropped: cases without a value of every model.
+    share the smaller number), kept (share of draws in which it has this place).
+    places: model x place, share of draws. n: ranked cases; dropped: cases without a value of every model. training: how
+    the noise of training is in it.
     """
 
     table: pd.DataFrame
     places: pd.DataFrame
     n: int
     dropped: int
+    training: Training
 
 
 @dataclass(frozen=True)
@@ -42,28 +47,32 @@ class Consensus:
     missing: dict[str, list[str]]
 
 
-def rank_models(values: pd.DataFrame) -> Ranking:
-    """Rank then aggregate (Wiesenfarth et al. 2021): mean ranks, and how firm they are when cases are drawn again.
+def rank_models(values: pd.DataFrame, clusters: Sequence[Hashable] | None = None) -> Ranking:
+    """Rank then aggregate (Wiesenfarth et al. 2021): mean ranks of trained networks, and how firm they are.
 
-    Percentile intervals of the bootstrap over the cases of each fold, or over all where a fold has fewer than three.
-    They cover the choice of cases, not the randomness of training.
+    values: a line per (fold, case), or per (replicate, fold, case): then networks of one replicate are ranked with
+    each other. clusters: of the cases, in the order of the first replicate's. Intervals are the t laws of `estimates`;
+    places are those of ranks that are drawn as wide as the intervals, and together as the cases let them vary.
 
     >>> cases = pd.MultiIndex.from_product([[0, 1], ["a", "b"]], names=["fold", "case"])
     >>> values = pd.DataFrame({"one": [0.9, 0.8, 0.9, 0.7], "other": [0.8, 0.7, 0.8, 0.8]}, cases)
     >>> rank_models(values).table["mean_rank"].to_dict()
     {'one': 1.25, 'other': 1.75}
     """
-    known, models = values.dropna(), values.columns
-    ranks = _ranks(known)
-    mean = pd.DataFrame(ranks, columns=models).mean()
+    models, scores, cases = values.columns, *_by_replicate(values)
+    known = ~np.isnan(scores).any((0, 2))
+    of_cases = None if clusters is None else [name for name, kept in zip(clusters, known, strict=True) if kept]
+    ranks = _ranks(scores[:, known])
+    folds = cases.get_level_values("fold")[known].tolist()
+    found = estimates([ranks], folds, of_cases)
+    mean, half = pd.Series(found.value, models), _half_widths(found)
     place = mean.rank(method="min")
-    strata = usable_strata(tuple(known.index.get_level_values("fold")))
-    low, high = _mean_rank_ends(ranks, strata)
-    again = rankdata(_resampled_means(ranks, strata), method="min", axis=1)
+    again = rankdata(_drawn_again(found.value, half, ranks), method="min", axis=1)
+    low, high = np.clip([mean - half, mean + half], 1, len(models))
     kept = _share(again, place.to_numpy())
     table = pd.DataFrame({"mean_rank": mean, "low": low, "high": high, "place": place, "kept": kept})
     places = {number: _share(again, number) for number in range(1, len(models) + 1)}
-    return Ranking(table, pd.DataFrame(places, models), len(known), len(values) - len(known))
+    return Ranking(table, pd.DataFrame(places, models), int(known.sum()), int((~known).sum()), found.training(0))
 
 
 def mean_ranks(values: pd.DataFrame) -> dict[str, float]:
@@ -73,7 +82,7 @@ def mean_ranks(values: pd.DataFrame) -> dict[str, float]:
     {'one': 1.25, 'other': 1.75}
     """
     known = values.dropna()
-    means = _ranks(known).mean(0) if len(known) else np.full(values.shape[1], np.nan)
+    means = _ranks(known.to_numpy(dtype=float)).mean(0) if len(known) else np.full(values.shape[1], np.nan)
     return {str(name): float(mean) for name, mean in zip(values.columns, means, strict=True)}
 
 
@@ -94,29 +103,40 @@ def consensus(places: Mapping[str, Mapping[str, float]]) -> Consensus:
     return Consensus(mean, common.loc[mean.index], missing)
 
 
-def _ranks(known: pd.DataFrame) -> np.ndarray:
-    """`(case, model)`; values that agree on paper tie, and a tie shares the mean of its ranks."""
-    ranks: np.ndarray = rankdata(-np.round(known.to_numpy(dtype=float) / ROUNDING), axis=1)
+def _ranks(known: np.ndarray) -> np.ndarray:
+    """Along the last axis; values that agree on paper tie, and a tie shares the mean of its ranks."""
+    ranks: np.ndarray = rankdata(-np.round(known / ROUNDING), axis=-1)
     return ranks
 
 
-def _mean_rank_ends(ranks: np.ndarray, strata: tuple[Hashable, ...]) -> np.ndarray:
-    """Percentile ends `(2, models)`; deviations in folds of k are scaled by sqrt(k / (k - 1))."""
-    scaled = scaled_deviations(ranks, strata)
-    ends = np.quantile(_resampled_means(scaled, strata), [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2], axis=0)
-    clipped: np.ndarray = np.clip(ranks.sum(0) / max(len(ranks), 1) + ends, 1, ranks.shape[1])
-    return clipped
+def _by_replicate(values: pd.DataFrame) -> tuple[np.ndarray, pd.MultiIndex]:
+    """Values `(replicate, case, model)`, and the cases."""
+    if "replicate" not in values.index.names:
+        return values.to_numpy(dtype=float)[None], values.index
+    parts = [part.droplevel("replicate") for _, part in values.groupby("replicate", sort=False)]
+    cases = parts[0].index
+    return np.stack([part.reindex(cases).to_numpy(dtype=float) for part in parts]), cases
 
 
-def _resampled_means(values: np.ndarray, strata: tuple[Hashable, ...]) -> np.ndarray:
-    """Means `(RESAMPLES, models)`, NaN for too few cases; sums of ranks are exact, so equal ones tie."""
-    if len(values) < FEWEST_CASES:
-        return np.full((RESAMPLES, values.shape[1]), np.nan)
-    means: np.ndarray = resampling_counts(strata) @ values / len(values)
-    return means
+def _half_widths(found: Estimates) -> np.ndarray:
+    """Of the intervals; 0 for a rank that is the same in every case, NaN for too few cases."""
+    half = found.half_width()
+    widths: np.ndarray = np.where(np.isnan(half) & (found.clusters >= FEWEST_CASES), 0.0, half)
+    return widths
+
+
+def _drawn_again(mean: np.ndarray, half: np.ndarray, ranks: np.ndarray) -> np.ndarray:
+    """Mean ranks `(DRAWS, models)` around those found: normal, 95 % within their intervals, correlated as in cases."""
+    by_case = ranks.mean(0)
+    deviation = by_case - by_case.mean(0) if len(by_case) else by_case
+    direction = deviation / np.maximum(np.sqrt((deviation**2).sum(0)), TINY)
+    normal = np.random.default_rng(SEED).standard_normal((DRAWS, len(direction))) @ direction
+    drawn = np.clip(mean + normal * half / norm.ppf((1 + COVERAGE) / 2), 1, len(mean))
+    rounded: np.ndarray = np.round(drawn, 9)  # equal models tie, whatever the order of sums
+    return rounded
 
 
 def _share(places: np.ndarray, place: ArrayLike) -> np.ndarray:
-    """Share of the resamples in which each model has this place, `(models,)`; NaN where nothing was resampled."""
+    """Share of the draws in which each model has this place, `(models,)`; NaN where nothing was drawn."""
     shares: np.ndarray = np.where(np.isnan(places), np.nan, places == place).mean(0)
     return shares

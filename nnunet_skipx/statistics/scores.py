@@ -24,6 +24,7 @@ class Scores:
 
     values: `(replicate, case, label)`, NaN where there is none. right: likewise, whether that is because the structure
     is in neither map. cases: (fold, case) of the second axis. replicates: numbers of the first. metric: what it is.
+    clusters: of the cases, for example their patients; None where each case is one of its own.
     """
 
     values: np.ndarray
@@ -31,6 +32,13 @@ class Scores:
     cases: pd.MultiIndex
     replicates: tuple[int, ...]
     metric: Metric = METRICS["Dice"]
+    clusters: tuple[str, ...] | None = None
+
+    @property
+    def folds(self) -> list[int]:
+        """Of the cases."""
+        folds: list[int] = self.cases.get_level_values("fold").tolist()
+        return folds
 
 
 @dataclass(frozen=True)
@@ -52,6 +60,8 @@ NO_EMPTIES = Empties()
 def row_scores(table: pd.DataFrame, metric: str = "Dice") -> dict[str, Scores]:
     """Row -> scores, in the table's order; ValueError where a row has several values per case.
 
+    table: tidy, perhaps with a column `cluster`, by case.
+
     >>> cells = [("A", 1, 0, "a", "liver", "Dice", np.nan), ("B", 1, 0, "a", "liver", "Dice", 0.0)]
     >>> columns = ["row", "replicate", "fold", "case", "label", "metric", "value"]
     >>> rows = row_scores(pd.DataFrame(cells, columns=columns))
@@ -61,11 +71,17 @@ def row_scores(table: pd.DataFrame, metric: str = "Dice") -> dict[str, Scores]:
     known = metric_of(metric)
     scored = not np.isnan(known.absent)
     seen = _seen_absent(table, metric, known) if scored and metric != "Dice" else {}
-    scores = {}
+    scores, clusters = {}, _clusters(table)
     for row, (array, cases, replicates) in _arrays(table, metric).items():
         right = np.isnan(array) & seen.get(row, np.full(array.shape, scored))
-        scores[row] = Scores(array, right, cases, replicates, known)
+        of_cases = None if clusters is None else tuple(clusters.loc[cases.get_level_values("case")])
+        scores[row] = Scores(array, right, cases, replicates, known, of_cases)
     return scores
+
+
+def _clusters(table: pd.DataFrame) -> pd.Series | None:
+    """Case -> its cluster."""
+    return table.drop_duplicates("case").set_index("case")["cluster"] if "cluster" in table else None
 
 
 def on_equal_terms(rows: Sequence[Scores], rule: EmptyRule = "scored") -> tuple[list[np.ndarray], Empties]:
@@ -113,6 +129,29 @@ def case_table(scores: Mapping[str, Scores], rule: EmptyRule = "scored") -> tupl
     levelled, empties = on_equal_terms(list(scores.values()), rule)
     columns = {row: known_mean(known_mean(values, 2), 0) for row, values in zip(scores, levelled, strict=True)}
     return pd.DataFrame(columns, index=next(iter(scores.values())).cases), empties
+
+
+def replicate_table(scores: Mapping[str, Scores], rule: EmptyRule = "scored") -> pd.DataFrame:
+    """The same with a line per (replicate, fold, case), of the replicates that all rows have.
+
+    >>> cells = [(row, replicate, 0, "a", "liver", "Dice", 0.8) for row in "AB" for replicate in (1, 2)]
+    >>> columns = ["row", "replicate", "fold", "case", "label", "metric", "value"]
+    >>> rows = row_scores(pd.DataFrame(cells, columns=columns))
+    >>> replicate_table(rows).index.tolist()
+    [(1, 0, 'a'), (2, 0, 'a')]
+    """
+    levelled, _ = on_equal_terms(list(scores.values()), rule)
+    shared = sorted(set.intersection(*(set(rows.replicates) for rows in scores.values())))
+    made = {}
+    for number in shared:
+        made[number] = pd.DataFrame(
+            {
+                name: known_mean(values[rows.replicates.index(number)], 1)
+                for (name, rows), values in zip(scores.items(), levelled, strict=True)
+            },
+            next(iter(scores.values())).cases,
+        )
+    return pd.concat(made, names=["replicate"])
 
 
 def require_equal_cases(indices: Sequence[pd.MultiIndex]) -> None:

@@ -19,6 +19,18 @@ def format_interval(interval: Interval) -> str:
     return f"{interval.value:.3f} [{interval.low:.3f}, {interval.high:.3f}]"
 
 
+def format_signed(interval: Interval) -> str:
+    """+0.012 [+0.004, +0.020]; without the bracket where there are too few cases for an interval.
+
+    >>> format_signed(Interval(0.012, 0.004, 0.02, 0.04, 20, 0))
+    '+0.012 [+0.004, +0.020]'
+    """
+    if math.isnan(interval.low):
+        return f"{number(interval.value, '+.3f')} (n = {interval.n})"
+    value, low, high = signed_numbers(interval)
+    return f"{value} [{low}, {high}]"
+
+
 def format_p(p: float) -> str:
     """p = 0.034; never 0 or 1, which no p is.
 

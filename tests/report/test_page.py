@@ -21,6 +21,9 @@ from tests.report.pages import Page, text_of, write
 SECTIONS = [
     "Result",
     "Comparisons",
+    "How sure the claims are",
+    "Tails",
+    "Worst cases",
     "Ranking",
     "Cost",
     "Folds and replicates",
@@ -156,7 +159,7 @@ def test_several_data_sets_share_a_page_that_begins_with_their_consensus(
         DATASET,
         "Dataset005_Other",
     ]
-    assert re.findall(r"<h3 id=.*?>(.*?)</h3>", html)[:3] == ["Verdicts", "Consensus", "Result"]
+    assert re.findall(r"<h3 id=.*?>(.*?)</h3>", html)[:4] == ["Verdicts", "Consensus", "Over data sets", "Result"]
     assert f"{ATLAS} is not ranked: it has no results on Dataset005_Other." in html
     table = next(Page(html).root.iter("tbody"))
     assert [[text_of(cell) for cell in line] for line in table] == [

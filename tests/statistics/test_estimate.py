@@ -155,3 +155,38 @@ def test_the_detectable_difference_is_found_in_four_studies_of_five(folds: int, 
     # What a study says scatters with its estimate of the variance; that is right on average.
     effect = np.sqrt((estimates([noise], numbers.tolist()).detectable() ** 2).mean())
     assert (estimates([noise + effect], numbers.tolist()).p() < 0.05).mean() == pytest.approx(0.8, abs=0.04)
+
+
+@given(SCORES, st.sampled_from([1, 2, 5]), st.integers(1, 3))
+def test_a_patient_counts_once_however_many_equal_cases_he_has(values: np.ndarray, folds: int, copies: int) -> None:
+    numbers = [case % folds for case in range(20)]
+    patients = [f"patient_{case}" for case in range(20)]
+    single = estimates([values], numbers)
+    several = estimates([np.tile(values, (1, copies, 1))], numbers * copies, patients * copies)
+    np.testing.assert_allclose(several.error, single.error, rtol=1e-9)
+    np.testing.assert_array_equal(several.freedom, single.freedom)
+    assert (several.n[0], several.clusters[0]) == (20 * copies, 20)
+
+
+@given(SCORES)
+def test_patients_of_one_case_each_change_nothing(values: np.ndarray) -> None:
+    plain, named = estimates([values], FIVE_FOLDS[:20]), estimates([values], FIVE_FOLDS[:20], list(range(20)))
+    np.testing.assert_allclose(named.error, plain.error, rtol=1e-12)
+    np.testing.assert_array_equal(named.p(), plain.p())
+
+
+def test_two_phases_of_a_heart_are_not_two_patients() -> None:
+    rng = np.random.default_rng(15)
+    patients = [case // 2 for case in range(80)]
+    folds = [patient % 5 for patient in patients]
+    noise = np.repeat(rng.normal(0, 0.03, (40, 3000)), 2, axis=0) + rng.normal(0, 0.01, (80, 3000))
+    known = noise[None]
+    assert (estimates([known], folds, patients).p() < 0.05).mean() < 0.06
+    over_cases = estimates([known], folds).error[0] / estimates([known], folds, patients).error[0]
+    assert np.median(over_cases) < 0.8, "as if the cases were independent"
+
+
+def test_fewer_than_six_patients_have_no_interval_however_many_cases() -> None:
+    values = normal(16, 1, 40, 1)
+    assert np.isnan(estimates([values], [0] * 40, [case % 5 for case in range(40)]).half_width()[0])
+    assert estimates([values], [0] * 40, [case % 6 for case in range(40)]).half_width()[0] > 0

@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 from pandas.testing import assert_frame_equal
 from scipy.stats import rankdata
 
-from nnunet_skipx.statistics.bootstrap import resampling_counts
+from nnunet_skipx.statistics.means import mean_intervals
 from nnunet_skipx.statistics.ranking import consensus, rank_models
 
 GRID = st.integers(0, 20).map(lambda n: n / 20)
@@ -40,24 +40,62 @@ def test_mean_ranks_are_those_of_scipy_and_sum_to_what_they_must(values: np.ndar
         assert ranking.table.at[model, "kept"] == ranking.places.at[model, place]
 
 
-@given(TABLES.filter(lambda values: len(values) % 2 == 0))
-def test_the_bootstrap_is_that_of_a_slow_loop(values: np.ndarray) -> None:
-    ranks = np.array([[1 + (row > x).sum() + ((row == x).sum() - 1) / 2 for x in row] for row in values])
-    counts = resampling_counts((0, 1) * (len(values) // 2))
-    drawn = np.array([np.repeat(ranks, times.astype(int), axis=0).mean(0) for times in counts])
-    places = np.array([[1 + (row < x - 1e-9).sum() for x in row] for row in drawn])
-    found = rank_models(study_of(values))
-    k = len(values) / 2  # both folds are of this size, so that one factor widens the whole
-    ends = ranks.mean(0) + np.sqrt(k / (k - 1)) * (np.percentile(drawn, [2.5, 97.5], axis=0) - ranks.mean(0))
-    np.testing.assert_allclose(found.table[["low", "high"]].T, np.clip(ends, 1, values.shape[1]), atol=1e-12)
-    for number in found.places:
-        np.testing.assert_allclose(found.places[number], (places == number).mean(0), atol=1e-12)
+@given(TABLES)
+def test_intervals_are_those_of_a_mean_over_cases_and_networks(values: np.ndarray) -> None:
+    folds = [case % 2 for case in range(len(values))]
+    (*expected,) = mean_intervals(rankdata(-values, axis=1)[None], folds, (1, values.shape[1]))
+    for line, interval in zip(rank_models(study_of(values)).table.itertuples(), expected, strict=True):
+        if np.isnan(interval.low):
+            assert line.low == line.mean_rank == line.high, "the same rank in every case"
+        else:
+            assert (line.low, line.high) == pytest.approx((interval.low, interval.high))
 
 
-def test_small_folds_do_not_narrow_the_interval_of_a_mean_rank() -> None:
-    values = np.random.default_rng(9).random((21, 60))
-    pairs, whole = (rank_models(study_of(values, folds)).table for folds in (7, 1))
-    assert (pairs["high"] - pairs["low"]).mean() == pytest.approx((whole["high"] - whole["low"]).mean(), rel=0.05)
+def test_draws_are_as_wide_as_the_intervals_and_give_the_places() -> None:
+    values = np.random.default_rng(2).normal([0, 0, 0.1], 1, (60, 3))
+    ranking = rank_models(study_of(values))
+    assert ranking.table["kept"].min() > 0.1 and ranking.table["kept"].max() < 1
+    far = rank_models(study_of(values + np.array([0, 5, 10])))
+    assert far.places.to_numpy()[[0, 1, 2], [2, 1, 0]].tolist() == [1, 1, 1]
+
+
+def replicated(seed_sd: float, replicates: int, seed: int, models: int = 3, cases: int = 60) -> pd.DataFrame:
+    """Equal architectures, whose trained networks differ by luck."""
+    rng = np.random.default_rng(seed)
+    folds = np.arange(cases) % 5
+    networks = rng.normal(0, seed_sd, (replicates, 5, models))[:, folds]
+    values = rng.normal(0.8, 0.05, (cases, 1)) + networks + rng.normal(0, 0.01, (replicates, cases, models))
+    index = pd.MultiIndex.from_tuples(
+        [(r, fold, f"case_{case}") for r in range(replicates) for case, fold in enumerate(folds)],
+        names=["replicate", "fold", "case"],
+    )
+    return pd.DataFrame(values.reshape(-1, models), index, list("abc")[:models])
+
+
+@pytest.mark.slow
+def test_with_replicates_intervals_and_places_know_the_luck_of_the_trainings() -> None:
+    tables = [rank_models(replicated(0.01, 3, seed)).table for seed in range(150)]
+    assert np.mean([((table["low"] > 2) | (table["high"] < 2)).mean() for table in tables]) < 0.09
+    assert np.mean([(table["kept"] > 0.95).any() for table in tables]) < 0.06
+
+
+def test_networks_of_one_replicate_are_ranked_with_each_other() -> None:
+    one, other = replicated(0.0, 1, 0), replicated(0.0, 1, 1)
+    both = pd.concat({1: one.droplevel("replicate"), 2: other.droplevel("replicate")}, names=["replicate"])
+    means = [rank_models(part).table["mean_rank"] for part in (one, other)]
+    found = rank_models(both)
+    np.testing.assert_allclose(found.table["mean_rank"], np.mean(means, axis=0))
+    assert (found.training, rank_models(one).training, found.n) == ("replicates", "folds", 60)
+
+
+def test_cases_of_one_patient_count_once() -> None:
+    single = replicated(0.0, 1, 3)
+    twice = pd.concat([single, single.rename(index=lambda name: f"{name}_again", level="case")])
+    cases = twice.index.get_level_values("case")
+    found = rank_models(twice, cases.str.removesuffix("_again").tolist())
+    assert_frame_equal(
+        found.table[["mean_rank", "low", "high"]], rank_models(single).table[["mean_rank", "low", "high"]]
+    )
 
 
 @given(TABLES, st.integers(0, 99))
@@ -78,7 +116,7 @@ def test_only_the_order_within_a_case_matters(values: np.ndarray, bends: list[tu
 
 
 @given(TABLES)
-def test_a_model_that_is_best_in_every_case_is_first_in_every_resample(values: np.ndarray) -> None:
+def test_a_model_that_is_best_in_every_case_is_first_in_every_draw(values: np.ndarray) -> None:
     study = study_of(values).assign(best=2.0)
     assert rank_models(study).table.loc["best"].tolist() == [1, 1, 1, 1, 1]
 
@@ -100,17 +138,16 @@ def test_cases_without_a_value_of_every_model_are_left_out_and_counted() -> None
 
 
 @pytest.mark.parametrize("cases", [0, 1, 5])
-def test_fewer_than_six_cases_are_not_resampled(cases: int) -> None:
+def test_fewer_than_six_cases_have_no_draws(cases: int) -> None:
     ranking = rank_models(study_of(np.array([[0.5, 0.7]] * 5)[:cases]))
     assert ranking.n == cases
     assert ranking.table[["low", "high", "kept"]].isna().all(axis=None) and ranking.places.isna().all(axis=None)
     np.testing.assert_array_equal(ranking.table["mean_rank"], [2, 1] if cases else [np.nan] * 2)
 
 
-def test_folds_are_given_up_where_one_has_fewer_than_three_cases() -> None:
+def test_one_case_per_fold_is_not_certain() -> None:
     values = np.random.default_rng(4).random((8, 3))
-    assert_frame_equal(rank_models(study_of(values, folds=3)).table, rank_models(study_of(values, folds=1)).table)
-    assert (rank_models(study_of(values, folds=8)).table["kept"] < 1).any(), "one case each, yet not certain"
+    assert (rank_models(study_of(values, folds=8)).table["kept"] < 1).any()
 
 
 @given(PLACES_OF_4)

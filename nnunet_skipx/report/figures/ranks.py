@@ -9,14 +9,14 @@ INCHES_PER_ROW = 0.28
 
 
 def places_panel(places: pd.DataFrame) -> Panel:
-    """Share of the resamples in which each row (line) takes each place (column)."""
+    """Share of the draws in which each row (line) takes each place (column)."""
     figure, (axis,) = new_figure(1.2 + INCHES_PER_ROW * len(places))
     image = axis.imshow(places.to_numpy(), aspect="auto", cmap="cividis", vmin=0, vmax=1)
     axis.set_yticks(range(len(places)), [str(name) for name in places.index], fontsize=8)
     axis.set_xticks(range(places.shape[1]), [str(place) for place in places.columns], fontsize=8)
     axis.set_xlabel("place")
-    figure.colorbar(image, ax=axis, label="share of resamples")
-    return Panel("Stability of the places", data_uri(figure, "png"), "Heat map: share of resamples per row and place")
+    figure.colorbar(image, ax=axis, label="share of draws")
+    return Panel("Stability of the places", data_uri(figure, "png"), "Heat map: share of draws per row and place")
 
 
 def significance_panel(signs: pd.DataFrame) -> Panel:

@@ -5,8 +5,10 @@ from dataclasses import replace
 
 from nnunet_skipx.report.comparison import Comparison
 from nnunet_skipx.report.sections.cases import dice_section, pairs_section, slices_section
+from nnunet_skipx.report.sections.claims import claims_section
 from nnunet_skipx.report.sections.comparisons import contrast_section
 from nnunet_skipx.report.sections.cost import cost_section
+from nnunet_skipx.report.sections.covariates import covariate_section
 from nnunet_skipx.report.sections.detection import detection_section
 from nnunet_skipx.report.sections.inspection import inspection_section
 from nnunet_skipx.report.sections.methods import methods_section
@@ -15,16 +17,21 @@ from nnunet_skipx.report.sections.provenance import provenance_section, settings
 from nnunet_skipx.report.sections.ranking import ranking_section
 from nnunet_skipx.report.sections.result import result_section
 from nnunet_skipx.report.sections.section import Section
+from nnunet_skipx.report.sections.tails import tails_section, worst_section
 from nnunet_skipx.report.sections.trainings import expert_section, fold_section, health_section, training_section
 
 Builder = Callable[[Comparison], Section]
 ORDER: tuple[Builder, ...] = (
     result_section,
     contrast_section,
+    claims_section,
     detection_section,
     size_section,
     metric_section,
     calibration_section,
+    tails_section,
+    worst_section,
+    covariate_section,
     ranking_section,
     cost_section,
     fold_section,
