@@ -14,8 +14,8 @@ class nnUNetTrainerUDTransNet(SkipTrainer):
 
     architecture = UDTransNet
     citation = (
-        "Wang H, Cao P, Yang J, Zaiane O. Narrowing the semantic gaps in U-Net with learnable skip connections: The "
-        "case of medical image segmentation. Neural Networks 178 (2024), 106546. arXiv:2312.15182."
+        "Narrowing the semantic gaps in U-Net with learnable skip connections: The case of medical image segmentation. "
+        "Neural Networks (2024), arXiv:2312.15182."
     )
     ingredients = {
         "cfa": Ingredient("channel fusion attention", "queries, keys and values are summed", {"fusion": False}),

@@ -13,8 +13,8 @@ class nnUNetTrainerUTANet(BalancedTrainer):
 
     architecture = UTANet
     citation = (
-        "Luo Z, Zhu X, Zhang L, Sun B. Rethinking U-Net: Task-Adaptive Mixture of Skip Connections for Enhanced "
-        "Medical Image Segmentation. Proceedings of the AAAI Conference on Artificial Intelligence 39 (2025)."
+        "Rethinking U-Net: Task-Adaptive Mixture of Skip Connections for Enhanced Medical Image Segmentation. "
+        "AAAI Conference on Artificial Intelligence (2025)."
     )
     ingredients = {
         "adaptivity": Ingredient(
