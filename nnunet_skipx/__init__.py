@@ -5,11 +5,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nnunet_skipx.api.build import build, from_plans
+    from nnunet_skipx.api.compare import compare
 
 __version__ = "0.1.0"
-__all__ = ["build", "from_plans"]
+__all__ = ["build", "compare", "from_plans"]
 
-LAZY = {"build": "nnunet_skipx.api.build", "from_plans": "nnunet_skipx.api.build"}  # torch is imported at first use
+LAZY = {  # torch is imported at first use
+    "build": "nnunet_skipx.api.build",
+    "compare": "nnunet_skipx.api.compare",
+    "from_plans": "nnunet_skipx.api.build",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -17,6 +17,7 @@ from nnunet_skipx.demo.workspace import Workspace
 from nnunet_skipx.system.files import write_json
 from nnunet_skipx.training.catalogue import single_trainers
 from nnunet_skipx.training.variants import BASELINE, trainer_class
+from tests.forking.pools import few_voxels, forked_pools
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "Task04_Hippocampus"
 STEPS, STEPS_OF_OPTIONS = 200, 80
@@ -31,7 +32,8 @@ def preprocessed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     before = dict(os.environ)
     workspace = Workspace(tmp_path_factory.mktemp("float16"))
     workspace.create()
-    dataset, _ = prepare(workspace, DATA)
+    with forked_pools(), few_voxels():
+        dataset, _ = prepare(workspace, DATA)
     os.environ.update(nnUNet_n_proc_DA="0")  # workers inline; planning would crash with it
     folder = workspace.preprocessed / dataset
     plans = json.loads((folder / f"{PLANS}.json").read_text())

@@ -1,8 +1,10 @@
-"""Pools of processes that fork: nnU-Net asks for fresh ones, each of which imports everything."""
+"""Quick planning: pools of processes that fork, and fingerprints of few voxels."""
 
 import multiprocessing.context
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from nnunetv2.experiment_planning.dataset_fingerprint.fingerprint_extractor import DatasetFingerprintExtractor
 
 
 def contexts() -> dict[str, multiprocessing.context.BaseContext]:
@@ -12,10 +14,27 @@ def contexts() -> dict[str, multiprocessing.context.BaseContext]:
 
 @contextmanager
 def forked_pools() -> Iterator[None]:
-    """Within it `get_context("spawn")` is the one that forks."""
+    """Within it `get_context("spawn")` forks; nnU-Net asks for fresh processes, each of which imports everything."""
     fresh = contexts()["spawn"]
     contexts()["spawn"] = contexts()["fork"]
     try:
         yield
     finally:
         contexts()["spawn"] = fresh
+
+
+@contextmanager
+def few_voxels() -> Iterator[None]:
+    """nnU-Net draws 10^8 voxels for the fingerprint of any data set, which takes seconds for pictures of a few."""
+    original = DatasetFingerprintExtractor.__init__
+
+    def initialise(self: DatasetFingerprintExtractor, *args: object, **kwargs: object) -> None:
+        original(self, *args, **kwargs)
+        assert self.num_foreground_voxels_for_intensitystats == 10e7, "nnU-Net draws another number now"
+        self.num_foreground_voxels_for_intensitystats = 10e5
+
+    DatasetFingerprintExtractor.__init__ = initialise
+    try:
+        yield
+    finally:
+        DatasetFingerprintExtractor.__init__ = original

@@ -24,10 +24,9 @@ from typing import Any, NoReturn
 
 import numpy as np
 import torch
-from nnunetv2.experiment_planning.dataset_fingerprint.fingerprint_extractor import DatasetFingerprintExtractor
 
 import nnunet_skipx
-from tests.forking.pools import contexts
+from tests.forking.pools import few_voxels, forked_pools
 
 NEVER = {"nnunet_skipx.cli.__main__"}  # which runs when imported
 CLIENT = "SKIPX_TEST_FORK_CLIENT"
@@ -45,22 +44,8 @@ def import_everything() -> None:
     torch.set_num_threads(1)
     torch.set_num_threads = lambda threads: None  # type: ignore[assignment]  # a fork would wait for the others for ever
     multiprocessing.cpu_count = lambda: 1  # type: ignore[method-assign]  # nnU-Net would take that many threads
-    contexts()["spawn"] = contexts()["fork"]
-    draw_fewer_voxels()
     gc.collect()
     gc.freeze()
-
-
-def draw_fewer_voxels() -> None:
-    """nnU-Net draws 10^8 voxels for the fingerprint of any data set: ten seconds for pictures of a few voxels."""
-    original = DatasetFingerprintExtractor.__init__
-
-    def initialise(self: DatasetFingerprintExtractor, *args: Any, **kwargs: Any) -> None:
-        original(self, *args, **kwargs)
-        assert self.num_foreground_voxels_for_intensitystats == 10e7, "nnU-Net draws another number now"
-        self.num_foreground_voxels_for_intensitystats = 10e5
-
-    DatasetFingerprintExtractor.__init__ = initialise
 
 
 def serve(listener: socket.socket, life: int) -> dict[str, Any]:
@@ -164,4 +149,5 @@ def end(status: int) -> NoReturn:
 
 if __name__ == "__main__":
     import_everything()
-    end(status_of(serve(socket.socket(fileno=int(sys.argv[1])), int(sys.argv[2]))))
+    with forked_pools(), few_voxels():
+        end(status_of(serve(socket.socket(fileno=int(sys.argv[1])), int(sys.argv[2]))))
