@@ -12,11 +12,12 @@ import torch
 from torch import nn
 
 from benchmarks.tables import replace_block
-from benchmarks.universal_check import ALL, PAGE, Check, create, number, prepared
+from benchmarks.universal_check import ALL, PAGE, Check, create, prepared
 from nnunet_skipx.architectures import U2Net
 from nnunet_skipx.demo.prepare import PLANS
 from nnunet_skipx.demo.workspace import Workspace
 from nnunet_skipx.nnunet.checkpoints import read_checkpoint
+from nnunet_skipx.nnunet.names import dataset_number
 from nnunet_skipx.system.machine import describe_machine
 from nnunet_skipx.universal.checkpoint import domain_network
 from nnunet_skipx.universal.sharing import shared_parameters
@@ -40,7 +41,7 @@ def main() -> None:
         replace_block(PAGE, "parameters", parameter_table())
         return
     workspace, datasets = prepared(args.folder, args.data)
-    create(Check(workspace, "", PLANS), ALL, [number(dataset) for dataset in datasets])
+    create(Check(workspace, "", PLANS), ALL, [dataset_number(dataset) for dataset in datasets])
     table = mode_table(workspace, datasets, args.epochs)
     print(table)
     data = (f" --data {args.data.name}" if args.data else "") + (f" --epochs {args.epochs}" if args.epochs else "")
