@@ -14,13 +14,14 @@ import pytest
 
 from nnunet_skipx.bench.cell import Cell
 from nnunet_skipx.bench.state import is_locked, read_state, told
-from nnunet_skipx.bench.train_cell import TrainingOrder
+from nnunet_skipx.bench.train_cell import DISK_FULL, TrainingOrder
 from nnunet_skipx.discovery import EXT_VARIABLE
 from nnunet_skipx.nnunet.checkpoints import NEEDED, PREVIOUS, read_checkpoint
 from nnunet_skipx.nnunet.json_files import read_mean_dice
 from nnunet_skipx.results.collect import collect
 from tests.end_to_end.conftest import DATASET, PLANS
 from tests.forking.fixture import ForkServer
+from tests.forking.small_disk import LARGE, MOMENTS, SmallDisk, small_disk
 
 pytestmark = pytest.mark.slow
 TRAINER = "nnUNetTrainerHasty"
@@ -170,26 +171,45 @@ def test_a_validation_goes_on_from_the_cases_that_are_predicted(workplace: Path,
 
 
 @pytest.fixture
-def small_disk(workplace: Path) -> Iterator[Path]:
-    """A disk that one checkpoint fits on, but not two."""
+def disk(workplace: Path) -> Iterator[SmallDisk]:
     folder = workplace / "small_disk"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=1500k", "tmpfs", str(folder)]
-    if shutil.which("mount") is None or subprocess.run(command, capture_output=True, check=False).returncode:
-        pytest.skip("only root can mount a small disk")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
+    folder.mkdir(exist_ok=True)
+    with small_disk(folder) as mounted:
+        yield mounted
 
 
 def test_a_full_disk_is_named_and_with_space_the_training_goes_on(
-    bench: Bench, in_one_go: Cell, small_disk: Path
+    bench: Bench, in_one_go: Cell, disk: SmallDisk
 ) -> None:
-    cell = cell_in(small_disk)
-    process = bench(small_disk)
+    disk.resize(1500 << 10)  # one checkpoint fits, but not two
+    cell = cell_in(disk.folder)
+    process = bench(disk.folder)
     output = process.communicate(timeout=300)[0]
     assert process.returncode == 1
     assert f"(the disk of {cell.log.parent} is full: free some space)" in output
     assert "unexpected pos" not in output
-    subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
-    assert "1 of 1 cells are done." in finish(bench(small_disk))
+    disk.resize(LARGE)
+    assert "1 of 1 cells are done." in finish(bench(disk.folder))
     pd.testing.assert_frame_equal(table(cell), table(in_one_go), check_exact=True)
+
+
+def test_disks_that_fill_up_at_twenty_moments_cost_nothing_that_was_saved(
+    train: Bench, in_one_go: Cell, disk: SmallDisk
+) -> None:
+    cell = cell_in(disk.folder)
+    finish(train(cell.results))
+    written = disk.used()
+    for moment in range(1, MOMENTS + 1):
+        disk.resize(LARGE)
+        shutil.rmtree(cell.folder)
+        cell.log.unlink()
+        disk.resize(written * moment // (MOMENTS + 1))
+        process = train(cell.results)
+        process.communicate(timeout=300)
+        assert process.returncode == DISK_FULL, moment
+        for path in cell.folder.glob("checkpoint_*.pth"):
+            read_checkpoint(path, NEEDED)
+        if moment % 5 == 0:
+            disk.resize(LARGE)
+            finish(train(cell.results))
+            pd.testing.assert_frame_equal(table(cell), table(in_one_go), check_exact=True)
