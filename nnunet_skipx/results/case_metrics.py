@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from nnunet_skipx.results.lesions import lesion_metrics
 from nnunet_skipx.results.summary import LabelKey
-from nnunet_skipx.results.wanted import HD95, HD95_WITH_MISSES, Wanted, nsd_name
+from nnunet_skipx.results.wanted import HD95, HD95_WITH_MISSES, Wanted, nsd_name, reach
 
 OVERLAP = ("Dice", "IoU", "volume error", "absolute volume error")
 NAN = float("nan")
@@ -123,7 +123,7 @@ def _boundary(
         return {name: 0.0, HD95: NAN, HD95_WITH_MISSES: diagonal}
     y_pred, y = (torch.from_numpy(mask)[None, None] for mask in (prediction, reference))
     mm = [float(step) for step in spacing]  # MONAI rejects a mix of int and float
-    nsd = compute_surface_dice(y_pred, y, [nsd_mm], include_background=True, spacing=mm, use_subvoxels=True)
+    nsd = compute_surface_dice(y_pred, y, [reach(nsd_mm)], include_background=True, spacing=mm, use_subvoxels=True)
     hd95 = float(compute_hausdorff_distance(y_pred, y, include_background=True, percentile=95, spacing=mm))
     return {name: float(nsd), HD95: hd95, HD95_WITH_MISSES: hd95}
 

@@ -15,7 +15,7 @@ from nnunet_skipx.results.case_metrics import scored_masks
 from nnunet_skipx.results.collect import scored_labels
 from nnunet_skipx.results.predicted_cases import Job, find_jobs, read_maps, side_by_side
 from nnunet_skipx.results.summary import LabelKey
-from nnunet_skipx.results.wanted import HD95, Wanted, nsd_name
+from nnunet_skipx.results.wanted import HD95, Wanted, nsd_name, reach
 
 PACKAGE = "surface-distance"
 ROUNDING = 1e-5  # of shares; distances are another definition
@@ -129,7 +129,7 @@ def measured_again(
             found[name, "Dice"] = float(surface_distance.compute_dice_coefficient(one, other))
         if wanted.nsd_mm is not None:
             distances = surface_distance.compute_surface_distances(one, other, steps)
-            nsd = surface_distance.compute_surface_dice_at_tolerance(distances, wanted.nsd_mm)
+            nsd = surface_distance.compute_surface_dice_at_tolerance(distances, reach(wanted.nsd_mm))
             found[name, nsd_name(wanted.nsd_mm)] = float(nsd)
             found[name, HD95] = float(surface_distance.compute_robust_hausdorff(distances, 95))
     return found

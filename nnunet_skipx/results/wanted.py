@@ -30,6 +30,11 @@ class Wanted:
             )
 
 
+def reach(nsd_mm: float) -> float:
+    """NSD's tolerance in mm for a tool: a distance that equals it but for rounding (0.7 + 0.7 and 1.4) lies within."""
+    return nsd_mm * (1 + 1e-6)
+
+
 def nsd_name(nsd_mm: float) -> str:
     """NSD with its tolerance, without which it says nothing."""
     return f"NSD ({nsd_mm:g} mm)"
