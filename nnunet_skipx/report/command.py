@@ -13,7 +13,7 @@ from nnunet_skipx.inspection.records import read_inspection
 from nnunet_skipx.nnunet.trainer_name import BASELINE
 from nnunet_skipx.report.beside import CaseFiles, covariates_of, study_margin, with_clusters
 from nnunet_skipx.report.comparison import Comparison
-from nnunet_skipx.report.exports import write_exports
+from nnunet_skipx.report.exports import NOT_IN_ALL, write_exports
 from nnunet_skipx.report.page import report_parts, terminal_text, write_report
 from nnunet_skipx.report.swap import swapped_in
 from nnunet_skipx.report.twins import trainer_in
@@ -110,7 +110,7 @@ def report(datasets: Sequence[Sequence[Path]], folds: Sequence[int] | None, out:
     require_one_protocol_for_the_same_data({c.dataset: c.data_protocol for c in comparisons})
     names = ", ".join(comparison.dataset for comparison in comparisons)
     incomplete = " (incomplete)" if any(comparison.incomplete for comparison in comparisons) else ""
-    with swapped_in(out) as folder:
+    with swapped_in(out, NOT_IN_ALL) as folder:
         written = [write_report(f"Cross-validation on {names}{incomplete}", report_parts(comparisons), folder)]
         written += write_exports(comparisons, folder)
     return "\n".join([terminal_text(comparisons), "", *(f"wrote {out / path.name}" for path in written)])

@@ -18,6 +18,8 @@ from nnunet_skipx.statistics.ties import tie_groups
 from nnunet_skipx.system import escaping
 from nnunet_skipx.system.files import finite, write_bytes, write_text
 
+NOT_IN_ALL = ("challenger.csv", "challenger_small_better.csv")  # files of `challenger_files`
+
 
 def write_exports(comparisons: Sequence[Comparison], folder: Path) -> list[Path]:
     """Write all formats into `folder` and return their paths."""

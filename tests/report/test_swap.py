@@ -33,7 +33,7 @@ sys.addaudithook(count)
 with swapped_in(Path(out)) as folder:
     for name in "abc":
         write_text(folder / name, "new")
-    left = 0
+    left = left if "swap" in sys.argv else 0
 """
 
 
@@ -57,6 +57,38 @@ def test_a_killed_report_leaves_the_one_before_and_does_not_disturb_the_next(tmp
     assert kills >= 8
     assert written(tmp_path) == {"a": "new", "b": "new", "c": "new", "mine": "mine"}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b", "c", "mine"], "nothing else is left"
+
+
+def test_a_killed_swap_leaves_no_mixture_and_the_next_report_finishes_it(tmp_path: Path) -> None:
+    old, new = (dict.fromkeys("abc", text) for text in ("old", "new"))
+    met = set()
+    for moment in range(1, 100):
+        out = tmp_path / str(moment)
+        out.mkdir()
+        for name in "abc":
+            (out / name).write_text("old")
+        process = subprocess.run([sys.executable, "-c", PROGRAM, str(moment), str(out), "swap"], check=False)
+        there = written(out)
+        assert there.items() <= old.items() or there.items() <= new.items(), "files of two reports"
+        met.add(frozenset(there.items()))
+        if process.returncode == 0:
+            break
+        assert process.returncode == -signal.SIGKILL
+        with pytest.raises(KeyboardInterrupt), swapped_in(out):
+            raise KeyboardInterrupt  # the next one comes to nothing
+        assert written(out) in (old, new), "the one before, or the one that was whole"
+        assert sorted(path.name for path in out.iterdir()) == ["a", "b", "c"]
+    assert len(met) >= 7, "kills met every step of the swap"
+    assert written(out) == new
+
+
+def test_a_file_that_the_new_report_has_not_goes_with_the_old_one(tmp_path: Path) -> None:
+    for name in ("a", "challenger.csv", "mine"):
+        (tmp_path / name).write_text("old")
+    with swapped_in(tmp_path, exports.NOT_IN_ALL) as folder:
+        (folder / "a").write_text("new")
+    assert written(tmp_path) == {"a": "new", "mine": "old"}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "mine"]
 
 
 def test_a_report_that_fails_at_its_last_file_leaves_the_one_before(
