@@ -73,6 +73,7 @@ def test_a_healthy_installation_exits_with_0(healthy: Report) -> None:
     assert all(healthy.checks[name].status == OK for name in (*FOLDERS, "import nnunetv2", "plain nnUNetv2_*"))
 
 
+@pytest.mark.slow
 def test_nnunets_own_search_finds_every_trainer_file(healthy: Report) -> None:
     names = [path.stem for path in (CHECKOUT / "trainers").glob("nnUNetTrainer*.py")]
     assert names
@@ -89,6 +90,7 @@ def test_nnunets_chatter_stays_out_of_the_report(healthy: Report, neglected: Rep
         assert "Inspecting" not in report.output
 
 
+@pytest.mark.slow
 def test_every_problem_has_exactly_one_cure_and_every_ok_has_none(
     healthy: Report, broken_torchvision: Report, neglected: Report
 ) -> None:

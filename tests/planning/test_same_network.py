@@ -61,6 +61,7 @@ def test_a_configuration_that_inherits_its_network_and_sets_its_patch(name: str)
 
 
 @given(name=st.sampled_from(sorted(architectures.NETWORKS)), content=inheriting_plans())
+@pytest.mark.slow
 def test_every_configuration_has_the_network_that_its_trainer_builds(name: str, content: dict[str, Any]) -> None:
     compare(name, content)
 

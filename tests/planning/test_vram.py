@@ -66,6 +66,7 @@ def test_data_is_shared_where_it_is_the_same(planned: Path, capsys: pytest.Captu
 
 
 @pytest.mark.parametrize("architecture", ["UTANet", "UDTransNet", "U2Net"])
+@pytest.mark.slow
 def test_more_memory_never_gives_less(planned: Path, architecture: str) -> None:
     source = content(planned / "nnUNetPlans.json")
     sizes = []
@@ -103,6 +104,7 @@ def test_a_gpu_that_holds_nothing_is_refused(planned: Path) -> None:
         plan_for_vram("998", "PlainConvUNet", 1, "nnUNetPlans")
 
 
+@pytest.mark.slow
 def test_a_gpu_too_small_for_the_network_is_refused(planned: Path) -> None:
     with pytest.raises(ValueError, match=r"no plan of PlainConvUNet .* fits 1.1 GB: .* give a larger --vram"):
         plan_for_vram("998", "PlainConvUNet", 1.1, "nnUNetPlans")

@@ -171,6 +171,7 @@ def test_several_data_sets_share_a_page_that_begins_with_their_consensus(
     assert parts == ["#part-1", "#part-2", "#part-3"]
 
 
+@pytest.mark.slow
 def test_of_many_rows_all_are_in_the_tables_and_the_best_are_drawn(comparison: Comparison) -> None:
     made = {section.heading: section for section in sections(many_rows(comparison, 14))}
     assert all(len(made[name].table) == 14 for name in ("Result", "Ranking"))  # type: ignore[arg-type]

@@ -39,6 +39,7 @@ AT_THE_TOLERANCE = np.array([[1, 0, 0], [0, 0, 1]], np.uint8).reshape(2, 1, 3, 1
     st.tuples(STEPS, STEPS, STEPS),
     st.floats(0.1, 3),
 )
+@pytest.mark.slow
 def test_dice_and_nsd_are_those_of_another_tool_in_2d_and_3d(pair: np.ndarray, spacing: tuple, nsd_mm: float) -> None:
     names, wanted = {1: "core", (1, 2): "whole"}, Wanted(nsd_mm)
     ours = case_metrics(*pair, spacing, names, None, wanted)

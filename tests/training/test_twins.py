@@ -66,6 +66,7 @@ def what_is_trained(cls: type[SkipTrainer]) -> tuple[Any, ...]:
 
 
 @pytest.mark.parametrize("trainer", TRAINERS)
+@pytest.mark.slow
 def test_different_names_train_different_networks_or_train_them_otherwise(trainer: str) -> None:
     seen: dict[tuple[Any, ...], str] = {}
     for name in legal_names(trainer):
