@@ -53,12 +53,14 @@ def add_report_parser(commands: Any) -> None:
         metavar="FOLD",
         help="folds (default: those of the protocol, or five)",
     )
-    _add_wishes(add)
+    _add_comparison(add)
+    _add_metrics(add)
+    _add_files(add)
     report.set_defaults(function=report_command)
 
 
-def _add_wishes(add: Callable[..., Any]) -> None:
-    """How to compare, and what to write."""
+def _add_comparison(add: Callable[..., Any]) -> None:
+    """How to compare."""
     add("--baseline", metavar="ROW", help="the row to compare with (default: nnUNetTrainer)")
     add("--allow-missing", action="store_true", help="compare on the folds that all have")
     add(
@@ -68,6 +70,33 @@ def _add_wishes(add: Callable[..., Any]) -> None:
         default=0.003,
         help="a difference that hardly matters (default: 0.003)",
     )
+    add(
+        "--margin",
+        type=real(1),
+        metavar="DICE",
+        help="non-inferiority: not worse by more than this (default: what skipx bench --margin fixed before training)",
+    )
+    add(
+        "--covariates",
+        type=path,
+        nargs="+",
+        metavar="FILE",
+        default=[],
+        help="CSV with a column case and what is known of the cases (centre, age); one for all data sets or one each",
+    )
+    add(
+        "--cluster",
+        type=path,
+        nargs="+",
+        metavar="FILE",
+        default=[],
+        help="CSV with columns case and patient, whose cases are not independent (default: those of provenance.json)",
+    )
+    add("--failure", type=real(1), metavar="DICE", default=0.5, help="a case below this has failed (default: 0.5)")
+
+
+def _add_metrics(add: Callable[..., Any]) -> None:
+    """What to measure, and how it counts."""
     add(
         "--nsd-mm",
         type=real(1000, or_zero=True),
@@ -104,29 +133,10 @@ def _add_wishes(add: Callable[..., Any]) -> None:
         help="a class that the reference lacks and only some rows predict: 0 for these and 1 for the others, or left "
         "out of comparisons (default: scored)",
     )
-    add(
-        "--margin",
-        type=real(1),
-        metavar="DICE",
-        help="non-inferiority: not worse by more than this (default: what skipx bench --margin fixed before training)",
-    )
-    add(
-        "--covariates",
-        type=path,
-        nargs="+",
-        metavar="FILE",
-        default=[],
-        help="CSV with a column case and what is known of the cases (centre, age); one for all data sets or one each",
-    )
-    add(
-        "--cluster",
-        type=path,
-        nargs="+",
-        metavar="FILE",
-        default=[],
-        help="CSV with columns case and patient, whose cases are not independent (default: those of provenance.json)",
-    )
-    add("--failure", type=real(1), metavar="DICE", default=0.5, help="a case below this has failed (default: 0.5)")
+
+
+def _add_files(add: Callable[..., Any]) -> None:
+    """What to read, and where to write."""
     add("--references", type=path, metavar="FOLDER", help="true label maps (default: nnU-Net's own)")
     add("--images", type=path, metavar="FOLDER", help="images for the slices (default: imagesTr in nnUNet_raw)")
     add(

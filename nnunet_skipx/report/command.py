@@ -147,6 +147,7 @@ def read_comparison(
     models = {name: replicates[0] for name, replicates in study.models.items()}
     logs = {name: training_logs(folder, study.folds) for name, folder in models.items()}
     costs = {name: row_cost(folder, logs[name], options.profiles) for name, folder in models.items()}
+    remarks = [cost.remark for cost in costs.values()]
     trainings = trainings_of(study.models, study.folds)
     found = {name: read_inspection(folder, study.folds) for name, folder in models.items()}
     return Comparison(
@@ -178,14 +179,13 @@ def read_comparison(
             "splits (SHA-256 of case and fold)": splits_digest(study.table),
             **({"report made with": options.command} if options.command else {}),
         },
-        notes=(
-            *(study.protocol.notes if study.protocol else ()),
-            *patients,
-            *study.remarks,
-            *schedule_remarks(trainings),
-            *(cost.remark for cost in costs.values() if cost.remark),
-        ),
+        notes=(*study_notes(study, patients), *schedule_remarks(trainings), *filter(None, remarks)),
     )
+
+
+def study_notes(study: Study, patients: Sequence[str]) -> tuple[str, ...]:
+    """What a reader must know of the data."""
+    return (*(study.protocol.notes if study.protocol else ()), *patients, *study.remarks)
 
 
 def nnunet_folder(root: Any, *names: str) -> Path | None:
