@@ -1,7 +1,6 @@
 """`skipx demo` as a user runs it, killed in the middle and run again."""
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -11,6 +10,7 @@ import pytest
 
 from nnunet_skipx.demo.run import exceptions, run_demo
 from tests.forking.fixture import ForkServer
+from tests.forking.killing import kill
 
 
 @pytest.mark.slow
@@ -24,8 +24,7 @@ def test_a_killed_demo_goes_on_where_it_was_and_ends_in_a_report(tmp_path: Path,
     while not list(folder.glob("nnUNet_results/*/*/fold_0/checkpoint_latest.pth")):
         assert first.poll() is None and time.monotonic() < deadline
         time.sleep(0.2)
-    os.killpg(first.pid, signal.SIGKILL)
-    first.wait()
+    kill(first, folder)
     second = subprocess.run(
         [forks.python, "skipx", *arguments], env=variables, capture_output=True, text=True, check=False
     )

@@ -14,6 +14,7 @@ import pytest
 from nnunet_skipx.results.collect import collect
 from tests.end_to_end.conftest import DATASET, PLANS, Command
 from tests.forking.fixture import ForkServer
+from tests.forking.killing import kill
 
 pytestmark = pytest.mark.slow
 MODELS = [f"{trainer}_demo_2epochs__{PLANS}__3d_fullres" for trainer in ("nnUNetTrainer", "nnUNetTrainerUTANet")]
@@ -74,8 +75,7 @@ def test_interrupted_twice_it_gives_the_same_table(
 
     process = bench("stops")
     wait_for(process, workplace, f"stops/{DATASET}/*/fold_1/checkpoint_latest.pth")
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
+    kill(process, workplace / "stops")
 
     dry = bench("stops", "--dry-run").communicate(timeout=300)[0]
     assert " of 4 cells are done; the others take about" in dry

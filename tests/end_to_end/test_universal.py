@@ -1,9 +1,7 @@
 """A universal run with nnU-Net's own commands: create, train, kill, resume, validate, extract, predict, adapt."""
 
 import json
-import os
 import shutil
-import signal
 import subprocess
 import time
 from pathlib import Path
@@ -16,6 +14,7 @@ from nnunet_skipx.demo.prepare import PLANS, small_plans
 from nnunet_skipx.system.files import write_json
 from tests.end_to_end.conftest import DATASET, FOLDERS, Command
 from tests.forking.fixture import ForkServer, run_program
+from tests.forking.killing import kill
 
 pytestmark = pytest.mark.slow
 OTHERS = ("Dataset006_Thick", "Dataset007_Thicker")
@@ -58,8 +57,7 @@ def kill_after_an_epoch(python: Path, variables: dict[str, str], checkpoint: Pat
         if checkpoint.is_file() or process.poll() is not None:
             break
         time.sleep(0.1)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    kill(process, checkpoint.parent)
 
 
 def test_a_universal_run_from_create_to_adapt(

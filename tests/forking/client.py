@@ -13,6 +13,7 @@ import sys
 from types import FrameType
 
 ADDRESS = "SKIPX_TEST_FORK_SERVER"
+KILL = signal.SIGQUIT  # kills the program's group, and ends this process when the program has ended
 
 
 def ask(connection: socket.socket) -> int:
@@ -31,9 +32,12 @@ def main() -> None:
 
     def pass_on(number: int, frame: FrameType | None) -> None:
         with contextlib.suppress(ProcessLookupError):  # it has ended by itself, its status is on the way
-            os.killpg(process, number) if number == signal.SIGINT else os.kill(process, number)
+            if number in (signal.SIGINT, KILL):
+                os.killpg(process, signal.SIGKILL if number == KILL else number)
+            else:
+                os.kill(process, number)
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2, KILL):
         signal.signal(number, pass_on)
     status = int.from_bytes(connection.recv(8, socket.MSG_WAITALL), "big", signed=True)
     if status < 0:

@@ -1,8 +1,12 @@
 """Kills of our commands at their changes of the disk, one after the other, whatever the machine's speed."""
 
+import signal
 import subprocess
 from pathlib import Path
 
+from filelock import FileLock
+
+from tests.forking import client
 from tests.forking.fixture import ForkServer
 
 MOST = 20
@@ -41,6 +45,19 @@ def moments(forks: ForkServer, folder: Path, *words: object) -> list[int]:
     changes = int(whole.stderr.rpartition("changes: ")[2])
     assert changes > 5, "hardly anything was watched"
     return sorted({1 + round(step * (changes - 1) / (MOST - 1)) for step in range(MOST)})
+
+
+def kill(process: subprocess.Popen, folder: Path) -> None:
+    """Kill a forked program; returns when neither it nor what it has started works in the folder any more.
+
+    A kill of the client that stands for it would reach it a moment after the test goes on.
+    """
+    process.send_signal(client.KILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    for path in folder.rglob("*.lock"):
+        with FileLock(path, timeout=30):
+            pass
 
 
 def hidden(folder: Path) -> list[Path]:
