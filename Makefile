@@ -1,9 +1,9 @@
-# make demo | test | test-fast | test-long | lint: each sets up .venv first; the pip equivalents stand in README.md.
+# make demo | test | test-fast | test-long | lint | site: each sets up .venv first; the pip equivalents stand in README.md.
 PYTHON ?= python3
 VENV := .venv
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test test-fast test-long lint clean
+.PHONY: demo test test-fast test-long lint site clean
 
 demo: $(INSTALLED)
 	$(VENV)/bin/skipx demo
@@ -21,6 +21,9 @@ lint: $(INSTALLED)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+
+site: $(INSTALLED)
+	$(VENV)/bin/mkdocs build --strict
 
 $(INSTALLED): setup.py constraints.txt
 	$(PYTHON) -m venv $(VENV)

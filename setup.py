@@ -49,7 +49,18 @@ setup(
     extras_require={
         "datasets": ["h5py"],  # only for TransUNet's preprocessed volumes
         "check": ["surface-distance"],  # only for skipx report --check-metrics
-        "dev": ["pytest", "pytest-xdist", "hypothesis", "statsmodels", "ruff", "mypy", "h5py", "surface-distance"],
+        "docs": ["mkdocs-material", "mkdocstrings-python"],
+        "dev": [
+            "nnunet-skipx[docs]",
+            "pytest",
+            "pytest-xdist",
+            "hypothesis",
+            "statsmodels",
+            "ruff",
+            "mypy",
+            "h5py",
+            "surface-distance",
+        ],
     },
     entry_points={"console_scripts": ["skipx = nnunet_skipx.cli.main:main"]},
     classifiers=[

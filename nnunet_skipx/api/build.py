@@ -37,7 +37,8 @@ def build(
     Args:
         network: UTANet, XUNet, ... : a name of `nnunet_skipx.architectures.NETWORKS`.
         dims: 2 or 3 (default: as many as the patch has axes, else 3).
-        in_channels, classes: of image and logits, background included.
+        in_channels: of the image.
+        classes: of the logits, background included.
         patch_size: in voxels, of the images that it will be trained on (default: 256 x 256 or 128 x 128 x 128).
         spacing: in mm, in the order of the axes (default: 1); anisotropic ones give anisotropic kernels and strides.
         residual: with nnU-Net's residual encoder.
@@ -83,7 +84,8 @@ def from_plans(
         plans: path of an nnUNetPlans.json or of a model folder's plans.json.
         configuration: 2d, 3d_fullres, ...
         network: a network (UTANet) or a trainer with its options (nnUNetTrainerUTANet_twin).
-        in_channels, classes: default: as the dataset.json beside the plans says.
+        in_channels: default: as the dataset.json beside the plans says.
+        classes: likewise.
         deep_supervision: see `build`.
 
     Raises:

@@ -38,7 +38,10 @@ def compare(
     Args:
         results: nnUNet_results, or a folder like it.
         datasets: ids or names.
-        trainers, configurations, plans, folds: which models; None for all that there are.
+        trainers: which; None for all that there are.
+        configurations: likewise.
+        plans: likewise.
+        folds: likewise.
         options: fields of `nnunet_skipx.report.command.ReportOptions`: baseline, rope, allow_missing, nsd_mm, ...
 
     Raises:
