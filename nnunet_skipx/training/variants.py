@@ -17,7 +17,7 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 import nnunet_skipx.trainers as trainers_package
 from nnunet_skipx.architectures import SkipUNet
 from nnunet_skipx.nnunet.trainer_name import BASELINE, FLOPSTWIN, TWIN, WITHOUT, TrainerName
-from nnunet_skipx.training.meaningless import refuse_meaningless
+from nnunet_skipx.training.meaningless import is_the_twin, refuse_meaningless
 from nnunet_skipx.training.options.adamw import AdamWOption
 from nnunet_skipx.training.options.bf16 import Bf16Option
 from nnunet_skipx.training.options.demo import DemoOption
@@ -106,7 +106,7 @@ def options_of(base: type[nnUNetTrainer]) -> dict[str, str]:
     without = {
         WITHOUT + name: f"twin: {ingredient.removal}"
         for name, ingredient in base.ingredients.items()
-        if len(base.ingredients) > 1
+        if base.twin is None or not is_the_twin(base.twin, {name: ingredient})  # which has that shorter name
     }
     return own | numbered | without | general
 

@@ -14,7 +14,7 @@ from nnunet_skipx.training.twins import scaled_widths
 from nnunet_skipx.training.variants import options_of, trainer_class, trainer_names
 from tests.plan_shapes import PlanShape, plans
 
-PLAN = PlanShape((16, 24, 16), (1, 1, 1), 3, features=8)
+PLAN = PlanShape((16, 24, 16), (1, 1, 1), 3, features=6)
 TRAINERS = [name for name in trainer_names() if trainer_class(name).twin is not None]
 
 
