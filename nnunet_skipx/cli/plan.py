@@ -21,7 +21,8 @@ def add_plan_parser(commands: Any) -> None:
 
 def add_list_parser(commands: Any) -> None:
     """`skipx list`."""
-    listing = commands.add_parser("list", help="the trainers, their parameters and options")
+    listing = commands.add_parser("list", help="the trainers, what they do, their options")
+    listing.add_argument("--parameters", action="store_true", help="count those of their networks, too (takes seconds)")
     listing.add_argument("--json", action="store_true", help="print JSON instead of a table")
     listing.set_defaults(function=list_command)
 
@@ -45,5 +46,6 @@ def plan_command(args: argparse.Namespace) -> int:
 def list_command(args: argparse.Namespace) -> int:
     from nnunet_skipx.training.catalogue import catalogue, catalogue_text
 
-    print(json.dumps(catalogue(), indent=2) if args.json else catalogue_text())
+    content = catalogue(args.parameters)
+    print(json.dumps(content, indent=2) if args.json else catalogue_text(content))
     return 0

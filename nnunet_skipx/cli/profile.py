@@ -48,7 +48,7 @@ def profile_command(args: argparse.Namespace) -> int:
     from nnunet_skipx.nnunet.planned import domains_in, plans_file, read_planned
     from nnunet_skipx.nnunet.throwaway import Setting
     from nnunet_skipx.profiling.profile import profile, profile_text
-    from nnunet_skipx.training.catalogue import single_trainers
+    from nnunet_skipx.training.variants import single_trainers
 
     plans, dataset_json = read_planned(args.dataset, args.plans)
     if domains := domains_in(plans_file(args.dataset, args.plans).parent):

@@ -29,8 +29,9 @@ from nnunet_skipx.results.row_cost import row_cost
 from nnunet_skipx.results.schedules import short_training_remark, trainings_of
 from nnunet_skipx.results.training_log import read_training_log
 from nnunet_skipx.system.os_errors import require_writable
+from nnunet_skipx.training.grammar import trainer_names
 from nnunet_skipx.training.options.demo import DemoOption
-from nnunet_skipx.training.variants import trainer_class, trainer_names
+from nnunet_skipx.training.variants import trainer_class
 
 NOTES = (
     f"Shortened settings: every network is a quarter (1/{NARROWING}) as wide as nnU-Net plans it, the training has "

@@ -12,7 +12,8 @@ from torch import nn
 
 from nnunet_skipx.architectures import SkipUNet
 from nnunet_skipx.architectures.pretrained import for_channels
-from nnunet_skipx.training.variants import trainer_class, trainer_names
+from nnunet_skipx.training.grammar import trainer_names
+from nnunet_skipx.training.variants import trainer_class
 from tests.contract import SMALL
 from tests.plan_shapes import dataset_json, plans
 
