@@ -54,10 +54,10 @@ def planned(path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("demo", "{tmp}", "--data", "{tmp}/Task04_Missing"), "Task04_Missing"),
-        (("demo", "{tmp}", "--trainers", "nnUNetTrainerUTNet"), "nnUNetTrainerUTANet"),
-        (("demo", "{tmp}", "--trainers", "nnUNetTrainerUTANet_twn"), "_twin"),
-        (("demo", "{tmp}", "--folds", "5"), "0 to 4"),
+        (("demo", "-o", "{tmp}", "--data", "{tmp}/Task04_Missing"), "Task04_Missing"),
+        (("demo", "-o", "{tmp}", "-tr", "nnUNetTrainerUTNet"), "nnUNetTrainerUTANet"),
+        (("demo", "-o", "{tmp}", "-tr", "nnUNetTrainerUTANet_twn"), "_twin"),
+        (("demo", "-o", "{tmp}", "-f", "5"), "0 to 4"),
         (("plan", "-d", "997", "-a", "UTANet"), "997"),
         (("profile", "-d", "997", "-c", "2d"), "997"),
         (("profile", "-d", "998", "-c", "2d"), "they have: test"),

@@ -6,7 +6,7 @@ from rich.console import Console
 
 from nnunet_skipx.bench.cell import Cell
 from nnunet_skipx.bench.estimate import hours_left
-from nnunet_skipx.bench.live import LiveView, clock
+from nnunet_skipx.bench.live import LiveView, told_hours
 from nnunet_skipx.bench.local import Run, run_cells
 from nnunet_skipx.bench.matrix import Matrix, cells
 from nnunet_skipx.bench.slots import Slot
@@ -57,13 +57,19 @@ def dry_run(matrix: Matrix, slots: Sequence[Slot]) -> str:
     missing = [cell for cell in everything if not cell.is_done()]
     hours = hours_left(missing, slots[0].device)
     rows = [cell_row(cell, hours.get(cell)) for cell in everything]
-    total = sum(hours.values())
-    unit = "GPU-hours" if slots[0].device == "cuda" else "CPU-hours"
+    total, longest = sum(hours.values()), max(hours.values(), default=0.0)
+    side_by_side = max(total / len(slots), longest)  # no slot takes less than a cell
     return (
         f"{text_table(rows)}\n\n{len(everything) - len(missing)} of {len(everything)} cells are done; the others take "
-        f"about {total:.3g} {unit}, {clock(3600 * total / len(slots))} on {len(slots)} of them side by side "
-        "(final validations not included)."
+        f"about {told_hours(total)} one after the other, {told_hours(side_by_side)} on {places(slots)} (final "
+        "validations not included)."
     )
+
+
+def places(slots: Sequence[Slot]) -> str:
+    """Where the cells are trained: 2 GPUs, 4 parts of the CPU."""
+    count, what = len(slots), "GPU" if slots[0].device == "cuda" else "part"
+    return f"{count} {what}{'s' if count > 1 else ''}{'' if what == 'GPU' else ' of the CPU'}"
 
 
 def cell_row(cell: Cell, hours: float | None) -> dict[str, str]:
@@ -76,5 +82,5 @@ def cell_row(cell: Cell, hours: float | None) -> dict[str, str]:
         "plans": cell.plans,
         "results": str(cell.results),
         "state": told(cell),
-        "hours": "" if hours is None else f"{hours:.3g}",
+        "time left": "" if hours is None else told_hours(hours),
     }

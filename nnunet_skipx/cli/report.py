@@ -153,9 +153,7 @@ def _add_files(add: Callable[..., Any]) -> None:
 
 def report_command(args: argparse.Namespace) -> int:
     from nnunet_skipx.nnunet.folders import results_folder
-    from nnunet_skipx.report.command import ReportOptions, report
     from nnunet_skipx.results.find_models import find_models
-    from nnunet_skipx.results.row_cost import read_profile
     from nnunet_skipx.system.os_errors import require_writable
 
     require_writable(args.out, "-o")
@@ -163,6 +161,10 @@ def report_command(args: argparse.Namespace) -> int:
     datasets = [
         find_models(results, dataset, args.configurations, args.trainers, args.plans) for dataset in args.datasets
     ]
+
+    from nnunet_skipx.report.command import ReportOptions, report
+    from nnunet_skipx.results.row_cost import read_profile
+
     options = ReportOptions(
         baseline=args.baseline,
         allow_missing=args.allow_missing,

@@ -30,9 +30,9 @@ def _require(name: str) -> None:
     if name in nnunets:
         return
     if is_ours(base, options):
-        known = declared(base).options
-        if wrong := [option for option in options if kind(option) not in known | OPTIONS]:
-            raise ValueError(unknown_option(name, base, wrong[0], known))
+        takes = declared(base).options
+        if wrong := [option for option in options if kind(option) not in takes | OPTIONS]:
+            raise ValueError(unknown_option(name, base, wrong[0], takes))
     elif not folders_of_others():
         known = [BASELINE, *trainer_names(), *nnunets]
         likeliest = did_you_mean(name, _variants()) if base == BASELINE else did_you_mean(base, known)

@@ -22,8 +22,8 @@ from nnunet_skipx.universal.shared_images import shared_images
 NETWORK = "nnunet_skipx.architectures.U2Net"
 # nnU-Net says it, in quotation marks, where a command asks for the run's images, as nnUNetv2_find_best_configuration.
 NO_READER = (
-    "none ({dataset} is a universal run, whose images and validations are its domains': run skipx universal extract "
-    "{number}, then ask for a domain's data set with -tr nnUNetTrainerU2Net_from{number})"
+    "none ({dataset} is a universal run, whose images and validations are its domains': run skipx universal extract -d "
+    "-d {number}, then ask for a domain's data set with -tr nnUNetTrainerU2Net_from{number})"
 )
 STAGING = ".creating_universal_run"  # one for all, so that the next call removes what a killed one has left
 

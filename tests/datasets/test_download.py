@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from monai.apps.datasets import DecathlonDataset
 
-from nnunet_skipx.datasets.download import fetch, fetch_msd_task, msd_task
+from nnunet_skipx.datasets.download import fetch, fetch_msd_task
+from nnunet_skipx.datasets.titles import msd_task
 from tests.datasets import almost_full_disk
 
 TASK = "Task04_Hippocampus"

@@ -16,7 +16,7 @@ from tests.forking.killing import kill
 @pytest.mark.slow
 def test_a_killed_demo_goes_on_where_it_was_and_ends_in_a_report(tmp_path: Path, forks: ForkServer) -> None:
     folder = tmp_path / "demo"
-    arguments = ["demo", str(folder), "--folds", "0"]
+    arguments = ["demo", "-o", str(folder), "-f", "0"]
     variables = {**os.environ, **forks.variables}
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     first = subprocess.Popen([forks.python, "skipx", *arguments], env=variables, start_new_session=True, **quiet)
@@ -54,7 +54,7 @@ def test_a_trainer_that_the_demo_trains_otherwise_is_named_in_its_notes() -> Non
     assert "0.003" in sentence
     assert "'dropout': 0.0" in sentence
     assert exceptions(["nnUNetTrainerU2Net_demo"]) == [
-        "nnUNetTrainerU2Net_demo is trained with the learning rate 0.012, chosen on these data."
+        "nnUNetTrainerU2Net_demo is trained with the learning rate 0.012, chosen on 40 cases of MSD Task04_Hippocampus."
     ]
 
 
@@ -69,7 +69,7 @@ def test_two_demos_in_one_folder_are_refused(tmp_path: Path, forks: ForkServer) 
 
     with FileLock(tmp_path / ".lock"):
         result = subprocess.run(
-            [forks.python, "skipx", "demo", str(tmp_path)],
+            [forks.python, "skipx", "demo", "-o", str(tmp_path)],
             env={**os.environ, **forks.variables},
             capture_output=True,
             text=True,
