@@ -1,5 +1,6 @@
 """`skipx bench`: every cell of a matrix, trained where it is not done yet."""
 
+import heapq
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -57,13 +58,24 @@ def dry_run(matrix: Matrix, slots: Sequence[Slot]) -> str:
     missing = [cell for cell in everything if not cell.is_done()]
     hours = hours_left(missing, slots[0].device)
     rows = [cell_row(cell, hours.get(cell)) for cell in everything]
-    total, longest = sum(hours.values()), max(hours.values(), default=0.0)
-    side_by_side = max(total / len(slots), longest)  # no slot takes less than a cell
+    total, needed = sum(hours.values()), side_by_side([hours[cell] for cell in missing], len(slots))
     return (
         f"{text_table(rows)}\n\n{len(everything) - len(missing)} of {len(everything)} cells are done; the others take "
-        f"about {told_hours(total)} one after the other, {told_hours(side_by_side)} on {places(slots)} (final "
+        f"about {told_hours(total)} one after the other, {told_hours(needed)} on {places(slots)} (final "
         "validations not included)."
     )
+
+
+def side_by_side(hours: Sequence[float], slots: int) -> float:
+    """When the last of the cells ends, each of which goes to the slot that is free first.
+
+    >>> side_by_side([2.0], 4), side_by_side([1.0, 1.0, 1.0], 2)
+    (2.0, 2.0)
+    """
+    busy = [0.0] * slots
+    for needed in hours:
+        heapq.heapreplace(busy, busy[0] + needed)
+    return max(busy)
 
 
 def places(slots: Sequence[Slot]) -> str:

@@ -14,7 +14,7 @@ def add_demo_parser(commands: Any) -> None:
     text = "the whole comparison in miniature, on the CPU"
     demo = commands.add_parser("demo", help=text, description=text)
     demo.letters = ("-o",)
-    demo.note = "; that trains a generated phantom, for a real data set add --data FOLDER or --download"
+    demo.note = "; -o is where to work, data come from --data FOLDER or --download, else from a generated phantom"
     demo.add_argument(
         "-o",
         dest="folder",

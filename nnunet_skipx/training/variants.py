@@ -36,6 +36,7 @@ from nnunet_skipx.training.options.unawaited import UnawaitedSteps
 from nnunet_skipx.training.trainer import SkipTrainer
 from nnunet_skipx.training.twins import Ingredient, Twin
 
+__all__ = ["trainer_class", "trainer_names"]  # public
 USUAL_EPOCHS = 1000  # nnU-Net's
 # In the order in which they have the last word: the demo's optimiser replaces AdamW's.
 MIXINS = {

@@ -133,10 +133,10 @@ def test_a_universal_run_from_create_to_adapt(
     refused = command(
         "nnUNetv2_predict", "-d", 500, "-i", images, "-o", output, "-f", 0, "-c", "3d_fullres", *common, check=False
     )
-    assert "skipx universal extract 500" in refused.stderr
+    assert "skipx universal extract -d 500" in refused.stderr
 
     best = ("nnUNetv2_find_best_configuration", 500, "-tr", UNIVERSAL, "-p", PLANS, "-c", "3d_fullres", "-f", 0)
-    assert "run skipx universal extract 500" in command(*best, "-np", 1, check=False).stderr.splitlines()[-1]
+    assert "run skipx universal extract -d 500" in command(*best, "-np", 1, check=False).stderr.splitlines()[-1]
     export = ("nnUNetv2_export_model_to_zip", "-c", "3d_fullres", "-p", PLANS, "-f", 0)
     command(*export, "-d", 500, "-tr", UNIVERSAL, "-o", workplace / "run.zip")
     elsewhere = {**forked, "nnUNet_results": str(workplace / "elsewhere"), "nnUNet_preprocessed": str(workplace / "no")}
