@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from nnunet_skipx.cli.values import EachOnce, fold, path
+from nnunet_skipx.system.next_steps import go_on
 
 
 def add_inspect_parser(commands: Any) -> None:
@@ -45,10 +46,23 @@ def inspect_command(args: argparse.Namespace) -> int:
     import torch
 
     from nnunet_skipx.inspection.command import inspect_model
+    from nnunet_skipx.results.find_models import report_words
 
     device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
     print(inspect_model(model, args.folds, device, args.checkpoint))
+    print(go_on([*report_words([model.resolve()]), *results_option(model)]))
     return 0
+
+
+def results_option(model: Path) -> list[str]:
+    """Where a report finds a model that does not lie in nnUNet_results."""
+    from nnunet_skipx.nnunet.folders import results_folder
+
+    results = model.resolve().parents[1]
+    try:
+        return [] if results_folder().resolve() == results else ["--results", str(results)]
+    except FileNotFoundError:
+        return ["--results", str(results)]
 
 
 def model_of(args: argparse.Namespace) -> Path:

@@ -6,6 +6,7 @@ from typing import Any
 
 from nnunet_skipx.cli.values import EachOnce, fold, real, whole
 from nnunet_skipx.nnunet.names import MOST_IDS
+from nnunet_skipx.results.find_models import report_words
 from nnunet_skipx.system.next_steps import go_on
 from nnunet_skipx.universal.models import UNIVERSAL, model_folders
 
@@ -101,8 +102,8 @@ def universal_extract_command(args: argparse.Namespace) -> int:
 
     from nnunet_skipx.universal.extract import extract
 
-    for folder in extract(args.number, None if args.folds == ["all"] else args.folds, args.trainer):
-        print(f"wrote {folder}")
+    written = extract(args.number, None if args.folds == ["all"] else args.folds, args.trainer)
+    print("\n".join([*(f"wrote {folder}" for folder in written), go_on(report_words([f.parent for f in written]))]))
     return 0
 
 
@@ -127,4 +128,5 @@ def universal_adapt_command(args: argparse.Namespace) -> int:
         return status
     path = add_domain(plan.run, cell.folder / "checkpoint_final.pth")
     print(f"wrote {path}, with {plan.dataset} among the domains")
+    print(go_on([*report_words([cell.folder.parent]), "-f", args.fold]))
     return 0

@@ -59,6 +59,14 @@ def find_models(
     return chosen
 
 
+def report_words(models: Sequence[Path]) -> list[str]:
+    """The command line that reports on model folders among nnU-Net's results."""
+    names = [ModelName.of(folder) for folder in models]
+    words = ["skipx", "report", "-d", *dict.fromkeys(folder.parent.name for folder in models)]
+    words += ["-c", *dict.fromkeys(name.configuration for name in names)]
+    return [*words, "-tr", *dict.fromkeys(name.trainer for name in names)]
+
+
 def bench_words(
     dataset: str, configurations: Sequence[str], trainers: Sequence[str] | None, plans: Sequence[str] | None
 ) -> list[str]:
