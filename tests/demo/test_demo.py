@@ -32,7 +32,7 @@ def test_a_killed_demo_goes_on_where_it_was_and_ends_in_a_report(tmp_path: Path,
     assert "Planning" not in second.stdout, "planning was done and is not repeated"
     assert "nnUNetTrainerUTANet_demo" in second.stdout
     page = (folder / "report" / "report.html").read_text()
-    for words in ("Expert usage", "GFLOPs", "atlas (no network)", "AdamW"):
+    for words in ("Expert usage", "GFLOPs", "atlas (no network)", "AdamW", "MSD Task99 Phantom 5-fold"):
         assert words in page
     written = times_of_summaries(folder)
     assert len(written) == 2

@@ -113,4 +113,4 @@ def test_wrong_words_are_refused_before_anything_runs(planned: Path, command: Co
     assert "-tr is missing" in result.stderr
     result = command("skipx", "bench", *MATRIX[:-2], "nnUNetTrainerUtanet", check=False)
     assert result.returncode == 2
-    assert "did you mean 'nnUNetTrainerUTANet'" in result.stderr
+    assert "did you mean nnUNetTrainerUTANet?" in result.stderr
