@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nnunet_skipx.cli.values import EachOnce, fold, path, real, whole
+from nnunet_skipx.cli.values import EachOnce, fold, path, real, require_existing, whole
 from nnunet_skipx.system.next_steps import go_on
 
 if TYPE_CHECKING:
@@ -128,10 +128,13 @@ def require_known(matrix: "Matrix") -> None:
 
 def power(args: argparse.Namespace, matrix: "Matrix") -> int:
     """Show which difference the matrix can show, and stop."""
+    results = Path(args.power) if args.power else None
+    require_existing("--power", [results])
+
     from nnunet_skipx.bench.next_steps import bench_words
     from nnunet_skipx.bench.planner import Assumptions, plan_power
 
-    assumptions = Assumptions(Path(args.power) if args.power else None, args.paired_sd, args.seed_sd)
+    assumptions = Assumptions(results, args.paired_sd, args.seed_sd)
     margin = [] if args.margin is None else ["--margin", args.margin]
     print(f"{plan_power(matrix, assumptions, args.margin)}\n{go_on([*bench_words(matrix), *margin, '--dry-run'])}")
     return 0

@@ -48,6 +48,10 @@ ANSWERS = {  # command line -> a word of its answer
     "bench --matrix nowhere.toml": "nowhere.toml does not exist",
     "report -d 4": "'4' has no results",
     "report -d 4 --results nowhere": "nowhere does not exist",
+    "report -d 4 --covariates nowhere.csv": "--covariates: nowhere.csv does not exist",
+    "report -d 4 --references nowhere --lesions": "--references: nowhere does not exist",
+    "report -d 4 --profile nowhere.json": "--profile: nowhere.json does not exist: skipx profile",
+    "bench -d 998 -c done -tr nnUNetTrainer nnUNetTrainerXUNet --power nowhere": "--power: nowhere does not exist",
     "inspect nowhere": "nowhere does not exist",
     "inspect -d 4 -c 2d -tr nnUNetTrainer": "'4' has no results",
     "plan -d 99 -a UTANet": "'99' was not found",
@@ -65,7 +69,7 @@ ANSWERS = {  # command line -> a word of its answer
     "demo -o d -tr nnUNetTrainerUTNet": "did you mean nnUNetTrainerUTANet?",
     "demo -o d -f 7": "there is no fold 7",
 }
-CONVERTERS = {"fetch acdc": "humanheart-project", "convert btcv nowhere -d 9": "is not a folder"}
+CONVERTERS = {"fetch acdc": "humanheart-project", "convert btcv nowhere -d 9": "nowhere does not exist"}
 UNSET = {
     "bench -d 998 -c done -tr nnUNetTrainer": "nnUNet_results is not set",
     "report -d 4": "nnUNet_results is not set",
