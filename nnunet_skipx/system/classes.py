@@ -4,11 +4,11 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-CLASS = re.compile(r"class (\w+)(?:\((.*)\))?:")
+CLASS = re.compile(r"class (\w+)(.*)")
 
 
 class ClassLine(NamedTuple):
-    """Where a class stands, and of which it is, as its line says."""
+    """Where a class stands, and what its line says behind its name: the classes that it is of."""
 
     file: Path
     bases: str
@@ -20,7 +20,7 @@ def classes_in(folder: Path) -> dict[str, ClassLine]:
     for path in sorted(folder.rglob("*.py")):
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
             if match := CLASS.match(line):
-                found[match[1]] = ClassLine(path, match[2] or "")
+                found[match[1]] = ClassLine(path, match[2])
     return found
 
 
