@@ -45,7 +45,8 @@ class Slot:
         if self.device == "cpu":
             environment |= dict.fromkeys(THREAD_VARIABLES, str(self.threads))
             environment |= {"nnUNet_def_n_proc": "1", "CUDA_VISIBLE_DEVICES": ""}
-            environment.setdefault("nnUNet_n_proc_DA", "0")
+            if "nnUNet_n_proc_DA" not in os.environ:
+                environment["nnUNet_n_proc_DA"] = "0"
         return environment
 
 

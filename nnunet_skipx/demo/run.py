@@ -32,6 +32,7 @@ from nnunet_skipx.results.schedules import short_training_remark, trainings_of
 from nnunet_skipx.results.training_log import read_training_log
 from nnunet_skipx.system.cores import available_cores
 from nnunet_skipx.system.os_errors import require_writable
+from nnunet_skipx.system.variables import environment
 from nnunet_skipx.training.options.demo import DemoOption
 from nnunet_skipx.training.variants import trainer_class
 
@@ -86,7 +87,8 @@ def train(cells: Sequence[Cell]) -> None:
     Raises:
         RuntimeError: cells that failed, with the end of their logs; the others have run.
     """
-    with LiveView(Console()) as view:
+    inline = environment({"nnUNet_n_proc_DA": "0"})  # whatever the user has for a GPU: the cores are taken
+    with inline, LiveView(Console()) as view:
         run = run_cells(cells, [Slot("cpu")] * min(available_cores(), MOST_CPU_JOBS), npz=False, watch=view)
     if len(run.done()) < len(cells):
         raise RuntimeError(outcome(run))

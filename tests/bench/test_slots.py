@@ -75,7 +75,7 @@ def test_a_training_finds_our_trainers_and_its_device_alone(monkeypatch: pytest.
     assert (on_gpu["CUDA_VISIBLE_DEVICES"], on_gpu["nnUNet_n_proc_DA"]) == ("3", "12")
     assert (on_cpu["CUDA_VISIBLE_DEVICES"], on_cpu["nnUNet_n_proc_DA"]) == ("", "12"), "the user's"
     monkeypatch.delenv("nnUNet_n_proc_DA")
-    assert Slot("cpu").environment()["nnUNet_n_proc_DA"] == "0"
+    assert [Slot("cpu", workers=w).environment()["nnUNet_n_proc_DA"] for w in (None, 4)] == ["0", "0"]
     assert on_cpu["OMP_NUM_THREADS"] == "2"
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "6")
     assert Slot("cuda").environment()["CUDA_VISIBLE_DEVICES"] == "6", "the GPU that Slurm gave"

@@ -8,9 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from nnunet_skipx.demo.run import exceptions, run_demo
+from nnunet_skipx.bench.cell import Cell
+from nnunet_skipx.bench.local import Run
+from nnunet_skipx.bench.slots import Slot
+from nnunet_skipx.demo.run import exceptions, run_demo, train
+from tests.bench.conftest import two_cells
 from tests.forking.fixture import ForkServer
 from tests.forking.killing import kill
+
+__all__ = ["two_cells"]  # fixture
 
 
 @pytest.mark.slow
@@ -56,6 +62,21 @@ def test_a_trainer_that_the_demo_trains_otherwise_is_named_in_its_notes() -> Non
     assert exceptions(["nnUNetTrainerU2Net_demo"]) == [
         "nnUNetTrainerU2Net_demo is trained with the learning rate 0.012, chosen on 40 cases of MSD Task04_Hippocampus."
     ]
+
+
+def test_the_demo_trains_as_its_notes_say(monkeypatch: pytest.MonkeyPatch, two_cells: list[Cell]) -> None:
+    seen: list[dict[str, str]] = []
+
+    def run_nothing(cells: list[Cell], slots: list[Slot], npz: bool, watch: object) -> Run:
+        seen.extend(slot.environment() for slot in slots)
+        return Run(cells)
+
+    monkeypatch.setattr("nnunet_skipx.demo.run.run_cells", run_nothing)
+    for name, value in (("nnUNet_n_proc_DA", "12"), ("OMP_NUM_THREADS", "8")):
+        monkeypatch.setenv(name, value)
+    train(two_cells)
+    assert seen and all(e["nnUNet_n_proc_DA"] == "0" and e["OMP_NUM_THREADS"] == "1" for e in seen)
+    assert dict(os.environ).get("nnUNet_n_proc_DA") == "12"
 
 
 def test_a_trainer_of_several_data_sets_is_refused_before_anything_is_written(tmp_path: Path) -> None:

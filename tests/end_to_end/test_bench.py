@@ -42,7 +42,7 @@ def bench(forks: ForkServer, forked: dict[str, str], workplace: Path) -> Callabl
         (workplace / results).mkdir(exist_ok=True)
         return subprocess.Popen(
             [forks.python, "skipx", "bench", *MATRIX, *options],
-            env={**forked, "nnUNet_results": str(workplace / results)},
+            env={**forked, "nnUNet_n_proc_DA": "0", "nnUNet_results": str(workplace / results)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
