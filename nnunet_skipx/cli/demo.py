@@ -25,7 +25,10 @@ def add_demo_parser(commands: Any) -> None:
     )
     source = demo.add_mutually_exclusive_group()
     source.add_argument(
-        "--data", type=path, metavar="FOLDER", help="an MSD task folder, for example Task04_Hippocampus (a phantom)"
+        "--data",
+        type=path,
+        metavar="FOLDER",
+        help="an MSD task folder, such as Task04_Hippocampus (default: a generated phantom)",
     )
     source.add_argument("--download", action="store_true", help="fetch Task04_Hippocampus from MSD's public bucket")
     demo.add_argument(
