@@ -87,12 +87,6 @@ def test_a_gpu_that_is_not_there_is_one_message_without_a_traceback(tmp_path: Pa
     assert "Traceback" not in result.stderr
 
 
-@pytest.mark.slow
 def test_list_prints_a_table_and_as_json_nothing_but_json() -> None:
     assert "\nnnUNetTrainerUTANet " in skipx("list").stdout
     assert json.loads(skipx("list", "--json").stdout)["trainers"][0]["name"] == "nnUNetTrainer"
-
-
-def test_starting_is_quick_because_torch_is_not_imported() -> None:
-    code = "import sys, nnunet_skipx.cli.main; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
