@@ -11,7 +11,8 @@ from nnunet_skipx.bench.live import LiveView, told_hours
 from nnunet_skipx.bench.local import Run, run_cells
 from nnunet_skipx.bench.matrix import Matrix, cells
 from nnunet_skipx.bench.slots import Slot
-from nnunet_skipx.bench.slurm import SlurmOptions, submit
+from nnunet_skipx.bench.slurm import submit
+from nnunet_skipx.bench.slurm_options import SlurmOptions
 from nnunet_skipx.bench.state import read_state, told
 from nnunet_skipx.nnunet.folders import results_folder
 from nnunet_skipx.system.files import last_lines

@@ -67,17 +67,19 @@ def _add_planning(add: Callable[..., Any]) -> None:
 
 
 def bench_command(args: argparse.Namespace) -> int:
+    from nnunet_skipx.bench.slurm_options import slurm_options
+
     matrix = matrix_of(args)
     require_known(matrix)
     if args.power is not None:
         return power(args, matrix)
     if (args.paired_sd or args.seed_sd) is not None:
         raise ValueError("--paired-sd and --seed-sd are assumptions of --power: add it")
+    options = None if args.slurm is None else slurm_options(args.slurm)
 
     from nnunet_skipx.bench.command import bench, bench_on_slurm, dry_run
     from nnunet_skipx.bench.next_steps import bench_words, reading
     from nnunet_skipx.bench.slots import slots
-    from nnunet_skipx.bench.slurm import slurm_options
 
     if args.dry_run:
         print(dry_run(matrix, slots(args.device, args.gpus, args.jobs)))
@@ -87,8 +89,8 @@ def bench_command(args: argparse.Namespace) -> int:
         from nnunet_skipx.bench.preregister import preregister
 
         print(preregister(matrix, args.margin))
-    if args.slurm is not None:
-        status = bench_on_slurm(matrix, slurm_options(args.slurm))
+    if options is not None:
+        status = bench_on_slurm(matrix, options)
         print(go_on([*bench_words(matrix), "--dry-run"], *reading(matrix)))
         return status
     status = bench(matrix, slots(args.device, args.gpus, args.jobs))

@@ -8,7 +8,7 @@ from nnunet_skipx.cli.values import EachOnce, fold, real, whole
 from nnunet_skipx.nnunet.names import MOST_IDS
 from nnunet_skipx.results.find_models import report_words
 from nnunet_skipx.system.next_steps import go_on
-from nnunet_skipx.universal.models import UNIVERSAL, model_folders
+from nnunet_skipx.universal.models import UNIVERSAL, free_name, model_folders
 
 
 def add_universal_parser(commands: Any) -> None:
@@ -86,6 +86,7 @@ def universal_create_command(args: argparse.Namespace) -> int:
         plans = read_plans(plans_file(dataset, args.plans))
         for configuration in args.configurations:
             require_configuration(plans, configuration)
+    free_name(args.number, args.name)
 
     from nnunet_skipx.universal.create import create_run
 
