@@ -47,7 +47,7 @@ def catalogue_text(content: dict[str, Any]) -> str:
         f"  {entry['name']}_{WITHOUT}{name}: {removal}"
         for entry in content["trainers"]
         for name, removal in entry["ingredients"].items()
-        if len(entry["ingredients"]) > 1
+        if f"{WITHOUT}{name}" in entry["options"]
     ]
     general = [f"  _{option:<10} {text}" for option, text in content["options"].items()]
     return "\n".join(

@@ -46,11 +46,15 @@ def declared(name: str) -> Declaration:
     (body,) = [node for node in module.body if isinstance(node, ast.ClassDef) and node.name == name]
     names = {**_assigned(module), **_assigned(body)}
     values = {key: _value(node, names) for key, node in _assigned(body).items()}
-    ingredients = {key: _removal(call) for key, call in values.get("ingredients", {}).items()}
+    removals = {key: _named(call, "noun", "removal", "network") for key, call in values.get("ingredients", {}).items()}
+    twin = _named(values["twin"], "removes", "network", "trainer") if "twin" in values else {}
+    ingredients = {key: str(removal["removal"]) for key, removal in removals.items()}
     own, numbered = values.get("own_options", {}), tuple(values.get("own_mixins", {}))
     words = {option: "the network with " + _keywords(kwargs) for option, kwargs in own.items()}
     words |= dict.fromkeys(numbered, "a domain of universal run N")
-    words |= {WITHOUT + key: f"twin: {text}" for key, text in ingredients.items() if len(ingredients) > 1}
+    words |= {
+        WITHOUT + key: f"twin: {text}" for key, text in ingredients.items() if _sets(removals[key]) != _sets(twin)
+    }
     description = (ast.get_docstring(body) or "").partition("\n")[0]
     return Declaration(name, description, own, numbered, ingredients, words | _general(values))
 
@@ -103,10 +107,14 @@ def _value(node: ast.expr, names: dict[str, ast.expr]) -> Any:
         return ast.unparse(node)
 
 
-def _removal(ingredient: Call) -> str:
-    """The second of an `Ingredient`'s arguments."""
-    positional = dict(zip(("noun", "removal"), ingredient.arguments, strict=False))
-    return str((positional | ingredient.keywords)["removal"])
+def _named(call: Call, *names: str) -> dict[str, Any]:
+    """The arguments of a call by their names; `names` are those of the ones that have a place."""
+    return dict(zip(names, call.arguments, strict=False)) | call.keywords
+
+
+def _sets(removal: dict[str, Any]) -> tuple[Any, Any] | None:
+    """What a twin sets of the network and of the trainer; None for no twin, which is no ingredient's."""
+    return (removal.get("network", {}), removal.get("trainer", {})) if removal else None
 
 
 def _keywords(kwargs: dict[str, Any]) -> str:

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from nnunetv2.training import nnUNetTrainer as folder
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
+from nnunet_skipx.architectures import NETWORKS
 from nnunet_skipx.discovery import EXT_VARIABLE, ext_path
 from nnunet_skipx.nnunet.trainer_name import BASELINE
-from nnunet_skipx.system.classes import classes_in
-from nnunet_skipx.training.declared import declared
+from nnunet_skipx.system.classes import classes_in, network_names
+from nnunet_skipx.training.declared import ARCHITECTURES, declared
 from nnunet_skipx.training.grammar import trainer_names
 from nnunet_skipx.training.spelling import folders_of_others, nnunet_trainers, require_trainers
 from nnunet_skipx.training.variants import trainer_class
@@ -92,3 +93,7 @@ def test_classes_are_found_by_their_line(tmp_path: Path) -> None:
     )
     found = classes_in(tmp_path)
     assert list(found) == ["A", "C", "D"] and "A" in found["C"].bases
+
+
+def test_networks_are_those_that_are_imported() -> None:
+    assert network_names(ARCHITECTURES) == list(NETWORKS)
