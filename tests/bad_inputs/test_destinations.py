@@ -83,7 +83,7 @@ def test_a_report(name: str, study: Study, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", PLACES)
 def test_the_demo(name: str, empty: Path) -> None:
     place = PLACES[name](empty / "demo")
-    assert_refused(ending("demo", place), "folder", place)
+    assert_refused(ending("demo", "-o", place), "folder", place)
 
 
 @pytest.mark.parametrize("name", PLACES)
