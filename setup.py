@@ -60,6 +60,9 @@ setup(
             "mypy",
             "h5py",
             "surface-distance",
+            "build",
+            "twine",
+            "setuptools>=77",  # the wheel, built without a download
         ],
     },
     entry_points={"console_scripts": ["skipx = nnunet_skipx.cli.main:main"]},
