@@ -33,6 +33,7 @@ setup(
         "pandas",
         "pyarrow",
         "numpy",
+        "packaging",
         "scipy>=1.15",
         "matplotlib>=3.10",
         "pillow",

@@ -77,6 +77,11 @@ class Environment:
         """One of its programs."""
         return run(self.folder / "bin" / str(words[0]), *words[1:], folder=self.folder, check=check)
 
+    def shell(self, line: str, folder: Path | None = None) -> subprocess.CompletedProcess:
+        """A command as a user types it, with this Python's pip for the environment's, which has none."""
+        program = f"{sys.executable} -m pip --isolated --python {self.folder}"
+        return run("sh", "-c", line.replace("python -m pip", program), folder=folder or self.folder)
+
 
 @pytest.fixture
 def empty(tmp_path: Path) -> Environment:
