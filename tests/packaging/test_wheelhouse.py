@@ -68,5 +68,5 @@ def test_what_is_missing_is_named_with_what_needs_it(tiny: Environment) -> None:
     tiny.pip("uninstall", "--yes", "tiny_leaf")
     with pytest.MonkeyPatch.context() as patched:
         patched.syspath_prepend(str(tiny.site_packages))
-        with pytest.raises(RuntimeError, match="tiny.leaf, which tiny.middle needs, is not installed here"):
+        with pytest.raises(RuntimeError, match=r"tiny.leaf, which tiny.middle needs, is not installed here"):
             list(needed_by(Requirement("tiny_top")))
