@@ -64,6 +64,7 @@ setup(
             "build",
             "twine",
             "setuptools>=77",  # the wheel, built without a download
+            "pyyaml",  # CITATION.cff
         ],
     },
     entry_points={"console_scripts": ["skipx = nnunet_skipx.cli.main:main"]},

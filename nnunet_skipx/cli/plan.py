@@ -23,6 +23,7 @@ def add_list_parser(commands: Any) -> None:
     """`skipx list`."""
     listing = commands.add_parser("list", help="the trainers, their parameters and options")
     listing.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    listing.add_argument("--sources", action="store_true", help="print what each trainer's network was published as")
     listing.set_defaults(function=list_command)
 
 
@@ -43,6 +44,11 @@ def plan_command(args: argparse.Namespace) -> int:
 
 
 def list_command(args: argparse.Namespace) -> int:
+    if args.sources:
+        from nnunet_skipx.results.references import sources_text
+
+        print(sources_text())
+        return 0
     from nnunet_skipx.training.catalogue import catalogue, catalogue_text
 
     print(json.dumps(catalogue(), indent=2) if args.json else catalogue_text())
