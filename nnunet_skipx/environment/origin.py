@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 PACKAGE = "nnunet-skipx"
-UNKNOWN = "THE_WHEEL_OR_CLONE"  # for commands that are shown; where it was installed from a folder of wheels
+UNKNOWN = "/path/to/wheel-or-clone"  # for commands that are shown; where it was installed from a folder of wheels
 
 
 def origin(installed: Distribution) -> str | None:
