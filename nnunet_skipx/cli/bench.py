@@ -28,6 +28,12 @@ def add_bench_parser(commands: Any) -> None:
     bench.add_argument(
         "-f", nargs="+", action=EachOnce, type=fold, metavar="FOLD", default=[], help="folds (default: all)"
     )
+    bench.add_argument(
+        "-pretrained_weights",
+        metavar="CHECKPOINT",
+        default="",
+        help="train every trainer from this file, too, as TRAINER_warm beside TRAINER: does the warm start help?",
+    )
     bench.add_argument("--npz", action="store_true", help="keep the validation's probabilities, for ensembles")
     bench.add_argument(
         "--replicates", type=whole(1, 100), default=1, metavar="N", help="train every cell N times (default: 1)"
@@ -79,9 +85,8 @@ def bench_command(args: argparse.Namespace) -> int:
     elif missing := [letter for letter in ("d", "c", "tr") if getattr(args, letter) is None]:
         raise ValueError(f"-{missing[0]} is missing: give -d, -c and -tr as for nnUNetv2_train, or --matrix FILE")
     else:
-        matrix = Matrix(
-            tuple(args.d), tuple(args.c), tuple(args.tr), tuple(args.p), tuple(args.f), args.npz, args.replicates
-        )
+        letters = tuple(args.d), tuple(args.c), tuple(args.tr), tuple(args.p), tuple(args.f)
+        matrix = Matrix(*letters, args.npz, args.replicates, args.pretrained_weights)
     if args.power is not None:
         from nnunet_skipx.bench.planner import Assumptions, plan_power
 
