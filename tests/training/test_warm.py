@@ -10,7 +10,7 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 from nnunet_skipx.training.variants import trainer_class
 from tests.training.small_trainer import make
-from tests.training.test_pretrained import stock_file
+from tests.training.test_pretrained import saved, stock_file
 
 
 @pytest.fixture
@@ -35,6 +35,20 @@ def test_it_starts_with_weights_only(name: str, started: list[Any], tmp_path: Pa
     load_pretrained_weights(trainer.network, str(stock_file(tmp_path)))
     trainer.on_train_start()
     assert started == [trainer]
+
+
+@pytest.mark.parametrize("name", ["nnUNetTrainer", "nnUNetTrainerUTANet"])
+def test_the_baseline_takes_an_encoder_alone_as_ours_do(name: str, started: list[Any], tmp_path: Path) -> None:
+    trainer: Any = make(f"{name}_warm")
+    trainer.initialize()
+    whole = torch.load(stock_file(tmp_path))["network_weights"]
+    encoder = {key: value for key, value in whole.items() if key.startswith("encoder.")}
+    load_pretrained_weights(trainer.network, str(saved(tmp_path, encoder)))
+    trainer.on_train_start()
+    state = trainer.network.state_dict()
+    assert all(torch.equal(state[key], value) for key, value in encoder.items())
+    log = Path(trainer.log_file).read_text()
+    assert log.count("Pretrained weights: ") == 1 and "not in the file, or in another shape: decoder." in log
 
 
 def test_it_goes_on_from_its_own_checkpoint(started: list[Any], tmp_path: Path) -> None:

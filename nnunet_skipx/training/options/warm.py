@@ -1,11 +1,13 @@
 """`_warm`: the same trainer from pretrained weights, in a folder of its own beside the one from scratch."""
 
-from typing import Any
+from typing import Any, cast
 
-import torch
+from torch import nn
 
+from nnunet_skipx.architectures.pretrained import TakesWeights
 from nnunet_skipx.nnunet.wrappers import unwrap
 from nnunet_skipx.training.options.base import TrainerOption
+from nnunet_skipx.training.trainer import SkipTrainer
 
 
 class WarmOption(TrainerOption):
@@ -15,12 +17,14 @@ class WarmOption(TrainerOption):
     """
 
     is_resumed = False
-    at_random: list[float] | None = None
 
-    def configure_optimizers(self) -> Any:
-        """nnU-Net's, which follow the network at once; notes what the network was before weights are loaded."""
-        self.at_random = sums(unwrap(self.network))
-        return super().configure_optimizers()
+    @staticmethod
+    def changed(network: Any) -> nn.Module:
+        """The network, which takes what fits of a file; nnU-Net's own would refuse one that lacks its decoder."""
+        own = type(network)
+        if not issubclass(own, TakesWeights):
+            network.__class__ = taking_weights(own)
+        return cast(nn.Module, network)
 
     def load_checkpoint(self, filename_or_checkpoint: dict[str, Any] | str) -> None:
         """nnU-Net's; this training has begun with weights."""
@@ -28,23 +32,25 @@ class WarmOption(TrainerOption):
         self.is_resumed = True
 
     def on_train_start(self) -> None:
-        """Refuse to train from scratch.
+        """Refuse to train from scratch; nnU-Net's own network has what was loaded in its log, too.
 
         Raises:
             ValueError: no weights were loaded.
         """
         if not self.was_initialized:
             self.initialize()
-        if not self.is_resumed and sums(unwrap(self.network)) == self.at_random:
+        start = unwrap(self.network).warm_start
+        if start is None and not self.is_resumed:
             name = self.__class__.__name__
             raise ValueError(
                 f"{name} starts from pretrained weights, and none were loaded: add -pretrained_weights "
                 f"CHECKPOINT, or train {name.replace('_warm', '')}"
             )
+        if start is not None and not isinstance(self, SkipTrainer):
+            self.print_to_log_file(start)
         super().on_train_start()
 
 
-def sums(network: torch.nn.Module) -> list[float]:
-    """A number per tensor that another initialisation or training does not have."""
-    with torch.no_grad():
-        return [float(value.double().sum()) for value in network.parameters()]
+def taking_weights(kind: type[nn.Module]) -> type[nn.Module]:
+    """A class of networks that takes weights as ours do."""
+    return type(kind.__name__, (TakesWeights, kind), {"__module__": __name__})
