@@ -5,11 +5,9 @@ from pathlib import Path
 
 from nnunet_skipx.bench.cell import Cell
 from nnunet_skipx.nnunet.checkpoints import resumed_from
+from nnunet_skipx.results.provenance import START, STARTED_FROM
 from nnunet_skipx.system.files import sha256_of, write_json
-from nnunet_skipx.system.json_files import read_json, record, text
-
-STARTED_FROM = "skipx_weights.json"  # in the folder of a fold
-SHAPE = record({"file": text, "sha256": text})
+from nnunet_skipx.system.json_files import read_json
 
 
 def note_weights(cell: Cell) -> None:
@@ -25,7 +23,7 @@ def require_same_weights(cells: Iterable[Cell]) -> None:
     noted = [cell for cell in begun if (cell.folder / STARTED_FROM).is_file()]
     given = {weights: sha256_of(Path(weights)) for weights in {cell.weights for cell in noted}}
     for cell in noted:
-        started = read_json(cell.folder / STARTED_FROM, SHAPE)
+        started = read_json(cell.folder / STARTED_FROM, START)
         if started["sha256"] != given[cell.weights]:
             raise ValueError(
                 f"{cell} was started from {started['file']}, whose content is another than that of {cell.weights}: "

@@ -1,5 +1,6 @@
 """Warm rows of a matrix: beside those from scratch, all from one file."""
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from nnunet_skipx.bench.cell import Cell
 from nnunet_skipx.bench.matrix import Matrix, read_matrix
 from nnunet_skipx.bench.warm import note_weights, require_same_weights
+from nnunet_skipx.results.provenance import provenance
 
 NAMES = ("nnUNetTrainer_250epochs", "nnUNetTrainerUTANet", "nnUNetTrainerUTANet_stage2")
 
@@ -50,3 +52,16 @@ def test_a_row_is_started_from_one_file(two_cells: list[Cell], tmp_path: Path) -
     require_same_weights([cell, replace(cell, weights=str(same)), two_cells[1]])
     with pytest.raises(ValueError, match=rf"was started from {weights}, whose content is another than that of {other}"):
         require_same_weights([replace(cell, weights=str(other))])
+
+
+def test_a_report_tells_the_file_of_a_warm_row(two_cells: list[Cell], tmp_path: Path) -> None:
+    weights = tmp_path / "an encoder.pth"
+    weights.write_bytes(b"weights")
+    cell = replace(two_cells[0], trainer="nnUNetTrainer_warm", weights=str(weights))
+    note_weights(cell)
+    told = provenance(cell.folder.parent, [cell.fold])
+    digest = hashlib.sha256(b"weights").hexdigest()[:12]
+    assert told["pretrained weights"] == f"an encoder.pth ({digest})"
+    assert told["command"].endswith(f"-tr nnUNetTrainer_warm -p nnUNetPlans -pretrained_weights '{weights}'")
+    (cell.folder / "skipx_weights.json").write_text("{")
+    assert "pretrained weights" not in provenance(cell.folder.parent, [cell.fold])
