@@ -69,8 +69,22 @@ U2NET = Reference(
     doi="10.1007/978-3-030-32245-8_33",
     arxiv="1909.06012",
 )
+ATTENTION_UNET = Reference(
+    "oktay2018attention",
+    "inproceedings",
+    (
+        *("Oktay, Ozan", "Schlemper, Jo", "Le Folgoc, Loic", "Lee, Matthew", "Heinrich, Mattias", "Misawa, Kazunari"),
+        *("Mori, Kensaku", "McDonagh, Steven", "Hammerla, Nils Y.", "Kainz, Bernhard", "Glocker, Ben"),
+        "Rueckert, Daniel",
+    ),
+    "Attention U-Net: Learning Where to Look for the Pancreas",
+    "Medical Imaging with Deep Learning (MIDL)",
+    2018,
+    arxiv="1804.03999",
+)
 BY_TRAINER = {
     BASELINE: NNUNET,
+    "nnUNetTrainerAttentionUNet": ATTENTION_UNET,
     "nnUNetTrainerMSAUNet": MSAUNET,
     "nnUNetTrainerU2Net": U2NET,
     "nnUNetTrainerU2NetUniversal": U2NET,
