@@ -95,7 +95,8 @@ def fitted(own: State, file: Mapping[str, torch.Tensor], first: Collection[str])
 
     first: beginnings of the names of convolutions that see the image.
     """
-    prefix = closest(own, file)
+    begins = networks_in(file)
+    prefix = closest(begins, own, file)
     file = {key.removeprefix(prefix): value for key, value in file.items() if key.startswith(prefix)}
     state: State = {}
     kinds: dict[str, list[str]] = {kind: [] for kind in ("loaded", "adapted", "mechanism", "others")}
@@ -110,22 +111,25 @@ def fitted(own: State, file: Mapping[str, torch.Tensor], first: Collection[str])
             known[value.data_ptr()] = state[key]
             kinds[kind].append(key)
     found = {kind: tuple(keys) for kind, keys in kinds.items()}
-    return state, WarmStart(**found, network=prefix.rstrip("."))
+    return state, WarmStart(**found, network=prefix.rstrip(".") if len(begins) > 1 else "")
 
 
-def closest(own: State, file: Mapping[str, torch.Tensor]) -> str:
-    """What stands before the names of that network of a file of which most numbers fit.
+def networks_in(file: Collection[str]) -> list[str]:
+    """What stands before the names of a file's networks, sorted: mostly nothing, or one wrapper's name.
 
-    A universal run has a network per domain, a file of self-supervised training one inside of another.
+    A universal run has a network per domain. That nnU-Net's decoder knows its encoder, too, makes no further network.
     """
     begins = {key[: key.index("encoder.")] for key in file if "encoder." in key}
-    begins = {begin for begin in begins if not begin.endswith("decoder.")}  # nnU-Net's decoder knows the encoder, too
+    return sorted(begin for begin in begins if not begin.endswith("decoder.")) or [""]
+
+
+def closest(begins: Collection[str], own: State, file: Mapping[str, torch.Tensor]) -> str:
+    """That of a file's networks of which most numbers fit."""
 
     def fit(begin: str) -> int:
-        theirs = {key: file.get(begin + key) for key in own}
-        return sum(value.numel() for key, value in own.items() if same_shape(theirs[key], value))
+        return sum(value.numel() for key, value in own.items() if same_shape(file.get(begin + key), value))
 
-    return max(sorted(begins), key=fit, default="")
+    return max(begins, key=fit)
 
 
 def same_shape(theirs: torch.Tensor | None, value: torch.Tensor) -> bool:

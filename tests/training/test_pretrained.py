@@ -109,7 +109,8 @@ def test_an_encoder_of_self_supervised_training(tmp_path: Path, name: str, prefi
         kept = theirs if value.shape == theirs.shape else for_channels(theirs, channels)
         torch.testing.assert_close(value, kept, rtol=0, atol=0)
     assert torch.equal(after["decoder.stages.0.convs.0.conv.weight"], before["decoder.stages.0.convs.0.conv.weight"])
-    assert "not in the file, or in another shape: decoder." in str(network.warm_start)
+    said = str(network.warm_start)
+    assert said.startswith("Pretrained weights: ") and "not in the file, or in another shape: decoder." in said
 
 
 def test_the_decoder_of_self_supervised_training_is_taken_where_it_is_there(tmp_path: Path) -> None:
