@@ -151,7 +151,7 @@ def check_all(check: Check, datasets: list[str]) -> str:
     create(check, ALL, ids)
     check.train(f"Dataset{ALL}_Universal", check.universal)
     run("nnUNetv2_train", ALL, "3d_fullres", 0, "-tr", check.universal, "-p", check.plans, "-device", "cpu", "--val")
-    run("skipx", "universal", "extract", ALL, "-f", "all")
+    run("skipx", "universal", "extract", "-d", ALL, "-f", "all")
     extracted = f"{check.trainer}_from{ALL}"
     together = [check.dice(dataset, extracted) for dataset in datasets]
     predict(check, datasets[0], extracted)
@@ -190,6 +190,7 @@ def check_adaptation(check: Check, datasets: list[str]) -> str:
             "skipx",
             "universal",
             "adapt",
+            "--id",
             WITHOUT,
             "-d",
             dataset_number(held_back),

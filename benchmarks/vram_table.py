@@ -69,7 +69,7 @@ def main(sizes: list[float]) -> None:
 
     from nnunet_skipx.architectures import NETWORKS
     from nnunet_skipx.discovery import append_to_environment
-    from nnunet_skipx.planning.networks import STOCK
+    from nnunet_skipx.planning.spelling import STOCK
     from nnunet_skipx.planning.vram import GIGABYTE, plan_for_vram
     from nnunet_skipx.system.text_table import text_table
 

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from nnunet_skipx.architectures import NETWORKS, SkipUNet
-from nnunet_skipx.training.variants import trainer_names
+from nnunet_skipx.training.grammar import trainer_names
 from tests.contract import SMALL, NetworkContract, TrainerContract
 
 TESTS = Path(__file__).parent

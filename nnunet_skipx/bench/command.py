@@ -1,16 +1,18 @@
 """`skipx bench`: every cell of a matrix, trained where it is not done yet."""
 
+import heapq
 from collections.abc import Sequence
 
 from rich.console import Console
 
 from nnunet_skipx.bench.cell import Cell
 from nnunet_skipx.bench.estimate import hours_left
-from nnunet_skipx.bench.live import LiveView, clock
+from nnunet_skipx.bench.live import LiveView, told_hours
 from nnunet_skipx.bench.local import Run, run_cells
 from nnunet_skipx.bench.matrix import Matrix, cells
 from nnunet_skipx.bench.slots import Slot
-from nnunet_skipx.bench.slurm import SlurmOptions, submit
+from nnunet_skipx.bench.slurm import submit
+from nnunet_skipx.bench.slurm_options import SlurmOptions
 from nnunet_skipx.bench.state import read_state, told
 from nnunet_skipx.bench.warm import require_same_weights
 from nnunet_skipx.nnunet.folders import results_folder
@@ -65,13 +67,30 @@ def dry_run(matrix: Matrix, slots: Sequence[Slot]) -> str:
     missing = [cell for cell in everything if not cell.is_done()]
     hours = hours_left(missing, slots[0].device)
     rows = [cell_row(cell, hours.get(cell)) for cell in everything]
-    total = sum(hours.values())
-    unit = "GPU-hours" if slots[0].device == "cuda" else "CPU-hours"
+    total, needed = sum(hours.values()), side_by_side([hours[cell] for cell in missing], len(slots))
     return (
         f"{text_table(rows)}\n\n{len(everything) - len(missing)} of {len(everything)} cells are done; the others take "
-        f"about {total:.3g} {unit}, {clock(3600 * total / len(slots))} on {len(slots)} of them side by side "
-        "(final validations not included)."
+        f"about {told_hours(total)} one after the other, {told_hours(needed)} on {places(slots)} (final "
+        "validations not included)."
     )
+
+
+def side_by_side(hours: Sequence[float], slots: int) -> float:
+    """When the last of the cells ends, each of which goes to the slot that is free first.
+
+    >>> side_by_side([2.0], 4), side_by_side([1.0, 1.0, 1.0], 2)
+    (2.0, 2.0)
+    """
+    busy = [0.0] * slots
+    for needed in hours:
+        heapq.heapreplace(busy, busy[0] + needed)
+    return max(busy)
+
+
+def places(slots: Sequence[Slot]) -> str:
+    """Where the cells are trained: 2 GPUs, 4 parts of the CPU."""
+    count, what = len(slots), "GPU" if slots[0].device == "cuda" else "part"
+    return f"{count} {what}{'s' if count > 1 else ''}{'' if what == 'GPU' else ' of the CPU'}"
 
 
 def cell_row(cell: Cell, hours: float | None) -> dict[str, str]:
@@ -84,5 +103,5 @@ def cell_row(cell: Cell, hours: float | None) -> dict[str, str]:
         "plans": cell.plans,
         "results": str(cell.results),
         "state": told(cell),
-        "hours": "" if hours is None else f"{hours:.3g}",
+        "time left": "" if hours is None else told_hours(hours),
     }

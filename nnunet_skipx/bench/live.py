@@ -85,16 +85,19 @@ def counts(run: Run) -> Text:
 
 
 def time_left(progress: Progress) -> str:
-    """1:02:03, or what is known instead."""
+    """Hours, or what is known instead."""
     if progress.epochs is not None and progress.epoch >= progress.epochs:
         return "validating"
-    return "-" if progress.seconds_left is None else clock(progress.seconds_left)
+    return "-" if progress.seconds_left is None else told_hours(progress.seconds_left / 3600)
 
 
-def clock(seconds: float) -> str:
-    """Hours, minutes and seconds, 1:02:03."""
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
+def told_hours(hours: float) -> str:
+    """A time in the one unit of all estimates.
+
+    >>> told_hours(0.0123), told_hours(3.25), told_hours(1234.5)
+    ('0.012 h', '3.2 h', '1234 h')
+    """
+    return f"{hours:.0f} h" if hours >= 10 else f"{hours:.2g} h"
 
 
 def mean_dice(cell: Cell) -> str:

@@ -10,7 +10,6 @@ from typing import Any
 from nnunet_skipx.bench.cell import Cell
 from nnunet_skipx.nnunet.json_files import read_splits
 from nnunet_skipx.nnunet.planned import full_name, plans_file, preprocessed_folder
-from nnunet_skipx.nnunet.search import find_trainer
 from nnunet_skipx.nnunet.trainer_name import WARM, TrainerName
 
 if sys.version_info >= (3, 11):
@@ -129,10 +128,11 @@ def cells(matrix: Matrix, results: Path) -> list[Cell]:
         FileNotFoundError: a data set that is not there, not planned, or not preprocessed.
         ValueError: a configuration, fold or trainer that does not exist.
     """
+    from nnunet_skipx.nnunet.search import find_trainer  # torch, for which a wrong id does not wait
+
+    planned = planned_folds(matrix)
     for trainer in matrix.rows:
         find_trainer(trainer)
-    twice(map(full_name, matrix.datasets))
-    planned = [_planned(dataset, plans, matrix) for dataset in matrix.datasets for plans in matrix.plans]
     return [
         Cell(
             results=results if replicate == 1 else results / f"replicate_{replicate}",
@@ -150,6 +150,12 @@ def cells(matrix: Matrix, results: Path) -> list[Cell]:
         for configuration in matrix.configurations
         for trainer in matrix.rows
     ]
+
+
+def planned_folds(matrix: Matrix) -> list[tuple[str, str, tuple[int, ...]]]:
+    """Data set, plans and folds of all that is to be trained, with errors as of `cells` but those for trainers."""
+    twice(map(full_name, matrix.datasets))
+    return [_planned(dataset, plans, matrix) for dataset in matrix.datasets for plans in matrix.plans]
 
 
 def twice(names: Iterable[str]) -> None:

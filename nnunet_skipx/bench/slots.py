@@ -30,7 +30,10 @@ class Slot:
     workers: int | None = None
 
     def environment(self) -> dict[str, str]:
-        """The environment of a training here; on the CPU augmentation runs inline, as workers would take its cores."""
+        """The environment of a training here.
+
+        On the CPU augmentation runs inline where nnUNet_n_proc_DA does not say otherwise: workers would take its cores.
+        """
         append_to_environment()
         environment = dict(os.environ)
         if self.gpu is not None:
@@ -41,7 +44,9 @@ class Slot:
             environment |= {"nnUNet_n_proc_DA": str(augmenting), "nnUNet_def_n_proc": str(writing)}
         if self.device == "cpu":
             environment |= dict.fromkeys(THREAD_VARIABLES, str(self.threads))
-            environment |= {"nnUNet_n_proc_DA": "0", "nnUNet_def_n_proc": "1", "CUDA_VISIBLE_DEVICES": ""}
+            environment |= {"nnUNet_def_n_proc": "1", "CUDA_VISIBLE_DEVICES": ""}
+            if "nnUNet_n_proc_DA" not in os.environ:
+                environment["nnUNet_n_proc_DA"] = "0"
         return environment
 
 
@@ -81,11 +86,20 @@ def gpu_slots(gpus: Sequence[str]) -> list[Slot]:
 def cpu_slots(jobs: int | None = None) -> list[Slot]:
     """`jobs` slots that share the cores; by default one per core, at most 4.
 
+    Each has the threads that OMP_NUM_THREADS says, if it does, and there are as many slots as then fit.
+
     Raises:
         ValueError: fewer than one, or more than there are cores.
     """
     cores = available_cores()
-    jobs = min(cores, MOST_CPU_JOBS) if jobs is None else jobs
+    threads = threads_wanted()
+    jobs = min(max(1, cores // (threads or 1)), MOST_CPU_JOBS) if jobs is None else jobs
     if not 1 <= jobs <= cores:
         raise ValueError(f"--jobs {jobs} does not fit: this machine has {cores} cores, give 1 to {cores}")
-    return [Slot("cpu", threads=cores // jobs)] * jobs
+    return [Slot("cpu", threads=threads or cores // jobs)] * jobs
+
+
+def threads_wanted() -> int | None:
+    """The user's OMP_NUM_THREADS; None where it is not set, or lists several."""
+    value = os.environ.get("OMP_NUM_THREADS", "")
+    return int(value) if is_number(value) and int(value) > 0 else None

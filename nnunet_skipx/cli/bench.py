@@ -3,9 +3,13 @@
 import argparse
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from nnunet_skipx.cli.values import EachOnce, fold, path, real, whole
+from nnunet_skipx.cli.values import EachOnce, fold, path, real, require_existing, whole
+from nnunet_skipx.system.next_steps import go_on
+
+if TYPE_CHECKING:
+    from nnunet_skipx.bench.matrix import Matrix
 
 
 def add_bench_parser(commands: Any) -> None:
@@ -22,22 +26,15 @@ def add_bench_parser(commands: Any) -> None:
     bench.add_argument(
         "-tr", nargs="+", action=EachOnce, metavar="TRAINER", help="trainers: nnU-Net's, ours with variants, or others"
     )
-    bench.add_argument(
-        "-p", nargs="+", action=EachOnce, metavar="PLANS", default=["nnUNetPlans"], help="plans (default: nnUNetPlans)"
-    )
-    bench.add_argument(
-        "-f", nargs="+", action=EachOnce, type=fold, metavar="FOLD", default=[], help="folds (default: all)"
-    )
+    bench.add_argument("-p", nargs="+", action=EachOnce, metavar="PLANS", help="plans (default: nnUNetPlans)")
+    bench.add_argument("-f", nargs="+", action=EachOnce, type=fold, metavar="FOLD", help="folds (default: all)")
     bench.add_argument(
         "-pretrained_weights",
         metavar="CHECKPOINT",
-        default="",
         help="train every trainer from this file, too, as TRAINER_warm beside TRAINER: does the warm start help?",
     )
     bench.add_argument("--npz", action="store_true", help="keep the validation's probabilities, for ensembles")
-    bench.add_argument(
-        "--replicates", type=whole(1, 100), default=1, metavar="N", help="train every cell N times (default: 1)"
-    )
+    bench.add_argument("--replicates", type=whole(1, 100), metavar="N", help="train every cell N times (default: 1)")
     bench.add_argument("--gpus", metavar="0,1,2", help="GPUs, one cell at a time on each (default: all)")
     bench.add_argument("-device", choices=["cpu", "cuda"], help="default: cuda where torch sees a GPU, else cpu")
     bench.add_argument(
@@ -75,33 +72,76 @@ def _add_planning(add: Callable[..., Any]) -> None:
 
 
 def bench_command(args: argparse.Namespace) -> int:
-    from nnunet_skipx.bench.command import bench, bench_on_slurm, dry_run
-    from nnunet_skipx.bench.matrix import Matrix, read_matrix
-    from nnunet_skipx.bench.slots import slots
-    from nnunet_skipx.bench.slurm import slurm_options
+    from nnunet_skipx.bench.slurm_options import slurm_options
 
-    if args.matrix:
-        matrix = read_matrix(args.matrix)
-    elif missing := [letter for letter in ("d", "c", "tr") if getattr(args, letter) is None]:
-        raise ValueError(f"-{missing[0]} is missing: give -d, -c and -tr as for nnUNetv2_train, or --matrix FILE")
-    else:
-        letters = tuple(args.d), tuple(args.c), tuple(args.tr), tuple(args.p), tuple(args.f)
-        matrix = Matrix(*letters, args.npz, args.replicates, args.pretrained_weights)
+    matrix = matrix_of(args)
+    require_known(matrix)
     if args.power is not None:
-        from nnunet_skipx.bench.planner import Assumptions, plan_power
-
-        assumptions = Assumptions(Path(args.power) if args.power else None, args.paired_sd, args.seed_sd)
-        print(plan_power(matrix, assumptions, args.margin))
-        return 0
+        return power(args, matrix)
     if (args.paired_sd or args.seed_sd) is not None:
         raise ValueError("--paired-sd and --seed-sd are assumptions of --power: add it")
+    options = None if args.slurm is None else slurm_options(args.slurm)
+
+    from nnunet_skipx.bench.command import bench, bench_on_slurm, dry_run
+    from nnunet_skipx.bench.next_steps import bench_words, reading
+    from nnunet_skipx.bench.slots import slots
+
     if args.dry_run:
         print(dry_run(matrix, slots(args.device, args.gpus, args.jobs)))
+        print(go_on(["skipx", *(word for word in args.argv if word != "--dry-run")]))
         return 0
     if args.margin is not None:
         from nnunet_skipx.bench.preregister import preregister
 
         print(preregister(matrix, args.margin))
-    if args.slurm is not None:
-        return bench_on_slurm(matrix, slurm_options(args.slurm))
-    return bench(matrix, slots(args.device, args.gpus, args.jobs))
+    if options is not None:
+        status = bench_on_slurm(matrix, options)
+        print(go_on([*bench_words(matrix), "--dry-run"], *reading(matrix)))
+        return status
+    status = bench(matrix, slots(args.device, args.gpus, args.jobs))
+    if status == 0:
+        print(go_on(*reading(matrix)))
+    return status
+
+
+def matrix_of(args: argparse.Namespace) -> "Matrix":
+    """The matrix in a file, or that of the letters; ValueError where both are given, or one is missing."""
+    from nnunet_skipx.bench.matrix import LETTERS, REQUIRED, Matrix, read_matrix
+
+    given = {letter: value for letter in LETTERS if (value := getattr(args, letter)) not in (None, False)}
+    if args.matrix:
+        if given:
+            spelled = next(f"--{letter}" if letter in ("npz", "replicates") else f"-{letter}" for letter in given)
+            raise ValueError(f"--matrix {args.matrix} holds all letters: put {spelled} into that file, or leave it out")
+        return read_matrix(args.matrix)
+    if missing := [letter for letter in REQUIRED if letter not in given]:
+        raise ValueError(f"-{missing[0]} is missing: give -d, -c and -tr as for nnUNetv2_train, or --matrix FILE")
+    fields: dict[str, Any] = {
+        LETTERS[letter][0]: tuple(value) if isinstance(value, list) else value for letter, value in given.items()
+    }
+    return Matrix(**fields)
+
+
+def require_known(matrix: "Matrix") -> None:
+    """Say what of a matrix is not there before torch is imported, with errors as of `cells`."""
+    from nnunet_skipx.bench.matrix import planned_folds
+    from nnunet_skipx.nnunet.folders import results_folder
+    from nnunet_skipx.training.spelling import require_trainers
+
+    results_folder()
+    planned_folds(matrix)
+    require_trainers(matrix.rows)
+
+
+def power(args: argparse.Namespace, matrix: "Matrix") -> int:
+    """Show which difference the matrix can show, and stop."""
+    results = Path(args.power) if args.power else None
+    require_existing("--power", [results])
+
+    from nnunet_skipx.bench.next_steps import bench_words
+    from nnunet_skipx.bench.planner import Assumptions, plan_power
+
+    assumptions = Assumptions(results, args.paired_sd, args.seed_sd)
+    margin = [] if args.margin is None else ["--margin", args.margin]
+    print(f"{plan_power(matrix, assumptions, args.margin)}\n{go_on([*bench_words(matrix), *margin, '--dry-run'])}")
+    return 0

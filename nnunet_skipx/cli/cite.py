@@ -14,6 +14,8 @@ def add_cite_parser(commands: Any) -> None:
 
 def cite_command(args: argparse.Namespace) -> int:
     from nnunet_skipx.results.citations import bibliography
+    from nnunet_skipx.training.spelling import require_trainers
 
+    require_trainers(args.trainers)
     print(bibliography(args.trainers))
     return 0

@@ -1,15 +1,15 @@
 """`skipx convert`, `skipx data check`, `skipx fetch`: from a download to data that nnU-Net can plan."""
 
 import argparse
-import shlex
 from pathlib import Path
 from typing import Any
 
 from nnunet_skipx.cli.values import path, processes, whole
-from nnunet_skipx.datasets.titles import DATASETS
+from nnunet_skipx.datasets.titles import DATASETS, msd_task
 from nnunet_skipx.nnunet.names import MOST_IDS
 from nnunet_skipx.system.cores import available_cores
 from nnunet_skipx.system.escaping import terminal
+from nnunet_skipx.system.next_steps import go_on
 
 
 def add_convert_parser(commands: Any) -> None:
@@ -79,7 +79,8 @@ def convert_command(args: argparse.Namespace) -> int:
     for note in made.notes:
         print(terminal(f"note: {note}"))
     print(f"wrote {made.folder}\nprotocol: {made.protocol.name}, {folds_text(len(made.protocol.folds))}")
-    print(f"Go on with\n    skipx data check -d {args.number}\n    nnUNetv2_plan_and_preprocess -d {args.number}")
+    checking, planning = ["skipx", "data", "check", "-d"], ["nnUNetv2_plan_and_preprocess", "-d"]
+    print(go_on([*checking, args.number], [*planning, args.number]))
     return 0
 
 
@@ -94,18 +95,25 @@ def processes_of(args: argparse.Namespace) -> int:
 
 
 def data_check_command(args: argparse.Namespace) -> int:
+    from nnunet_skipx.datasets.check.place import find_dataset
+
+    find_dataset(args.dataset)
+
     from nnunet_skipx.datasets.check.command import check_dataset
 
     return check_dataset(args.dataset, args.patient, args.out, processes_of(args))
 
 
 def fetch_command(args: argparse.Namespace) -> int:
-    from nnunet_skipx.datasets.catalogue import CONVERTERS
-    from nnunet_skipx.datasets.download import fetch_msd_task, msd_task
-
     if args.name != "msd":
+        from nnunet_skipx.datasets.catalogue import CONVERTERS
+
         print(f"{CONVERTERS[args.name].where}\nThen: skipx convert {args.name} FOLDER -d ID")
         return 0
-    folder = fetch_msd_task(msd_task(args.task), args.folder)
-    print(f"wrote {folder}\nGo on with\n    skipx convert msd {shlex.quote(str(folder))} -d {int(folder.name[4:6])}")
+    task = msd_task(args.task)
+
+    from nnunet_skipx.datasets.download import fetch_msd_task
+
+    folder = fetch_msd_task(task, args.folder)
+    print(f"wrote {folder}\n{go_on(['skipx', 'convert', 'msd', folder, '-d', int(folder.name[4:6])])}")
     return 0

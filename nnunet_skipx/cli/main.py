@@ -3,7 +3,6 @@
 Each command imports what it needs when it runs, so that `skipx -h` is quick.
 """
 
-import argparse
 import sys
 from collections.abc import Sequence
 
@@ -14,6 +13,7 @@ from nnunet_skipx.cli.data import add_convert_parser, add_data_parser, add_fetch
 from nnunet_skipx.cli.demo import add_demo_parser
 from nnunet_skipx.cli.environment import add_environment_parsers, doctor_command
 from nnunet_skipx.cli.inspect import add_inspect_parser
+from nnunet_skipx.cli.parser import Parser
 from nnunet_skipx.cli.plan import add_list_parser, add_plan_parser
 from nnunet_skipx.cli.profile import add_profile_parser
 from nnunet_skipx.cli.report import add_report_parser
@@ -44,9 +44,9 @@ COMMANDS = [
 ]
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
     """All subcommands and their options."""
-    parser = argparse.ArgumentParser(prog="skipx", description="Published skip connections as nnU-Net trainers.")
+    parser = Parser(prog="skipx", description="Published skip connections as nnU-Net trainers.")
     parser.add_argument("--version", action="version", version=f"skipx {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for add in COMMANDS:

@@ -43,12 +43,8 @@ def add_profile_parser(commands: Any) -> None:
 
 
 def profile_command(args: argparse.Namespace) -> int:
-    import torch
-
-    from nnunet_skipx.nnunet.planned import domains_in, plans_file, read_planned
-    from nnunet_skipx.nnunet.throwaway import Setting
-    from nnunet_skipx.profiling.profile import profile, profile_text
-    from nnunet_skipx.training.catalogue import single_trainers
+    from nnunet_skipx.nnunet.planned import domains_in, plans_file, read_planned, require_configuration
+    from nnunet_skipx.training.spelling import require_trainers
 
     plans, dataset_json = read_planned(args.dataset, args.plans)
     if domains := domains_in(plans_file(args.dataset, args.plans).parent):
@@ -56,12 +52,22 @@ def profile_command(args: argparse.Namespace) -> int:
             f"{args.dataset} is a universal run: profile nnUNetTrainerU2Net on each of its domains, "
             f"{', '.join(domains)}"
         )
+    require_configuration(plans, args.configuration)
+    require_trainers(args.trainers or [])
+    if not args.dataloading:
+        for option, value in (("-f", args.fold), ("--iterations", args.iterations)):
+            if value is not None:
+                raise ValueError(f"{option} {value} belongs to --dataloading: add that, or leave {option} out")
+
+    import torch
+
+    from nnunet_skipx.nnunet.throwaway import Setting
+    from nnunet_skipx.profiling.profile import profile, profile_text
+    from nnunet_skipx.training.variants import single_trainers
+
     device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
     if args.dataloading:
         return profile_dataloading(args, plans, dataset_json, device)
-    for option, value in (("-f", args.fold), ("--iterations", args.iterations)):
-        if value is not None:
-            raise ValueError(f"{option} {value} belongs to --dataloading: add that, or leave {option} out")
     setting = Setting(plans, args.configuration, dataset_json, device)
     content = profile(args.trainers or single_trainers(), setting, 3 if args.runs is None else args.runs)
     print(json.dumps(content, indent=2) if args.json else profile_text(content))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nnunet_skipx.results.lesions import LesionRule
 
-from nnunet_skipx.cli.values import EachOnce, fold, path, real
+from nnunet_skipx.cli.values import EachOnce, fold, path, real, require_existing
 
 
 def add_report_parser(commands: Any) -> None:
@@ -153,16 +153,23 @@ def _add_files(add: Callable[..., Any]) -> None:
 
 def report_command(args: argparse.Namespace) -> int:
     from nnunet_skipx.nnunet.folders import results_folder
-    from nnunet_skipx.report.command import ReportOptions, report
     from nnunet_skipx.results.find_models import find_models
-    from nnunet_skipx.results.row_cost import read_profile
     from nnunet_skipx.system.os_errors import require_writable
 
     require_writable(args.out, "-o")
+    require_existing("--covariates", args.covariates)
+    require_existing("--cluster", args.cluster)
+    require_existing("--references", [args.references])
+    require_existing("--images", [args.images])
+    require_existing("--profile", args.profile, "skipx profile … --json > FILE writes one")
     results = args.results or results_folder()
     datasets = [
         find_models(results, dataset, args.configurations, args.trainers, args.plans) for dataset in args.datasets
     ]
+
+    from nnunet_skipx.report.command import ReportOptions, report
+    from nnunet_skipx.results.row_cost import read_profile
+
     options = ReportOptions(
         baseline=args.baseline,
         allow_missing=args.allow_missing,

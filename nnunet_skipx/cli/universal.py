@@ -6,6 +6,9 @@ from typing import Any
 
 from nnunet_skipx.cli.values import EachOnce, fold, real, whole
 from nnunet_skipx.nnunet.names import MOST_IDS
+from nnunet_skipx.results.find_models import report_words
+from nnunet_skipx.system.next_steps import go_on
+from nnunet_skipx.universal.models import UNIVERSAL, free_name, model_folders
 
 
 def add_universal_parser(commands: Any) -> None:
@@ -48,7 +51,9 @@ def add_universal_parser(commands: Any) -> None:
 
     text = "write every domain of a trained universal run as an ordinary model of its own data set"
     extract = steps.add_parser("extract", help=text, description=text)
-    extract.add_argument("number", type=whole(0, MOST_IDS - 1), metavar="ID", help="the run's data set id")
+    extract.add_argument(
+        "-d", dest="number", type=whole(0, MOST_IDS - 1), required=True, metavar="ID", help="the run's data set id"
+    )
     extract.add_argument(
         "-f", dest="folds", nargs="+", default=["all"], metavar="FOLD", help="folds (default: all that are trained)"
     )
@@ -57,7 +62,10 @@ def add_universal_parser(commands: Any) -> None:
 
     text = "train a new domain on the frozen shared weights of a finished universal run"
     adapt = steps.add_parser("adapt", help=text, description=text)
-    adapt.add_argument("number", type=whole(0, MOST_IDS - 1), metavar="ID", help="the run's data set id")
+    adapt.letters = ("--id", *adapt.letters)
+    adapt.add_argument(
+        "--id", dest="number", type=whole(0, MOST_IDS - 1), required=True, metavar="ID", help="the run's data set id"
+    )
     adapt.add_argument("-d", dest="dataset", required=True, metavar="DATASET", help="the new domain, id or name")
     adapt.add_argument(
         "-f", dest="fold", type=fold, required=True, metavar="FOLD", help="fold of the run and of the data set"
@@ -71,27 +79,41 @@ def add_universal_parser(commands: Any) -> None:
 
 
 def universal_create_command(args: argparse.Namespace) -> int:
+    from nnunet_skipx.nnunet.json_files import read_plans
+    from nnunet_skipx.nnunet.planned import plans_file, require_configuration
+
+    for dataset in args.datasets:
+        plans = read_plans(plans_file(dataset, args.plans))
+        for configuration in args.configurations:
+            require_configuration(plans, configuration)
+    free_name(args.number, args.name)
+
     from nnunet_skipx.universal.create import create_run
 
     folder = create_run(
         args.datasets, args.number, args.name, args.configurations, args.plans, args.sampling, args.feature_scale
     )
-    print(
-        f"wrote {folder}\nTrain it with\n    nnUNetv2_train {args.number} {args.configurations[0]} FOLD "
-        f"-tr nnUNetTrainerU2NetUniversal -p {args.plans}"
-    )
+    training = ["nnUNetv2_train", args.number, args.configurations[0], 0, "-tr", UNIVERSAL, "-p", args.plans]
+    print(f"wrote {folder}\n{go_on(training)}")
     return 0
 
 
 def universal_extract_command(args: argparse.Namespace) -> int:
+    model_folders(args.number)
+
     from nnunet_skipx.universal.extract import extract
 
-    for folder in extract(args.number, None if args.folds == ["all"] else args.folds, args.trainer):
-        print(f"wrote {folder}")
+    written = extract(args.number, None if args.folds == ["all"] else args.folds, args.trainer)
+    print("\n".join([*(f"wrote {folder}" for folder in written), go_on(report_words([f.parent for f in written]))]))
     return 0
 
 
 def universal_adapt_command(args: argparse.Namespace) -> int:
+    from nnunet_skipx.nnunet.planned import plans_file
+
+    model_folders(args.number, args.plans, args.configuration)
+    plans_file(args.dataset, args.plans)
+
     import torch
 
     from nnunet_skipx.bench.cell import Cell
@@ -107,4 +129,5 @@ def universal_adapt_command(args: argparse.Namespace) -> int:
         return status
     path = add_domain(plan.run, cell.folder / "checkpoint_final.pth")
     print(f"wrote {path}, with {plan.dataset} among the domains")
+    print(go_on([*report_words([cell.folder.parent]), "-f", args.fold]))
     return 0

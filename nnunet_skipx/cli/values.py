@@ -2,7 +2,7 @@
 
 import argparse
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,13 @@ def path(text: str) -> Path:
     if not text:
         raise argparse.ArgumentTypeError("an empty name is no path: give one, or . for the current folder")
     return Path(text)
+
+
+def require_existing(option: str, paths: Iterable[Path | None], cure: str = "check the spelling") -> None:
+    """Raise FileNotFoundError for a path of an option that is not there."""
+    for one in paths:
+        if one is not None and not one.exists():
+            raise FileNotFoundError(f"{option}: {one} does not exist: {cure}")
 
 
 class EachOnce(argparse.Action):

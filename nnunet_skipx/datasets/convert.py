@@ -37,9 +37,10 @@ def convert(
     Raises ValueError when the id is taken or a source file does not fit (names the file), OSError when writing fails,
     RuntimeError when nnU-Net's integrity check fails.
     """
+    place = destination(recipe.name, number, overwrite)
+
     from nnunetv2.experiment_planning.verify_dataset_integrity import verify_dataset_integrity  # torch: not for workers
 
-    place = destination(recipe.name, number, overwrite)
     with staged(place) as folder:
         require_space(recipe, folder)
         records = write_cases(recipe, folder, processes)

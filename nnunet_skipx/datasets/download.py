@@ -8,7 +8,6 @@ from pathlib import Path
 import requests
 from tqdm import tqdm
 
-from nnunet_skipx.nnunet.names import is_number
 from nnunet_skipx.system.staging import staging_folder
 
 CHUNK_BYTES = 1 << 18
@@ -50,26 +49,13 @@ def fetch(url: str, target: Path, md5: str) -> Path:
     return target
 
 
-def msd_task(name: str | None) -> str:
-    """The whole name of an MSD task given by name or number; ValueError that lists the ten."""
-    from monai.apps.datasets import DecathlonDataset  # takes seconds
-
-    tasks = list(DecathlonDataset.resource)
-    number = f"Task{int(name):02d}_" if name and is_number(name) else name
-    found = [task for task in tasks if number and (task == number or task.startswith(number))]
-    if len(found) != 1:
-        what = "no task was named" if name is None else f"{name!r} is no MSD task"
-        raise ValueError(f"{what}: give one of {', '.join(tasks)}, or its number")
-    return found[0]
-
-
 def fetch_msd_task(name: str, folder: Path) -> Path:
     """Download and unpack an MSD task into `folder` and return `folder/name`; nothing is done when that exists.
 
     Address and checksum are those of MONAI's DecathlonDataset. Raises ValueError for an unusable archive, and what
     `fetch` raises.
     """
-    from monai.apps.datasets import DecathlonDataset
+    from monai.apps.datasets import DecathlonDataset  # takes seconds
 
     task = folder / name
     if not task.is_dir():

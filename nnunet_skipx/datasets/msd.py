@@ -15,7 +15,7 @@ from nnunet_skipx.datasets.nifti import Volume, read_image, read_label
 from nnunet_skipx.datasets.recipe import Case, Options, Recipe, Record, Written, five_folds
 from nnunet_skipx.datasets.volumes import ROUNDING_MM, farthest_corner, label_counts, relabelled, require_same_size
 from nnunet_skipx.nnunet.json_files import CHANNELS
-from nnunet_skipx.system.files import write_bytes
+from nnunet_skipx.system.files import not_a_folder, write_bytes
 from nnunet_skipx.system.json_files import anything, integer, like, list_of, object_of, read_json, record, text
 from nnunet_skipx.system.variables import environment
 
@@ -129,7 +129,7 @@ def convert_with_nnunet(source: Path, folder: Path, number: int, records: Sequen
 def read_description(source: Path) -> dict[str, Any]:
     """dataset.json of an MSD task folder in which the folders and the keys that nnU-Net needs exist."""
     if not source.is_dir():
-        raise FileNotFoundError(f"{source} is not a folder: give the path of an MSD task, such as Task04_Hippocampus")
+        raise FileNotFoundError(f"{not_a_folder(source)}: give the path of an MSD task, such as Task04_Hippocampus")
     path = source / "dataset.json"
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing: copy it from the unpacked MSD archive")

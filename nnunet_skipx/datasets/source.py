@@ -5,6 +5,8 @@ import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from nnunet_skipx.system.files import not_a_folder
+
 DEPTH = 3  # folders that archive tools and users put around a download
 
 
@@ -14,7 +16,7 @@ def listing(folder: Path) -> list[Path]:
     Raises FileNotFoundError when there is no such folder.
     """
     if not folder.is_dir():
-        raise FileNotFoundError(f"{folder} is not a folder: give the folder of the unpacked download")
+        raise FileNotFoundError(f"{not_a_folder(folder)}: give the folder of the unpacked download")
     return sorted(path for path in folder.iterdir() if not path.name.startswith((".", "_")))
 
 

@@ -12,8 +12,10 @@ from nnunet_skipx.bench.cell import Cell
 from nnunet_skipx.bench.command import outcome
 from nnunet_skipx.bench.live import LiveView
 from nnunet_skipx.bench.local import run_cells
-from nnunet_skipx.bench.slots import Slot, cpu_slots
+from nnunet_skipx.bench.slots import MOST_CPU_JOBS, Slot
+from nnunet_skipx.datasets.protocol import protocol_in
 from nnunet_skipx.datasets.recipe import FOLDS
+from nnunet_skipx.demo.arguments import require_arguments
 from nnunet_skipx.demo.prepare import NARROWING, PLANS, prepare, task_folder
 from nnunet_skipx.demo.workspace import Workspace
 from nnunet_skipx.nnunet.json_files import read_dataset_json, read_splits
@@ -28,9 +30,11 @@ from nnunet_skipx.results.provenance import provenance
 from nnunet_skipx.results.row_cost import row_cost
 from nnunet_skipx.results.schedules import short_training_remark, trainings_of
 from nnunet_skipx.results.training_log import read_training_log
+from nnunet_skipx.system.cores import available_cores
 from nnunet_skipx.system.os_errors import require_writable
+from nnunet_skipx.system.variables import environment
 from nnunet_skipx.training.options.demo import DemoOption
-from nnunet_skipx.training.variants import trainer_class, trainer_names
+from nnunet_skipx.training.variants import trainer_class
 
 NOTES = (
     f"Shortened settings: every network is a quarter (1/{NARROWING}) as wide as nnU-Net plans it, the training has "
@@ -39,6 +43,7 @@ NOTES = (
     "These numbers show that the comparison runs, not which network is better: for that, train the stock schedule.",
     "Trainings ran side by side with one CPU thread each, and the seconds per epoch are measured so.",
 )
+CHOSEN_ON = "40 cases of MSD Task04_Hippocampus"
 
 
 def run_demo(
@@ -54,7 +59,8 @@ def run_demo(
         ValueError: unknown trainers or folds, unfit data, or another demo at work in the folder.
         RuntimeError: planning or trainings failed.
     """
-    check_arguments(trainers, folds)
+    require_arguments(trainers, folds, data)
+    require_single(trainers)
     require_writable(folder, "the demo's folder")
     workspace = Workspace(folder)
     workspace.create()
@@ -81,8 +87,9 @@ def train(cells: Sequence[Cell]) -> None:
     Raises:
         RuntimeError: cells that failed, with the end of their logs; the others have run.
     """
-    with LiveView(Console()) as view:
-        run = run_cells(cells, [Slot("cpu")] * len(cpu_slots()), npz=False, watch=view)
+    inline = environment({"nnUNet_n_proc_DA": "0"})  # whatever the user has for a GPU: the cores are taken
+    with inline, LiveView(Console()) as view:
+        run = run_cells(cells, [Slot("cpu")] * min(available_cores(), MOST_CPU_JOBS), npz=False, watch=view)
     if len(run.done()) < len(cells):
         raise RuntimeError(outcome(run))
 
@@ -94,29 +101,22 @@ def exceptions(trainers: Iterable[str]) -> list[str]:
         trainer = trainer_class(name)
         if (rate := getattr(trainer, "demo_learning_rate", None)) is not None:
             kwargs = f" and with {trainer.demo_kwargs}" if trainer.demo_kwargs else ""
-            sentences.append(f"{name} is trained with the learning rate {rate}{kwargs}, chosen on these data.")
+            sentences.append(f"{name} is trained with the learning rate {rate}{kwargs}, chosen on {CHOSEN_ON}.")
     return sentences
 
 
-def check_arguments(trainers: Sequence[str], folds: Sequence[int]) -> None:
-    """Refuse trainers that have no `_demo` variant, and folds that do not exist, before anything is written."""
+def require_single(trainers: Sequence[str]) -> None:
+    """Refuse trainers of several data sets, before anything is written."""
     for trainer in trainers:
-        try:
-            if getattr(trainer_class(f"{trainer}_demo"), "domain_trainer", None):
-                raise ValueError(f"{trainer} trains several data sets at once, the demo has one: see `skipx universal`")
-        except AttributeError as error:
-            known = ", ".join([BASELINE, *trainer_names()])
-            raise ValueError(f"the demo knows no trainer {trainer!r}; it knows {known} and their variants") from error
-    if wrong := [fold for fold in folds if fold not in range(FOLDS)]:
-        raise ValueError(f"there is no fold {wrong[0]}; the demo has the folds 0 to {FOLDS - 1}")
-    if len(set(trainers)) < len(trainers) or len(set(folds)) < len(folds):
-        raise ValueError("a trainer or a fold is named twice; name each once")
+        if getattr(trainer_class(f"{trainer}_demo"), "domain_trainer", None):
+            raise ValueError(f"{trainer} trains several data sets at once, the demo has one: see `skipx universal`")
 
 
 def demo_comparison(workspace: Workspace, dataset: str, cells: Sequence[Cell]) -> Comparison:
     """Everything the report needs, read from the disk."""
     preprocessed = workspace.preprocessed / dataset
     dataset_json = read_dataset_json(preprocessed / "dataset.json")
+    protocol = protocol_in(dataset_json)
     splits = read_splits(preprocessed / "splits_final.json")
     folds = sorted({cell.fold for cell in cells})
     models = {cell.trainer: cell.folder.parent for cell in cells}
@@ -127,6 +127,7 @@ def demo_comparison(workspace: Workspace, dataset: str, cells: Sequence[Cell]) -
         table=pd.concat([collect(list(models.values()), folds), atlas], ignore_index=True),
         baseline=cells[0].trainer,
         dataset_json=dataset_json,
+        data_protocol=protocol,
         test_run=short_training_remark(trainings_of({name: (path,) for name, path in models.items()}, folds)),
         convention=CONVENTIONS["nnunet"].words,
         costs={name: row_cost(path, logs[name]) for name, path in models.items()},
@@ -142,5 +143,5 @@ def demo_comparison(workspace: Workspace, dataset: str, cells: Sequence[Cell]) -
             "optimiser": f"AdamW, {DemoOption.learning_rate}",
             "device": f"CPU, {os.cpu_count()} cores, one thread per training",
         },
-        notes=(*NOTES, *exceptions(models)),
+        notes=(*(protocol.notes if protocol else ()), *NOTES, *exceptions(models)),
     )

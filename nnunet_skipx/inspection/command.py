@@ -1,6 +1,5 @@
 """`skipx inspect`: what skips and gates of a trained model do, measured on the cases its folds are validated on."""
 
-import glob
 import itertools
 import math
 import sys
@@ -13,12 +12,11 @@ import torch
 from tqdm import tqdm
 
 from nnunet_skipx.inspection.ablation import Observation, observed, skip_of_another, skip_zeroed
+from nnunet_skipx.inspection.choice import trained_folds
 from nnunet_skipx.inspection.records import KINDS, Inspection, inspection_file, read_inspection
 from nnunet_skipx.inspection.trained_fold import TrainedFold
-from nnunet_skipx.nnunet.names import is_number
 from nnunet_skipx.statistics.text import NONE, format_interval
 from nnunet_skipx.system.files import finite, write_json
-from nnunet_skipx.system.names import unfit_name
 from nnunet_skipx.system.text_table import text_table
 
 CUTS = {"zeroed": skip_zeroed, "other": skip_of_another}
@@ -46,29 +44,6 @@ def inspect_model(folder: Path, folds: Sequence[int] | None, device: str, checkp
             content = inspect_fold(folder, fold, device, checkpoint)
         write_json(inspection_file(folder, fold), finite(content))
     return "\n".join([inspection_text(folder, chosen), *(f"wrote {inspection_file(folder, fold)}" for fold in chosen)])
-
-
-def trained_folds(folder: Path, folds: Sequence[int] | None, checkpoint: str) -> list[int]:
-    """The folds asked for, or all, that have the checkpoint; FileNotFoundError where one has not."""
-    for name in ("plans.json", "dataset.json"):
-        if not (folder / name).is_file():
-            raise FileNotFoundError(
-                f"{folder / name} is missing, so {folder} is no trained model: give a folder "
-                "<nnUNet_results>/DatasetXXX_Name/TRAINER__PLANS__CONFIGURATION"
-            )
-    if unfit_name(checkpoint):
-        raise ValueError(f"-chk {checkpoint!r} {unfit_name(checkpoint)}: give the name of a file in the folds' folders")
-    numbers = [path.parent.name.removeprefix("fold_") for path in folder.glob(f"fold_*/{glob.escape(checkpoint)}")]
-    there = sorted(int(number) for number in numbers if is_number(number))
-    wanted = there if folds is None else list(folds)
-    if not wanted or not set(wanted) <= set(there):
-        lacking = ", ".join(f"fold_{fold}" for fold in wanted if fold not in there) or "any fold"
-        of_all = " That of fold all was trained on all cases, so none is left to look at." if "all" in numbers else ""
-        raise FileNotFoundError(
-            f"{folder} has no {checkpoint} of {lacking} (it has one of {', '.join(map(str, there)) or 'none'})."
-            f"{of_all} Finish the training with nnUNetv2_train ... --c, or name other folds with -f"
-        )
-    return wanted
 
 
 def inspect_fold(folder: Path, fold: int, device: str, checkpoint: str) -> dict[str, Any]:

@@ -1,28 +1,31 @@
-"""nnU-Net's folders."""
+"""nnU-Net's folders, as its variables name them; its own module for them comes with a second of imports."""
 
 import os
 from pathlib import Path
 
-from nnunetv2.paths import nnUNet_preprocessed, nnUNet_results
 
-
-def results_folder() -> Path:
-    """nnU-Net's folder of results.
+def folder_in(variable: str) -> Path:
+    """The folder that a variable of nnU-Net's names.
 
     Raises:
-        FileNotFoundError: the environment variable is not set.
+        FileNotFoundError: the variable is not set.
     """
-    if not nnUNet_results.is_set():
-        raise FileNotFoundError("nnUNet_results is not set: export nnUNet_results=/path/to/results")
-    return Path(os.fspath(nnUNet_results))
+    value = os.environ.get(variable)
+    if value is None:
+        raise FileNotFoundError(f"{variable} is not set: export {variable}=/path/to/{variable.partition('_')[2]}")
+    return Path(value)
+
+
+def raw_data() -> Path:
+    """nnU-Net's folder of raw data, with errors as `folder_in`."""
+    return folder_in("nnUNet_raw")
 
 
 def preprocessed_data() -> Path:
-    """nnU-Net's folder of preprocessed data.
+    """nnU-Net's folder of preprocessed data, with errors as `folder_in`."""
+    return folder_in("nnUNet_preprocessed")
 
-    Raises:
-        FileNotFoundError: the environment variable is not set.
-    """
-    if not nnUNet_preprocessed.is_set():
-        raise FileNotFoundError("nnUNet_preprocessed is not set: export nnUNet_preprocessed=/path/to/preprocessed")
-    return Path(os.fspath(nnUNet_preprocessed))
+
+def results_folder() -> Path:
+    """nnU-Net's folder of results, with errors as `folder_in`."""
+    return folder_in("nnUNet_results")

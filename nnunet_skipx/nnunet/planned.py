@@ -3,12 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from nnunetv2.paths import nnUNet_preprocessed
-
 from nnunet_skipx.nnunet.folders import preprocessed_data
 from nnunet_skipx.nnunet.json_files import read_dataset_json, read_domains, read_plans
 from nnunet_skipx.nnunet.names import are_of, is_number
-from nnunet_skipx.system.names import unfit_name
+from nnunet_skipx.system.names import did_you_mean, unfit_name
 
 DOMAINS_FILE = "domains.json"  # beside the plans of a universal run, whose cases are those of other data sets
 
@@ -41,17 +39,17 @@ def full_name(dataset: str) -> str:
         FileNotFoundError: none in nnUNet_preprocessed has this id.
         ValueError: several have, or it is neither an id nor a name.
     """
-    if not is_number(dataset):
-        if unfit_name(dataset) or not dataset.startswith("Dataset"):
-            raise ValueError(f"{dataset!r} names no data set: give its id (4) or its name (Dataset004_Name)")
-        return dataset
-    preprocessed = Path(str(nnUNet_preprocessed))
-    found = are_of(dataset, preprocessed.glob("Dataset*"))
+    preprocessed = preprocessed_data()
+    there = sorted(path.name for path in preprocessed.glob("Dataset*"))
+    if not is_number(dataset) and (unfit_name(dataset) or not dataset.startswith("Dataset")):
+        likeliest = did_you_mean(dataset, there) or did_you_mean(f"Dataset000_{dataset}", there)
+        raise ValueError(f"{dataset!r} names no data set{likeliest}: give its id (4) or its name (Dataset004_Name)")
+    found = are_of(dataset, map(Path, there))
     if not found:
-        there = ", ".join(sorted(path.name for path in preprocessed.glob("Dataset*"))) or "none"
         raise FileNotFoundError(
-            f"data set {dataset!r} was not found in nnUNet_preprocessed={preprocessed} (there: {there}): "
-            "check the id, or run nnUNetv2_plan_and_preprocess first"
+            f"data set {dataset!r} was not found in nnUNet_preprocessed={preprocessed} (there: "
+            f"{', '.join(there) or 'none'}){did_you_mean(dataset, there)}: check the id, or run "
+            "nnUNetv2_plan_and_preprocess first"
         )
     if len(found) > 1:
         names = ", ".join(path.name for path in found)
@@ -77,11 +75,7 @@ def preprocessed_folder(dataset: str, plans: str, configuration: str) -> Path:
     """
     path = plans_file(dataset, plans)
     content = read_plans(path)
-    if configuration not in content["configurations"]:
-        raise ValueError(
-            f"{plans} of {path.parent.name} have no configuration {configuration!r}; they have: "
-            f"{', '.join(content['configurations'])}"
-        )
+    require_configuration(content, configuration)
     if path.with_name(DOMAINS_FILE).is_file():
         return path.parent
     folder = path.parent / _data_identifier(content["configurations"], configuration)
@@ -91,6 +85,16 @@ def preprocessed_folder(dataset: str, plans: str, configuration: str) -> Path:
             f"-c {configuration}"
         )
     return folder
+
+
+def require_configuration(plans: dict[str, Any], configuration: str) -> None:
+    """Raise ValueError where plans have no such configuration; says what there is."""
+    known = plans["configurations"]
+    if configuration not in known:
+        raise ValueError(
+            f"{plans['plans_name']} of {plans['dataset_name']} have no configuration {configuration!r}"
+            f"{did_you_mean(configuration, known)}; they have: {', '.join(known)}"
+        )
 
 
 def domains_in(folder: Path) -> list[str]:

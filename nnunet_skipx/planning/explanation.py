@@ -1,11 +1,16 @@
 """Predicted memory as text."""
 
+import math
 from collections.abc import Mapping
+from pathlib import Path
 
+from nnunet_skipx.nnunet.json_files import read_plans
 from nnunet_skipx.planning.training_memory import TrainingMemory
 from nnunet_skipx.system.text_table import text_table
 
 GIGABYTE = 2**30
+ENOUGH = 0.85  # of the memory: a plan that takes as much is not called small
+SEEN = 0.05  # nnU-Net's max_dataset_covered
 
 
 def memory_text(memory: Mapping[str, TrainingMemory], gigabytes: float | None = None, parts: bool = True) -> str:
@@ -26,6 +31,31 @@ def memory_text(memory: Mapping[str, TrainingMemory], gigabytes: float | None = 
     rows.append({"MB at the peak": "less than 1 MB each"} | {c: _megabytes(size) for c, size in rest.items()})
     rows.append({"MB at the peak": "sum"} | {c: _megabytes(one.peak) for c, one in memory.items()})
     return "\n".join([*lines, "", text_table(rows)])
+
+
+def why_small(plans: Path, cases: int, memory: Mapping[str, TrainingMemory], gigabytes: float) -> list[str]:
+    """A sentence for each configuration that leaves much of the GPU's memory unused; cases: those for training."""
+    configurations = read_plans(plans)["configurations"]
+    told = []
+    for name, one in memory.items():
+        planned = configurations[name]
+        if one.peak > ENOUGH * gigabytes * GIGABYTE or "median_image_size_in_voxels" not in planned:
+            continue
+        image = planned["median_image_size_in_voxels"]
+        voxels = math.prod(
+            configurations["3d_fullres" if name == "2d" and "3d_fullres" in configurations else name][
+                "median_image_size_in_voxels"
+            ]
+        )
+        reasons = []
+        if all(patch >= math.floor(size) for patch, size in zip(one.patch_size, image, strict=True)):
+            reasons.append(f"the patch holds the whole median image ({'x'.join(f'{size:g}' for size in image)})")
+        if one.batch_size >= round(SEEN * voxels * cases / math.prod(one.patch_size)):
+            reasons.append(f"nnU-Net lets a batch have {SEEN:.0%} of the data set's voxels at most")
+        told.append(
+            f"{name} leaves memory unused, because {' and '.join(reasons) or 'the next larger patch would not fit'}."
+        )
+    return told
 
 
 def _megabytes(size: int) -> str:

@@ -8,8 +8,7 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunet_skipx import architectures
 from nnunet_skipx.architectures import NETWORKS
 from nnunet_skipx.nnunet.search import find_trainer
-
-STOCK = "PlainConvUNet"
+from nnunet_skipx.planning.spelling import STOCK
 
 
 def architecture_of(architecture: str, configuration: Mapping[str, Any]) -> dict[str, Any]:

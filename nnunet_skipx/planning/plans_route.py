@@ -6,12 +6,12 @@ from typing import Any
 
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
-from nnunet_skipx.architectures import NETWORKS
 from nnunet_skipx.nnunet.json_files import read_plans
 from nnunet_skipx.nnunet.names import STOCK_NETWORKS
 from nnunet_skipx.nnunet.network_classes import require_known_networks
 from nnunet_skipx.nnunet.planned import plans_file
 from nnunet_skipx.planning.networks import architecture_of
+from nnunet_skipx.planning.spelling import require_architecture
 from nnunet_skipx.system.files import write_json
 
 
@@ -22,8 +22,7 @@ def write_plans(dataset: str, architecture: str, plans: str = "nnUNetPlans") -> 
         ValueError: no such network, or plans of another kind of network.
         FileNotFoundError: folders, data set or plans are missing.
     """
-    if architecture not in NETWORKS:
-        raise ValueError(f"there is no network {architecture!r}; there are: {', '.join(NETWORKS)}")
+    require_architecture(architecture, stock=False)
     source = plans_file(dataset, plans)
     content = read_plans(source)
     require_known_networks(content)

@@ -22,7 +22,8 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 import nnunet_skipx
 from nnunet_skipx.architectures import NETWORKS
 from nnunet_skipx.planning.made_up_plans import Shape, setting
-from nnunet_skipx.planning.networks import STOCK, architecture_of, trainer_of
+from nnunet_skipx.planning.networks import architecture_of, trainer_of
+from nnunet_skipx.planning.spelling import STOCK
 from nnunet_skipx.planning.training_memory import training_memory
 from nnunet_skipx.system.files import write_json
 from nnunet_skipx.system.json_files import integer, read_json, record, text

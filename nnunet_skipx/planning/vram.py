@@ -6,15 +6,15 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from nnunetv2.paths import nnUNet_preprocessed, nnUNet_raw
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
-from nnunet_skipx.architectures import NETWORKS
+from nnunet_skipx.nnunet.folders import preprocessed_data, raw_data
 from nnunet_skipx.nnunet.json_files import read_dataset_json, read_fingerprint, read_plans
 from nnunet_skipx.nnunet.planned import preprocessed_folder, read_planned
 from nnunet_skipx.nnunet.throwaway import Setting
-from nnunet_skipx.planning.networks import STOCK, trainer_of
+from nnunet_skipx.planning.networks import trainer_of
 from nnunet_skipx.planning.planner import ArchitecturePlanner
+from nnunet_skipx.planning.spelling import require_architecture
 from nnunet_skipx.planning.training_memory import CUDA_CONTEXT, TrainingMemory, training_memory
 from nnunet_skipx.system.files import write_json
 
@@ -45,7 +45,7 @@ def plan_for_vram(dataset: str, architecture: str, gigabytes: float, plans: str)
         ValueError: no such network, no positive number, plans of another planner, or nothing fits.
         FileNotFoundError: folders, data set, plans, raw data or the fingerprint are missing.
     """
-    check_architecture(architecture)
+    require_architecture(architecture)
     if not 0 < gigabytes < float("inf"):
         raise ValueError(f"--vram {gigabytes:g} is no size of a GPU's memory: give GB, for example --vram 11")
     if gigabytes * GIGABYTE <= CUDA_CONTEXT:
@@ -58,21 +58,15 @@ def plan_for_vram(dataset: str, architecture: str, gigabytes: float, plans: str)
         before = source["configurations"].get(key)
         if before and "spacing" in before and _same_data(content, configuration, source, before):
             configuration["data_identifier"] = before["data_identifier"]
-    path = Path(str(nnUNet_preprocessed), name, f"{content['plans_name']}.json")
+    path = preprocessed_data() / name / f"{content['plans_name']}.json"
     write_json(path, content)
     return path, memory
 
 
 def explain_plans(dataset: str, architecture: str, plans: str) -> Memory:
     """The predicted memory of training an architecture on existing plans, by configuration; writes nothing."""
-    check_architecture(architecture)
+    require_architecture(architecture)
     return predicted_memory(architecture, *read_planned(dataset, plans))
-
-
-def check_architecture(architecture: str) -> None:
-    """Raise ValueError, with the list, for a network that cannot be planned for."""
-    if architecture not in (STOCK, *NETWORKS):
-        raise ValueError(f"there is no network {architecture!r}; there are: {', '.join((STOCK, *NETWORKS))}")
 
 
 def predicted_memory(architecture: str, plans: dict[str, Any], dataset_json: dict[str, Any]) -> Memory:
@@ -105,9 +99,7 @@ def _check_sources(name: str, dataset: str, plans: str, source: dict[str, Any]) 
             f"{plans} of {name} were made by {planner}, but --vram plans with nnU-Net's "
             "ExperimentPlanner only: start from its plans, -p nnUNetPlans"
         )
-    if not nnUNet_raw.is_set():
-        raise FileNotFoundError("nnUNet_raw is not set: export nnUNet_raw=/path/to/raw")
-    raw, fingerprint = (Path(str(folder), name) for folder in (nnUNet_raw, nnUNet_preprocessed))
+    raw, fingerprint = raw_data() / name, preprocessed_data() / name
     if not (raw / "dataset.json").is_file():
         raise FileNotFoundError(
             f"{raw / 'dataset.json'} does not exist: put the raw data there, as nnU-Net plans with them"

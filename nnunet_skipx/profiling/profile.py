@@ -11,6 +11,7 @@ import torch
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from torch.backends import cudnn
 
+from nnunet_skipx.nnunet.planned import require_configuration
 from nnunet_skipx.nnunet.search import find_trainer
 from nnunet_skipx.nnunet.throwaway import Setting
 from nnunet_skipx.profiling.cost import network_cost
@@ -97,12 +98,7 @@ def _check(trainers: Sequence[str], setting: Setting, runs: int) -> None:
         raise ValueError(f"--runs {runs} measures nothing: give 1 or more")
     if len(set(trainers)) < len(trainers):
         raise ValueError("a trainer is named twice; name each once")
-    manager = PlansManager(setting.plans)
-    if setting.configuration not in manager.available_configurations:
-        raise ValueError(
-            f"the plans {manager.plans_name} of {manager.dataset_name} have no configuration "
-            f"{setting.configuration!r}; they have: {', '.join(manager.available_configurations)}"
-        )
+    require_configuration(setting.plans, setting.configuration)
 
 
 def _measure(mode: str, trainers: Sequence[str], setting: Setting, runs: int) -> dict[str, Use]:

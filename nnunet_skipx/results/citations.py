@@ -2,11 +2,9 @@
 
 from collections.abc import Iterable
 
-from nnunet_skipx.nnunet.search import find_trainer
 from nnunet_skipx.nnunet.trainer_name import BASELINE, TrainerName
 from nnunet_skipx.results.reference import Reference
 from nnunet_skipx.results.references import BY_OPTION, BY_TRAINER
-from nnunet_skipx.system.names import did_you_mean
 
 NNUNET = str(BY_TRAINER[BASELINE])
 
@@ -23,6 +21,8 @@ def citation(trainer: str) -> str:
 
 def own_citation(trainer: str) -> str:
     """What a trainer of somebody's own has in `citation`; raises what the search for it does."""
+    from nnunet_skipx.nnunet.search import find_trainer  # torch, which ours do not wait for
+
     return str(getattr(find_trainer(trainer), "citation", ""))
 
 
@@ -30,7 +30,7 @@ def bibliography(trainers: Iterable[str]) -> str:
     """BibTeX for trainers: of each network, of nnU-Net, and of what the options in the names add, every entry once.
 
     Raises:
-        ValueError: there is no trainer of a name, or it takes no such option.
+        ValueError: no folder of the user's has a trainer that is neither ours nor nnU-Net's.
     """
     entries = [entry for trainer in trainers for entry in entries_for(trainer)]
     return "\n\n".join(dict.fromkeys(entries))
@@ -39,13 +39,7 @@ def bibliography(trainers: Iterable[str]) -> str:
 def entries_for(trainer: str) -> list[str]:
     """The network's, nnU-Net's, those of the options; a comment where a trainer names none."""
     base, options = TrainerName.of(trainer)
-    try:
-        own = own_citation(trainer)
-    except ValueError as error:
-        if base in BY_TRAINER:
-            raise  # the sentence on options
-        raise ValueError(f"there is no trainer {trainer!r}{did_you_mean(base, BY_TRAINER)}: {error}") from error
-    network = BY_TRAINER[base].bibtex if base in BY_TRAINER else entry_of(base, own)
+    network = BY_TRAINER[base].bibtex if base in BY_TRAINER else entry_of(base, own_citation(trainer))
     added = [BY_OPTION[option] for option in options if option in BY_OPTION]
     return [network, *(one.bibtex for one in (BY_TRAINER[BASELINE], *added))]
 

@@ -6,6 +6,8 @@ from pathlib import Path
 from nnunet_skipx.nnunet.names import ModelName, are_of, dataset_number
 from nnunet_skipx.nnunet.planned import domains_in
 from nnunet_skipx.nnunet.trainer_name import BASELINE, TrainerName
+from nnunet_skipx.system.names import did_you_mean
+from nnunet_skipx.system.next_steps import go_on
 
 
 def find_models(
@@ -21,10 +23,15 @@ def find_models(
         FileNotFoundError: no such data set or no such model among the results; says what there is.
         ValueError: the data set is a universal run.
     """
+    if not results.is_dir():
+        raise FileNotFoundError(f"{results} does not exist: give --results FOLDER, or export nnUNet_results=FOLDER")
     there = are_of(dataset, results.glob("Dataset*"))
     if len(there) != 1:
-        known = ", ".join(sorted(path.name for path in results.glob("Dataset*"))) or "none"
-        raise FileNotFoundError(f"data set {dataset!r} has no results in {results}; there are: {known}")
+        known = sorted(path.name for path in results.glob("Dataset*"))
+        raise FileNotFoundError(
+            f"data set {dataset!r} has no results in {results}{did_you_mean(dataset, known)}; there are: "
+            f"{', '.join(known) or 'none'}. {go_on(bench_words(dataset, configurations, trainers, plans))}"
+        )
     models = sorted(there[0].glob("*__*__*"), key=_stock_first)
     chosen = []
     for path in models:
@@ -35,9 +42,13 @@ def find_models(
         chosen = [path for name in trainers for path in chosen if ModelName.of(path).trainer == name]
     found = {ModelName.of(path).trainer for path in chosen}
     if not chosen or (trainers is not None and found != set(trainers)):
-        known = "\n".join(f"  {path.name}" for path in models) or "  none"
-        lacking = ", ".join(sorted(set(trainers or ()) - found)) or "any model"
-        raise FileNotFoundError(f"{there[0]} has no results of {lacking} with these options; there are:\n{known}")
+        listed = "\n".join(f"  {path.name}" for path in models) or "  none"
+        names = {ModelName.of(path).trainer for path in models} - found
+        lacking = [f"{name}{did_you_mean(name, names)}" for name in sorted(set(trainers or ()) - found)]
+        raise FileNotFoundError(
+            f"{there[0]} has no results of {', '.join(lacking) or 'any model'} with these options; there are:\n"
+            f"{listed}\n{go_on(bench_words(dataset, configurations, trainers, plans))}"
+        )
     if domains := [name for path in chosen for name in domains_in(path)]:
         ids = " ".join(str(dataset_number(name)) for name in dict.fromkeys(domains))
         run = there[0].name
@@ -46,6 +57,32 @@ def find_models(
             f"with the trainers nnUNetTrainerU2Net..._from{dataset_number(run)}"
         )
     return chosen
+
+
+def report_words(models: Sequence[Path]) -> list[str]:
+    """The command line that reports on model folders among nnU-Net's results."""
+    names = [ModelName.of(folder) for folder in models]
+    words = ["skipx", "report", "-d", *dict.fromkeys(folder.parent.name for folder in models)]
+    words += ["-c", *dict.fromkeys(name.configuration for name in names)]
+    return [*words, "-tr", *dict.fromkeys(name.trainer for name in names)]
+
+
+def bench_words(
+    dataset: str, configurations: Sequence[str], trainers: Sequence[str] | None, plans: Sequence[str] | None
+) -> list[str]:
+    """The command line that trains what has no results."""
+    compared = trainers or [BASELINE, "nnUNetTrainerUTANet"]
+    return [
+        "skipx",
+        "bench",
+        "-d",
+        dataset,
+        "-c",
+        *configurations,
+        "-tr",
+        *compared,
+        *(["-p", *plans] if plans else []),
+    ]
 
 
 def _stock_first(folder: Path) -> tuple[bool, tuple[str, str, str]]:

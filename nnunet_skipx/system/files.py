@@ -63,6 +63,11 @@ def tells_of_full_disk(error: BaseException | None) -> bool:
     return False
 
 
+def not_a_folder(path: Path) -> str:
+    """What is wrong with a path that should be a folder's: it is something else, or it is not there."""
+    return f"{path} is not a folder" if path.exists() else f"{path} does not exist"
+
+
 def write_text(path: Path, text: str) -> None:
     """Replace `path` by a file with `text` in one step; OSError if it cannot be written."""
     write_bytes(path, text.encode())

@@ -6,8 +6,6 @@ the name carries them. Every class is made once and lives in this module, so tha
 
 import functools
 import importlib
-import pkgutil
-import re
 from collections.abc import Sequence
 from string import ascii_lowercase
 from typing import Any
@@ -17,6 +15,15 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 import nnunet_skipx.trainers as trainers_package
 from nnunet_skipx.architectures import SkipUNet
 from nnunet_skipx.nnunet.trainer_name import BASELINE, FLOPSTWIN, TWIN, WITHOUT, TrainerName
+from nnunet_skipx.training.grammar import (
+    EPOCHS,
+    OF_MECHANISMS,
+    OPTIONS,
+    is_ours,
+    kind,
+    trainer_names,
+    unknown_option,
+)
 from nnunet_skipx.training.meaningless import is_the_twin, refuse_meaningless
 from nnunet_skipx.training.options.adamw import AdamWOption
 from nnunet_skipx.training.options.bf16 import Bf16Option
@@ -30,22 +37,8 @@ from nnunet_skipx.training.options.warm import WarmOption
 from nnunet_skipx.training.trainer import SkipTrainer
 from nnunet_skipx.training.twins import Ingredient, Twin
 
+__all__ = ["trainer_class", "trainer_names"]  # public
 USUAL_EPOCHS = 1000  # nnU-Net's
-EPOCHS = re.compile(r"([1-9][0-9]{0,5})epochs?")
-NUMBERED = re.compile(r"([a-z]+)([1-9][0-9]*)")  # a trainer's own option with a number, such as from500
-OPTIONS = {
-    "{N}epochs": "train for N epochs instead of 1000",
-    TWIN: "the network's twin: as many parameters, without what it claims to gain from (not on nnUNetTrainer)",
-    FLOPSTWIN: "the same with as many operations instead (not on nnUNetTrainer)",
-    "bf16": "autocast to bfloat16 instead of float16, without GradScaler",
-    "gpuaug": "nnU-Net's training augmentation on the GPU; workers only load and crop",
-    "elastic": "elastic deformation of the 3D U-Net's authors on top (with _gpuaug)",
-    "fast": "nnU-Net's training in less time on a GPU: fused optimiser, channels last, no waits; the same mathematics",
-    "adamw": "AdamW 3e-4, weight decay 5e-2, warm-up, gradient norm at most 1, instead of nnU-Net's SGD",
-    "stage2": "freeze a trained U-Net given by -pretrained_weights, train the mechanism (not on nnUNetTrainer)",
-    "warm": "start from -pretrained_weights, in a folder of its own beside the same trainer from scratch",
-    "demo": "the shortened schedule of `skipx demo`, optimiser included",
-}
 # In the order in which they have the last word: the demo's optimiser replaces AdamW's.
 MIXINS = {
     "fast": FastOption,
@@ -59,11 +52,6 @@ MIXINS = {
 }
 
 
-def trainer_names() -> list[str]:
-    """The package's trainers without their variants."""
-    return sorted(module.name for module in pkgutil.iter_modules(trainers_package.__path__))
-
-
 def trainer_class(name: str) -> type[nnUNetTrainer]:
     """The trainer or variant called `name`, always the same class.
 
@@ -72,7 +60,7 @@ def trainer_class(name: str) -> type[nnUNetTrainer]:
         ValueError: one of our trainers with an option that does not exist or does not fit.
     """
     base, options = TrainerName.of(name)
-    if base in trainer_names() or (base == BASELINE and any(kind(option) in OPTIONS for option in options)):
+    if is_ours(base, options):
         return _variant(name, base, options)
     for trainer in trainer_names():
         if base.casefold() == trainer.casefold():
@@ -80,18 +68,15 @@ def trainer_class(name: str) -> type[nnUNetTrainer]:
     raise AttributeError(f"{name!r} is not a trainer of nnunet_skipx")
 
 
-def kind(option: str) -> str:
-    """What an option is called in a list: `{N}epochs`, `from{N}` for every number, else itself."""
-    if EPOCHS.fullmatch(option):
-        return "{N}epochs"
-    numbered = NUMBERED.fullmatch(option)
-    return f"{numbered[1]}{{N}}" if numbered and option not in OPTIONS else option
+def single_trainers() -> list[str]:
+    """nnU-Net's own trainer and those of the package that train one data set."""
+    return [BASELINE, *(name for name in trainer_names() if not getattr(trainer_class(name), "domain_trainer", None))]
 
 
 def options_of(base: type[nnUNetTrainer]) -> dict[str, str]:
     """The options that a trainer's name takes, with what they do."""
     if not issubclass(base, SkipTrainer):
-        return {option: text for option, text in OPTIONS.items() if option not in (TWIN, FLOPSTWIN, "stage2")}
+        return {option: text for option, text in OPTIONS.items() if option not in OF_MECHANISMS}
     general = dict(OPTIONS)
     if not issubclass(base.architecture, SkipUNet):
         del general["stage2"]  # there is no stock U-Net in it to freeze
@@ -126,7 +111,7 @@ def _variant(name: str, base_name: str, options: tuple[str, ...]) -> type[nnUNet
         return base
     namespace: dict[str, Any] = {"__module__": __name__, "__doc__": f"{base_name} with {', '.join(options)}."}
     mixins: list[type] = []
-    epochs = [int(match[1]) for option in options if (match := EPOCHS.fullmatch(option))]
+    epochs = [int(match[1] or 1) for option in options if (match := EPOCHS.fullmatch(option))]
     if epochs:  # first, so that it has the last word on the number of epochs
         namespace["epochs"] = epochs[0]
         mixins.append(EpochsOption)
@@ -180,14 +165,10 @@ def _check_options(name: str, base: type[nnUNetTrainer], options: tuple[str, ...
     allowed = options_of(base)
     kinds = [kind(option) for option in options]
     if wrong := [option for option, which in zip(options, kinds, strict=True) if which not in allowed]:
-        problem = f"there is no option '_{wrong[0]}'"
+        problem = ""
         if wrong[0] in OPTIONS:
             problem = f"{base.__name__} {what_it_lacks(base, wrong[0])}, so it takes no '_{wrong[0]}'"
-        known = "\n".join(f"  _{option:10s} {text}" for option, text in allowed.items())
-        raise ValueError(
-            f"{name!r}: {problem}. A name is {base.__name__} followed by options of this list, each at most once:\n"
-            f"{known}\nTrainers: {', '.join([BASELINE, *trainer_names()])}"
-        )
+        raise ValueError(unknown_option(name, base.__name__, wrong[0], allowed, problem))
     if "elastic" in options and "gpuaug" not in options:
         raise ValueError(f"{name!r}: '_elastic' deforms on the GPU, with the rest of the augmentation: add '_gpuaug'")
     numbered = base.own_mixins if issubclass(base, SkipTrainer) else {}

@@ -13,15 +13,14 @@ from nnunet_skipx.universal.beside import FINGERPRINT, SUMMARY, content_of
 from nnunet_skipx.universal.checkpoint import (
     ADAPTED,
     FINAL,
-    UNIVERSAL,
     deepest,
     domain_network,
     domains_alone,
-    model_folders,
     read_run,
     save,
 )
 from nnunet_skipx.universal.domains import read_domain
+from nnunet_skipx.universal.models import UNIVERSAL, model_folders
 from nnunet_skipx.universal.run import key
 from nnunet_skipx.universal.shared_images import require_unseen
 from nnunet_skipx.universal.sharing import share

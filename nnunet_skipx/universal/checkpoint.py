@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from nnunetv2.paths import nnUNet_results
 from nnunetv2.utilities.label_handling.label_handling import determine_num_input_channels
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from nnunet_skipx.architectures import U2Net
 from nnunet_skipx.nnunet.checkpoints import read_checkpoint
 from nnunet_skipx.nnunet.json_files import DATASET, PLANS
-from nnunet_skipx.nnunet.names import ModelName, begins_like
+from nnunet_skipx.nnunet.names import ModelName
 from nnunet_skipx.nnunet.network_classes import require_known_networks
 from nnunet_skipx.nnunet.trainer_name import TrainerName
 from nnunet_skipx.nnunet.wrappers import unwrap
@@ -24,9 +23,9 @@ from nnunet_skipx.system.staging import alone
 from nnunet_skipx.training.trainer import SkipTrainer
 from nnunet_skipx.training.variants import trainer_class
 from nnunet_skipx.universal.beside import CONTENT
+from nnunet_skipx.universal.models import UNIVERSAL, model_folders
 from nnunet_skipx.universal.run import key as domain_key
 
-UNIVERSAL = "nnUNetTrainerU2NetUniversal"
 FINAL = "checkpoint_final.pth"
 ADAPTED = "checkpoint_adapted.pth"  # the final one and the domains that were added since
 # fingerprint: nnU-Net's of the data set, which exporting asks for. summary: of the validation of an adapted domain.
@@ -49,22 +48,6 @@ def domains_alone(model: Path, seconds: float = 0) -> Iterator[None]:
     busy = f"another process extracts or adds domains of {model}: wait until it has ended, then run the command again"
     with alone(model / "domains.lock", busy, seconds):
         yield
-
-
-def model_folders(number: int, plans: str = "*", configuration: str = "*") -> list[Path]:
-    """The universal run's model folders among the results.
-
-    Raises:
-        FileNotFoundError: there is none.
-    """
-    pattern = f"{begins_like(str(number))}*/{UNIVERSAL}*__{plans}__{configuration}"
-    folders = sorted(Path(str(nnUNet_results)).glob(pattern))
-    if not folders:
-        raise FileNotFoundError(
-            f"no results {pattern} in {nnUNet_results}: train the run first, nnUNetv2_train {number} CONFIGURATION "
-            f"FOLD -tr {UNIVERSAL}"
-        )
-    return folders
 
 
 def find_checkpoint(trainer: type[SkipTrainer], number: int, plans: str, configuration: str, fold: int | str) -> Path:

@@ -1,20 +1,18 @@
 """`skipx universal create`: several planned data sets become one that nnU-Net's commands can train."""
 
 import os
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from nnunetv2.paths import nnUNet_preprocessed, nnUNet_raw, nnUNet_results
-
 from nnunet_skipx.nnunet.folders import preprocessed_data
-from nnunet_skipx.nnunet.names import MOST_IDS, dataset_number, mistaken_for
+from nnunet_skipx.nnunet.names import dataset_number
 from nnunet_skipx.nnunet.planned import DOMAINS_FILE
 from nnunet_skipx.system.files import write_json
 from nnunet_skipx.system.staging import remove_abandoned, staging_folder
 from nnunet_skipx.system.text_table import text_table
 from nnunet_skipx.universal.domains import PlannedDomain, read_domain, shared_architecture
+from nnunet_skipx.universal.models import free_name
 from nnunet_skipx.universal.run import UniversalRun
 from nnunet_skipx.universal.sampling import Sampling
 from nnunet_skipx.universal.shared_images import shared_images
@@ -23,7 +21,7 @@ NETWORK = "nnunet_skipx.architectures.U2Net"
 # nnU-Net says it, in quotation marks, where a command asks for the run's images, as nnUNetv2_find_best_configuration.
 NO_READER = (
     "none ({dataset} is a universal run, whose images and validations are its domains': run skipx universal extract "
-    "{number}, then ask for a domain's data set with -tr nnUNetTrainerU2Net_from{number})"
+    "-d {number}, then ask for a domain's data set with -tr nnUNetTrainerU2Net_from{number})"
 )
 STAGING = ".creating_universal_run"  # one for all, so that the next call removes what a killed one has left
 
@@ -54,7 +52,7 @@ def create_run(
     preprocessed = preprocessed_data()
     busy = f"another `skipx universal create` is writing into {preprocessed}: wait until it has ended"
     remove_abandoned(preprocessed / STAGING, busy)
-    dataset = _free_name(number, name)
+    dataset = free_name(number, name)
     if not feature_scale > 0:
         raise ValueError(f"--feature-scale {feature_scale}: the widths of a network are positive")
     domains = {c: [read_domain(d, plans, c) for d in datasets] for c in configurations}
@@ -108,21 +106,6 @@ def domain_table(domains: Sequence[PlannedDomain]) -> str:
             for domain in domains
         ]
     )
-
-
-def _free_name(number: int, name: str) -> str:
-    """The new data set's name, if nothing has its id yet."""
-    if not 0 < number < MOST_IDS or re.fullmatch(r"[A-Za-z0-9_-]+", name) is None:
-        raise ValueError(
-            f"--id {number} --name {name!r}: an id is 1 to {MOST_IDS - 1}, a name letters, digits, - and _"
-        )
-    for folder in (nnUNet_raw, nnUNet_preprocessed, nnUNet_results):
-        there = sorted(path.name for path in Path(str(folder)).glob("Dataset*")) if folder.is_set() else []
-        if taken := mistaken_for(number, there):
-            raise ValueError(
-                f"the id {number} is taken by {Path(str(folder), taken[0])}: choose another, or remove that folder"
-            )
-    return f"Dataset{number:03d}_{name}"
 
 
 def _architecture(domains: Sequence[PlannedDomain], feature_scale: float) -> dict[str, Any]:

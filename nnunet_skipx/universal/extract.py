@@ -14,13 +14,12 @@ from nnunet_skipx.universal.beside import domains_summaries, write_description, 
 from nnunet_skipx.universal.checkpoint import (
     ADAPTED,
     FINAL,
-    UNIVERSAL,
     domain_network,
     domains_alone,
-    model_folders,
     read_run,
     save,
 )
+from nnunet_skipx.universal.models import UNIVERSAL, model_folders
 from nnunet_skipx.universal.run import key
 from nnunet_skipx.universal.sharing import shared_parameters
 

@@ -120,7 +120,7 @@ class UniversalTrainer(SkipTrainer):
             number = dataset_number(plans_manager.dataset_name)
             raise ValueError(
                 f"{plans_manager.dataset_name} is a universal run, which has a network per domain: run "
-                f"`skipx universal extract {number}`, then predict with the domain's own data set and trainer "
+                f"`skipx universal extract -d {number}`, then predict with the domain's own data set and trainer "
                 f"(-tr {cls.domain_trainer}_from{number})"
             )
         return super().build_network_architecture(

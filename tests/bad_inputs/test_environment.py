@@ -15,7 +15,7 @@ COMMANDS = [
     "profile -d 11 -c test -device cpu -tr nnUNetTrainer --dataloading --iterations 1",
     "bench -d 11 -c test -tr nnUNetTrainer --dry-run -device cpu",
     "universal create -d 11 12 --id 500 -c test",
-    "universal extract 500",
+    "universal extract -d 500",
     "report -d 11",
     "inspect model",
     "convert btcv source -d 7",
@@ -45,7 +45,7 @@ def test_a_folder_that_is_nothing(name: str, value: str, monkeypatch: pytest.Mon
 @pytest.mark.parametrize("name", ["nnUNet_n_proc_DA", "nnUNet_def_n_proc"])
 def test_a_number_that_is_none(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, value)
-    for command in [*COMMANDS, "demo d"]:
+    for command in [*COMMANDS, "demo -o d"]:
         assert_refused(ending(*command.split()), name, repr(value), f"unset {name}")
 
 

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from nnunet_skipx.bench.cell import Cell, Progress
-from nnunet_skipx.bench.live import LiveView, clock, time_left
+from nnunet_skipx.bench.live import LiveView, time_left, told_hours
 from nnunet_skipx.bench.local import Run
 from tests.bench.conftest import finish
 
@@ -41,7 +41,7 @@ def run(two_cells: list[Cell]) -> Run:
 def test_in_a_terminal_the_trainings_under_way_are_a_table(run: Run) -> None:
     with LiveView(console(terminal=True)) as view:
         text = shown(view, run)
-    assert re.search(r"Dataset099_Phantom.*nnUNetTrainer.*1/10.*0\.5000.*1:00:00", text)
+    assert re.search(r"Dataset099_Phantom.*nnUNetTrainer.*1/10.*0\.5000.*1 h", text)
     assert "0 of 2 done, 1 running, 1 waiting" in text
 
 
@@ -78,8 +78,8 @@ def test_the_end_of_a_run_is_shown_however_soon_it_comes(run: Run, two_cells: li
 
 
 def test_time_left_says_what_is_known() -> None:
-    assert time_left(Progress(3, 10, 0.5, 2.0)) == "0:00:14"
+    assert time_left(Progress(3, 10, 0.5, 2.0)) == "0.0039 h"
     assert time_left(Progress(0, 10, None, None)) == "-"
     assert time_left(Progress(3, None, 0.5, 2.0)) == "-"
     assert time_left(Progress(10, 10, 0.5, 2.0)) == "validating"
-    assert clock(100 * 3600 + 61.4) == "100:01:01"
+    assert told_hours(100.4) == "100 h"

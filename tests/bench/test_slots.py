@@ -46,6 +46,7 @@ def test_what_is_asked_for_is_what_is_used(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_cells_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(10)), raising=False)
     assert cpu_slots() == [Slot("cpu", threads=2)] * 4
     assert cpu_slots(1) == [Slot("cpu", threads=10)]
@@ -54,11 +55,27 @@ def test_cells_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
             cpu_slots(wrong)
 
 
+def test_the_users_threads_decide_how_many_cells_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(10)), raising=False)
+    wanted = {"4": [Slot("cpu", threads=4)] * 2, "1": [Slot("cpu")] * 4, "99": [Slot("cpu", threads=99)]}
+    for value, found in wanted.items():
+        monkeypatch.setenv("OMP_NUM_THREADS", value)
+        assert cpu_slots() == found
+        assert found[0].environment()["OMP_NUM_THREADS"] == value
+    for value in ("4,2", "", "0", "²"):
+        monkeypatch.setenv("OMP_NUM_THREADS", value)
+        assert cpu_slots() == [Slot("cpu", threads=2)] * 4
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert cpu_slots(2) == [Slot("cpu", threads=3)] * 2
+
+
 def test_a_training_finds_our_trainers_and_its_device_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("nnUNet_n_proc_DA", "12")
     on_gpu, on_cpu = Slot("cuda", "3").environment(), Slot("cpu", threads=2).environment()
     assert (on_gpu["CUDA_VISIBLE_DEVICES"], on_gpu["nnUNet_n_proc_DA"]) == ("3", "12")
-    assert (on_cpu["CUDA_VISIBLE_DEVICES"], on_cpu["nnUNet_n_proc_DA"]) == ("", "0")
+    assert (on_cpu["CUDA_VISIBLE_DEVICES"], on_cpu["nnUNet_n_proc_DA"]) == ("", "12"), "the user's"
+    monkeypatch.delenv("nnUNet_n_proc_DA")
+    assert [Slot("cpu", workers=w).environment()["nnUNet_n_proc_DA"] for w in (None, 4)] == ["0", "0"]
     assert on_cpu["OMP_NUM_THREADS"] == "2"
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "6")
     assert Slot("cuda").environment()["CUDA_VISIBLE_DEVICES"] == "6", "the GPU that Slurm gave"

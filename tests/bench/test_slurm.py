@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from nnunet_skipx.bench.cell import Cell
-from nnunet_skipx.bench.slurm import SlurmOptions, asked_for, slurm_options, submit
+from nnunet_skipx.bench.slurm import asked_for, submit
+from nnunet_skipx.bench.slurm_options import SlurmOptions, slurm_options
 
 
 def test_words_become_options_and_the_rest_goes_to_sbatch() -> None:

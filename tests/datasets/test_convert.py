@@ -75,7 +75,7 @@ class TestCommand:
         ("arguments", "message"),
         [
             (["btcv", "TASK", "-d", "7"], "has no folder Training; there are:"),
-            (["isic", "ABSENT", "-d", "7"], "ABSENT is not a folder"),
+            (["isic", "ABSENT", "-d", "7"], "ABSENT does not exist"),
         ],
     )
     def test_a_mistake_is_one_sentence(

@@ -271,7 +271,7 @@ class TestBadInput:
         assert list(raw.iterdir()) == []
 
     def test_a_missing_folder_is_named(self, tmp_path: Path) -> None:
-        with pytest.raises(FileNotFoundError, match=r"Task04_Absent is not a folder: give"):
+        with pytest.raises(FileNotFoundError, match=r"Task04_Absent does not exist: give"):
             convert_msd(tmp_path / "Task04_Absent")
 
     @pytest.mark.parametrize("dataset_id", [-1, 10000])

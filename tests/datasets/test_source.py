@@ -31,7 +31,7 @@ def test_a_missing_folder_is_told_with_what_is_there(tmp_path: Path) -> None:
     (tmp_path / "Train").mkdir()
     with pytest.raises(FileNotFoundError, match="has no folder Testing or Test; there are: Train"):
         require_folder(tmp_path, "Testing", "Test")
-    with pytest.raises(FileNotFoundError, match="absent is not a folder"):
+    with pytest.raises(FileNotFoundError, match="absent does not exist"):
         require_folder(tmp_path / "absent", "Testing")
 
 

@@ -34,7 +34,7 @@ def own_environment(workplace: Path, planned: Path, forked: dict[str, str]) -> d
     short = code.replace("        self.num_epochs = 100\n", SHORT)
     (folder / f"{NAME}.py").write_text(short)
     (folder / f"{NAME}_twin.py").write_text(short + TWIN)
-    return {**forked, "nnUNet_extTrainer": str(folder)}
+    return {**forked, "nnUNet_n_proc_DA": "0", "nnUNet_extTrainer": str(folder)}
 
 
 def test_from_a_file_to_a_report(own_environment: dict[str, str], workplace: Path, forks: ForkServer) -> None:

@@ -15,8 +15,7 @@ from torch.utils._pytree import tree_map_only
 from nnunet_skipx.demo.prepare import PLANS, prepare
 from nnunet_skipx.demo.workspace import Workspace
 from nnunet_skipx.system.files import write_json
-from nnunet_skipx.training.catalogue import single_trainers
-from nnunet_skipx.training.variants import BASELINE, trainer_class
+from nnunet_skipx.training.variants import BASELINE, single_trainers, trainer_class
 from tests.forking.pools import few_voxels, forked_pools
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "Task04_Hippocampus"

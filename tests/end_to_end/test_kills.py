@@ -36,6 +36,7 @@ class nnUNetTrainerHasty(trainer_class("nnUNetTrainer_demo_6epochs")):
         self.num_iterations_per_epoch, self.num_val_iterations_per_epoch = 2, 1
 """
 KILLS = 20
+INLINE = {"nnUNet_n_proc_DA": "0"}
 Bench = Callable[[Path], subprocess.Popen]
 
 
@@ -49,7 +50,7 @@ def bench(forks: ForkServer, forked: dict[str, str], workplace: Path, planned: P
         results.mkdir(exist_ok=True)
         return subprocess.Popen(
             [forks.python, "skipx", "bench", *words],
-            env={**forked, "nnUNet_results": str(results), EXT_VARIABLE: str(workplace / "mine")},
+            env={**forked, **INLINE, "nnUNet_results": str(results), EXT_VARIABLE: str(workplace / "mine")},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -69,7 +70,7 @@ def train(forks: ForkServer, bench: Bench, forked: dict[str, str], workplace: Pa
         variables = {**forked, "nnUNet_results": str(results), EXT_VARIABLE: str(workplace / "mine")}
         with cell.log.open("a") as log:
             words = [forks.python, "-m", "nnunet_skipx.bench.train_cell", order.to_json()]
-            return subprocess.Popen(words, env=variables | {"nnUNet_n_proc_DA": "0"}, stdout=log, stderr=log)
+            return subprocess.Popen(words, env=variables | INLINE, stdout=log, stderr=log)
 
     return start
 

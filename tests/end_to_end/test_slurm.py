@@ -31,7 +31,11 @@ def slurm(workplace: Path, planned: Path, tmp_path_factory: pytest.TempPathFacto
     (planned / EMPTY_PLANS).mkdir()
     (planned / EMPTY_PLANS / "gone.pkl").touch()
     with single_node_slurm(tmp_path_factory.mktemp("slurm")) as variables:
-        yield {**environment(workplace), **{name: variables[name] for name in ("SLURM_CONF", "PATH")}}
+        yield {
+            **environment(workplace),
+            "nnUNet_n_proc_DA": "0",
+            **{name: variables[name] for name in ("SLURM_CONF", "PATH")},
+        }
 
 
 def run(variables: dict[str, str], *command: str) -> str:

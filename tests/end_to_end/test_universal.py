@@ -89,7 +89,7 @@ def test_a_universal_run_from_create_to_adapt(
     command("nnUNetv2_train", 500, "3d_fullres", 0, *common, "--val")
     assert [path.read_text() for path in summaries] == before
 
-    command("skipx", "universal", "extract", 500, "-f", "all")
+    command("skipx", "universal", "extract", "-d", 500, "-f", "all")
     images, output = workplace / "nnUNet_raw" / OTHERS[0] / "imagesTs", workplace / "predicted_universal"
     command(
         "nnUNetv2_predict",
@@ -133,24 +133,24 @@ def test_a_universal_run_from_create_to_adapt(
     refused = command(
         "nnUNetv2_predict", "-d", 500, "-i", images, "-o", output, "-f", 0, "-c", "3d_fullres", *common, check=False
     )
-    assert "skipx universal extract 500" in refused.stderr
+    assert "skipx universal extract -d 500" in refused.stderr
 
     best = ("nnUNetv2_find_best_configuration", 500, "-tr", UNIVERSAL, "-p", PLANS, "-c", "3d_fullres", "-f", 0)
-    assert "run skipx universal extract 500" in command(*best, "-np", 1, check=False).stderr.splitlines()[-1]
+    assert "run skipx universal extract -d 500" in command(*best, "-np", 1, check=False).stderr.splitlines()[-1]
     export = ("nnUNetv2_export_model_to_zip", "-c", "3d_fullres", "-p", PLANS, "-f", 0)
     command(*export, "-d", 500, "-tr", UNIVERSAL, "-o", workplace / "run.zip")
     elsewhere = {**forked, "nnUNet_results": str(workplace / "elsewhere"), "nnUNet_preprocessed": str(workplace / "no")}
     (workplace / "elsewhere").mkdir()
     for words in (
         ("nnUNetv2_install_pretrained_model_from_zip", workplace / "run.zip"),
-        ("skipx", "universal", "extract", 500),
+        ("skipx", "universal", "extract", "-d", 500),
         (*export, "-d", DATASET, "-tr", DOMAIN, "-o", workplace / "domain.zip"),
     ):
         run_program([forks.python, *words], elsewhere, check=True)
 
-    command("skipx", "universal", "adapt", 500, "-d", 7, "-f", 0, "-p", PLANS, "-device", "cpu", "--npz")
+    command("skipx", "universal", "adapt", "--id", 500, "-d", 7, "-f", 0, "-p", PLANS, "-device", "cpu", "--npz")
     assert (fold / "checkpoint_adapted.pth").is_file()
-    extracted = command("skipx", "universal", "extract", 500).stdout
+    extracted = command("skipx", "universal", "extract", "-d", 500).stdout
     assert (extracted.count("wrote "), extracted.count("left ")) == (2, 1), "the adapted domain was trained there"
     summary = domains / OTHERS[1] / f"{ADAPTED}__{PLANS}__3d_fullres" / "fold_0" / "validation" / "summary.json"
     assert json.loads(summary.read_text())["metric_per_case"]

@@ -228,7 +228,7 @@ def test_mistakes_name_the_path_and_the_cure(small: Workplace, monkeypatch: pyte
         with pytest.raises(kind, match=words):
             inspect_model(folder, **arguments)
 
-    refused(FileNotFoundError, "plans.json is missing.*TRAINER__PLANS__CONFIGURATION", small.folder / "nothing")
+    refused(FileNotFoundError, "nothing does not exist.*TRAINER__PLANS__CONFIGURATION", small.folder / "nothing")
     refused(FileNotFoundError, r"no checkpoint_final.pth of fold_4 \(it has one of 0, 1\).*--c", folds=[1, 4])
     refused(FileNotFoundError, r"no best.pth of any fold \(it has one of none\)", checkpoint="best.pth")
     if not torch.cuda.is_available():

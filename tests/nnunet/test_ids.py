@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from nnunet_skipx.datasets.check.description import find_dataset
+from nnunet_skipx.datasets.check.place import find_dataset
 from nnunet_skipx.datasets.destination import destination
 from nnunet_skipx.nnunet.planned import full_name
 from nnunet_skipx.results.find_models import find_models

@@ -59,7 +59,7 @@ def test_what_no_configuration_says_is_named(planned: Path, key: str) -> None:
 
 
 def test_an_unknown_network_is_answered_with_the_list(planned: Path) -> None:
-    with pytest.raises(ValueError, match=r"'UTNet'; there are: .*UTANet"):
+    with pytest.raises(ValueError, match=r"'UTNet' \(did you mean UTANet\?\); there are: .*UTANet"):
         write_plans("998", "UTNet")
 
 

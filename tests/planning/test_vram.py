@@ -88,7 +88,7 @@ def test_existing_plans_are_explained_and_nothing_is_written(planned: Path, caps
 
 
 def test_explaining_refuses_unknown_networks(planned: Path) -> None:
-    with pytest.raises(ValueError, match=r"'UTNet'; there are: PlainConvUNet, .*UTANet"):
+    with pytest.raises(ValueError, match=r"'UTNet' \(did you mean UTANet\?\); there are: PlainConvUNet, .*UTANet"):
         explain_plans("998", "UTNet", "nnUNetPlans")
 
 

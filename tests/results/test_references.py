@@ -79,13 +79,11 @@ def test_a_trainer_that_is_not_there_is_named(trainer: str, words: str, capsys: 
     assert words in capsys.readouterr().err
 
 
-def test_sources_are_listed_without_an_import_of_torch() -> None:
-    code = (
-        "import sys; from nnunet_skipx.cli.main import main; "
-        "main(['list', '--sources']); assert 'torch' not in sys.modules"
-    )
-    listed = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
-    assert re.search(r"^nnUNetTrainerUDTransNet +2024 +arXiv:2312.15182 +Narrowing", listed, re.M)
+@pytest.mark.parametrize("words", [["list", "--sources"], ["cite", "nnUNetTrainerUDTransNet_adamw"]])
+def test_what_was_published_is_told_without_an_import_of_torch(words: list[str]) -> None:
+    code = f"import sys; from nnunet_skipx.cli.main import main; main({words}); assert 'torch' not in sys.modules"
+    told = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    assert re.search(r"^nnUNetTrainerUDTransNet +2024 +arXiv:2312.15182 +Narrowing|eprint +. {2312.15182}", told, re.M)
 
 
 def test_the_citation_file_is_one() -> None:

@@ -12,8 +12,8 @@ import torch
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from nnunet_skipx.training.grammar import trainer_names
 from nnunet_skipx.training.preflight import preflight
-from nnunet_skipx.training.variants import trainer_names
 from tests.contract import SMALL
 from tests.training.nnunet_of_tomorrow import look_like_today, look_like_tomorrow
 from tests.training.small_trainer import make

@@ -11,9 +11,10 @@ from batchgeneratorsv2.transforms.noise.gaussian_blur import blur_dimension
 from torch._dynamo import OptimizedModule
 from torch._inductor.runtime.cache_dir_utils import cache_dir
 
+from nnunet_skipx.training.grammar import trainer_names
 from nnunet_skipx.training.preflight import preflight
 from nnunet_skipx.training.trainer import SkipTrainer
-from nnunet_skipx.training.variants import trainer_class, trainer_names
+from nnunet_skipx.training.variants import trainer_class
 from tests.contract import SMALL
 from tests.plan_shapes import PlanShape, dataset_json, plans
 from tests.training.small_trainer import make

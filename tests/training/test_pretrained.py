@@ -12,7 +12,8 @@ from torch import nn
 
 from nnunet_skipx.architectures import SkipUNet, U2Net
 from nnunet_skipx.architectures.pretrained import for_channels
-from nnunet_skipx.training.variants import trainer_class, trainer_names
+from nnunet_skipx.training.grammar import trainer_names
+from nnunet_skipx.training.variants import trainer_class
 from nnunet_skipx.universal.sharing import share
 from nnunet_skipx.universal.trainer import UniversalNetwork
 from tests.contract import SMALL

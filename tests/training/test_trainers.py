@@ -14,9 +14,10 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from nnunet_skipx.architectures import SkipUNet
 from nnunet_skipx.training.balance import BalancedLoss
+from nnunet_skipx.training.grammar import trainer_names
 from nnunet_skipx.training.options.bf16 import bfloat16_by_default
 from nnunet_skipx.training.options.demo import seed_everything
-from nnunet_skipx.training.variants import trainer_class, trainer_names
+from nnunet_skipx.training.variants import trainer_class
 from tests.contract import SMALL, TrainerContract
 from tests.plan_shapes import PlanShape, dataset_json, plans
 from tests.training.small_trainer import make

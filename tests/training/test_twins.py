@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
+from nnunet_skipx.training.grammar import trainer_names
 from nnunet_skipx.training.trainer import SkipTrainer
 from nnunet_skipx.training.twins import scaled_widths
-from nnunet_skipx.training.variants import options_of, trainer_class, trainer_names
+from nnunet_skipx.training.variants import options_of, trainer_class
 from tests.plan_shapes import PlanShape, plans
 
 PLAN = PlanShape((16, 24, 16), (1, 1, 1), 3, features=6)

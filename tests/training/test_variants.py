@@ -7,7 +7,8 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.training.nnUNetTrainer.variants.training_length.nnUNetTrainer_Xepochs import nnUNetTrainer_5epochs
 from nnunetv2.utilities.find_objects import recursive_find_trainer_class_by_name
 
-from nnunet_skipx.training.variants import kind, options_of, trainer_class, trainer_names
+from nnunet_skipx.training.grammar import kind, trainer_names
+from nnunet_skipx.training.variants import options_of, trainer_class
 
 
 @given(st.sampled_from(trainer_names()), st.data())

@@ -29,7 +29,7 @@ def test_create_prints_the_domains_and_how_to_train_them(domains: Path, capsys: 
     assert create("--name", "Two", "--sampling", "sqrt", "--feature-scale", "2") == 0
     printed = capsys.readouterr().out
     assert f"wrote {domains / 'Dataset500_Two'}" in printed
-    assert f"nnUNetv2_train 500 test FOLD -tr {UNIVERSAL} -p nnUNetPlans" in printed
+    assert f"nnUNetv2_train 500 test 0 -tr {UNIVERSAL} -p nnUNetPlans" in printed
     run = read_run("Dataset500_Two")
     assert (run.sampling, run.feature_scale) == ("sqrt", 2)
 
@@ -39,8 +39,8 @@ def test_create_prints_the_domains_and_how_to_train_them(domains: Path, capsys: 
     [
         (["create", "-d", "11", "12", "--id", "11", "-c", "test"], "the id 11 is taken"),
         (["create", "-d", "11", "12", "--id", "500"], "no configuration '3d_fullres'"),
-        (["extract", "500"], "no results Dataset500_"),
-        (["adapt", "500", "-d", "11", "-f", "0", "-c", "test", "-device", "cpu"], "train the run first"),
+        (["extract", "-d", "500"], "no results Dataset500_"),
+        (["adapt", "--id", "500", "-d", "11", "-f", "0", "-c", "test", "-device", "cpu"], "train the run first"),
     ],
 )
 def test_mistakes_are_one_sentence(

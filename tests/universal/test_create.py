@@ -113,7 +113,9 @@ def test_two_at_once_are_one_sentence_and_what_a_killed_one_left_goes(make_domai
 def test_nnunets_commands_say_why_there_are_no_images_of_a_run(make_domain: Make) -> None:
     """`nnUNetv2_find_best_configuration` comes to this line; it ends with its message."""
     plans = PlansManager(json.loads((make_run(make_domain) / "nnUNetPlans.json").read_text()))
-    with pytest.raises(RuntimeError, match=r"Dataset500_Universal is a universal run.*run skipx universal extract 500"):
+    with pytest.raises(
+        RuntimeError, match=r"Dataset500_Universal is a universal run.*run skipx universal extract -d 500"
+    ):
         _ = plans.image_reader_writer_class
 
 

@@ -186,7 +186,7 @@ def test_predicting_with_the_run_itself_says_what_to_do(run: Path) -> None:
     from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
     manager = PlansManager(json.loads((run / "nnUNetPlans.json").read_text()))
-    with pytest.raises(ValueError, match=r"skipx universal extract 500.*-tr nnUNetTrainerU2Net_from500"):
+    with pytest.raises(ValueError, match=r"skipx universal extract -d 500.*-tr nnUNetTrainerU2Net_from500"):
         trainer_class(UNIVERSAL).build_network_architecture(manager, manager.get_configuration("test"), 1, 1, False)
 
 

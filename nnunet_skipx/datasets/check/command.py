@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from nnunet_skipx.datasets.check.case import Reading, record_case
-from nnunet_skipx.datasets.check.description import find_dataset, read_dataset
+from nnunet_skipx.datasets.check.description import read_dataset
 from nnunet_skipx.datasets.check.findings import case_findings
 from nnunet_skipx.datasets.check.folds import (
     PATIENTS_UNKNOWN,
@@ -20,6 +20,7 @@ from nnunet_skipx.datasets.check.folds import (
     split_findings,
 )
 from nnunet_skipx.datasets.check.page import write_page
+from nnunet_skipx.datasets.check.place import find_dataset
 from nnunet_skipx.datasets.check.records import RawDataset
 from nnunet_skipx.datasets.check.summary import headline, summary_table
 from nnunet_skipx.datasets.check.together import findings_together

@@ -12,23 +12,9 @@ from nnunetv2.utilities.label_handling.label_handling import LabelManager
 from nnunet_skipx.datasets.check.files import listed_cases
 from nnunet_skipx.datasets.check.records import CaseFiles, Labels, RawDataset
 from nnunet_skipx.datasets.check.words import Finding, problem
-from nnunet_skipx.datasets.destination import RAW, folder_of
 from nnunet_skipx.nnunet.json_files import read_dataset_json
-from nnunet_skipx.nnunet.names import are_of
 
 TRIED = 5  # images that choose the reader where several fit, as the first may be broken
-
-
-def find_dataset(dataset: str) -> Path:
-    """The folder in nnUNet_raw of an id or a name; FileNotFoundError or ValueError that says what there is."""
-    raw = folder_of(RAW)
-    found = are_of(dataset, (path for path in raw.glob("Dataset*") if path.is_dir()))
-    if len(found) > 1:
-        raise ValueError(f"{raw} holds several data sets {dataset}: {', '.join(path.name for path in found)}: give one")
-    if not found:
-        there = ", ".join(sorted(path.name for path in raw.glob("Dataset*"))) or "none"
-        raise FileNotFoundError(f"{raw} holds no data set {dataset} (there: {there}): give an id (4) or a full name")
-    return found[0]
 
 
 def read_dataset(folder: Path) -> tuple[RawDataset, list[Finding]]:
