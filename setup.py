@@ -33,6 +33,7 @@ setup(
         "pandas",
         "pyarrow",
         "numpy",
+        "packaging",
         "scipy>=1.15",
         "matplotlib>=3.10",
         "pillow",
@@ -60,6 +61,10 @@ setup(
             "mypy",
             "h5py",
             "surface-distance",
+            "build",
+            "twine",
+            "setuptools>=77",  # the wheel, built without a download
+            "pyyaml",  # CITATION.cff
         ],
     },
     entry_points={"console_scripts": ["skipx = nnunet_skipx.cli.main:main"]},

@@ -15,11 +15,11 @@ from nnunetv2.experiment_planning.experiment_planners.default_experiment_planner
 
 from benchmarks.vram_table import FOLDERS, MadeUp
 from nnunet_skipx.system.files import write_json
+from tests.checkout import ROOT, project_files
 from tests.contract import SMALL
 from tests.plan_shapes import dataset_json, plans
 
 pytestmark = pytest.mark.slow
-ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "add_a_mechanism.md"
 TRAINER = "nnUNetTrainerSESkips"
 # All commands in one process: most of their time is the import of torch.
@@ -41,9 +41,8 @@ def files_of_the_page() -> dict[str, str]:
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of this checkout with the page's files."""
     copy = tmp_path_factory.mktemp("tree")
-    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    for name in filter(None, tracked.split("\0")):
-        if (ROOT / name).is_file() and not name.startswith("docs/"):
+    for name in project_files():
+        if not name.startswith("docs/"):
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / name, copy / name)
     for name, content in files_of_the_page().items():

@@ -15,7 +15,6 @@ class nnUNetTrainerAttentionUNet(SkipTrainer):
     """
 
     architecture = AttentionUNet
-    citation = "Oktay et al., Attention U-Net: Learning Where to Look for the Pancreas. MIDL (2018), arXiv 1804.03999."
     ingredients = {
         "gates": Ingredient(
             "attention gates", "skips reach the decoder as they are", NO_GATES, resizes=True, takes_along=("signal",)

@@ -24,10 +24,6 @@ class nnUNetTrainerU2Net(SkipTrainer):
     """
 
     architecture = U2Net
-    citation = (
-        "Huang C, Han H, Yao Q, Zhu S, Zhou SK. 3D U2-Net: A 3D Universal U-Net for Multi-Domain Medical Image "
-        "Segmentation. MICCAI 2019, LNCS 11765, 291-299."
-    )
     ingredients = {
         "separable": Ingredient(
             "separable convolutions", "full convolutions, narrower", {"convolutions": "full"}, resizes=True

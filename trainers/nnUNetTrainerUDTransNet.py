@@ -13,10 +13,6 @@ class nnUNetTrainerUDTransNet(SkipTrainer):
     """
 
     architecture = UDTransNet
-    citation = (
-        "Narrowing the semantic gaps in U-Net with learnable skip connections: The case of medical image segmentation. "
-        "Neural Networks (2024), arXiv:2312.15182."
-    )
     ingredients = {
         "cfa": Ingredient("channel fusion attention", "queries, keys and values are summed", {"fusion": False}),
         "ssa": Ingredient("spatial selection attention", "tokens see their own position only", {"selection": False}),

@@ -12,10 +12,6 @@ class nnUNetTrainerUTANet(BalancedTrainer):
     """
 
     architecture = UTANet
-    citation = (
-        "Rethinking U-Net: Task-Adaptive Mixture of Skip Connections for Enhanced Medical Image Segmentation. "
-        "AAAI Conference on Artificial Intelligence (2025)."
-    )
     ingredients = {
         "adaptivity": Ingredient(
             "adaptivity", "gates learn one choice of experts for all images", {"routing": "constant"}

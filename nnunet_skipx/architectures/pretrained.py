@@ -26,16 +26,18 @@ class WarmStart:
     """What came of a file of weights, by the names of tensors.
 
     adapted: first convolutions for another number of channels. mechanism: of the skips, others: of encoder and
-    decoder, which the file lacks or has in another shape.
+    decoder, which the file lacks or has in another shape. network: which of the file's, where it holds several.
     """
 
     loaded: tuple[str, ...]
     adapted: tuple[str, ...]
     mechanism: tuple[str, ...]
     others: tuple[str, ...]
+    network: str = ""
 
     def __str__(self) -> str:
-        said = [f"Pretrained weights: {len(self.loaded)} tensors were loaded; segmentation heads start anew"]
+        of = f" of {self.network}" if self.network else ""
+        said = [f"Pretrained weights{of}: {len(self.loaded)} tensors were loaded; segmentation heads start anew"]
         if self.adapted:
             said.append(f"for this number of input channels the mean over the file's was taken: {names(self.adapted)}")
         if self.mechanism:
@@ -67,8 +69,9 @@ class TakesWeights(nn.Module):
         if isinstance(state_dict, _WholeFile):
             state_dict, self.warm_start = fitted(super().state_dict(), state_dict, self.keys_to_in_proj)
             if not any(key.startswith("encoder.") for key in self.warm_start.loaded):
+                of = f" of {self.warm_start.network}" if self.warm_start.network else ""
                 raise ValueError(
-                    f"no pretrained weight fits the encoder of {type(self).__name__}: {self.why_no_stock}. "
+                    f"no pretrained weight{of} fits the encoder of {type(self).__name__}: {self.why_no_stock}. "
                     "Take a checkpoint of the same plans, or leave -pretrained_weights out"
                 )
             print(self.warm_start)
@@ -92,6 +95,9 @@ def fitted(own: State, file: Mapping[str, torch.Tensor], first: Collection[str])
 
     first: beginnings of the names of convolutions that see the image.
     """
+    begins = networks_in(file)
+    prefix = closest(begins, own, file)
+    file = {key.removeprefix(prefix): value for key, value in file.items() if key.startswith(prefix)}
     state: State = {}
     kinds: dict[str, list[str]] = {kind: [] for kind in ("loaded", "adapted", "mechanism", "others")}
     known: dict[int, torch.Tensor] = {}  # nnU-Net's networks have the encoder's tensors under several names
@@ -104,14 +110,38 @@ def fitted(own: State, file: Mapping[str, torch.Tensor], first: Collection[str])
             state[key], kind = chosen(key, value, file.get(key), first)
             known[value.data_ptr()] = state[key]
             kinds[kind].append(key)
-    return state, WarmStart(**{kind: tuple(keys) for kind, keys in kinds.items()})
+    found = {kind: tuple(keys) for kind, keys in kinds.items()}
+    return state, WarmStart(**found, network=prefix.rstrip(".") if len(begins) > 1 else "")
+
+
+def networks_in(file: Collection[str]) -> list[str]:
+    """What stands before the names of a file's networks, sorted: mostly nothing, or one wrapper's name.
+
+    A universal run has a network per domain. That nnU-Net's decoder knows its encoder, too, makes no further network.
+    """
+    begins = {key[: key.index("encoder.")] for key in file if "encoder." in key}
+    return sorted(begin for begin in begins if not begin.endswith("decoder.")) or [""]
+
+
+def closest(begins: Collection[str], own: State, file: Mapping[str, torch.Tensor]) -> str:
+    """That of a file's networks of which most numbers fit."""
+
+    def fit(begin: str) -> int:
+        return sum(value.numel() for key, value in own.items() if same_shape(file.get(begin + key), value))
+
+    return max(begins, key=fit)
+
+
+def same_shape(theirs: torch.Tensor | None, value: torch.Tensor) -> bool:
+    """Whether a tensor is there and has a shape."""
+    return theirs is not None and theirs.shape == value.shape
 
 
 def chosen(
     key: str, value: torch.Tensor, theirs: torch.Tensor | None, first: Collection[str]
 ) -> tuple[torch.Tensor, str]:
     """What a tensor of the network becomes, given the file's, and the field of `WarmStart` where it belongs."""
-    if theirs is not None and theirs.shape == value.shape:
+    if theirs is not None and same_shape(theirs, value):
         return theirs, "loaded"
     if theirs is not None and key.startswith(tuple(first)) and differs_in_channels(theirs, value):
         return for_channels(theirs, value.shape[1]), "adapted"

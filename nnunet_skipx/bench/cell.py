@@ -40,6 +40,7 @@ class Cell:
         results: nnU-Net's folder of results.
         dataset: full name, Dataset004_Hippocampus.
         configuration, fold, trainer, plans: as nnUNetv2_train takes them.
+        weights: file that the training starts from; empty where the trainer starts from scratch.
     """
 
     results: Path
@@ -48,6 +49,7 @@ class Cell:
     fold: int
     trainer: str
     plans: str
+    weights: str = ""
 
     @property
     def model(self) -> str:

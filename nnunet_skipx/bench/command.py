@@ -14,6 +14,7 @@ from nnunet_skipx.bench.slots import Slot
 from nnunet_skipx.bench.slurm import submit
 from nnunet_skipx.bench.slurm_options import SlurmOptions
 from nnunet_skipx.bench.state import read_state, told
+from nnunet_skipx.bench.warm import require_same_weights
 from nnunet_skipx.nnunet.folders import results_folder
 from nnunet_skipx.system.files import last_lines
 from nnunet_skipx.system.text_table import text_table
@@ -21,7 +22,7 @@ from nnunet_skipx.system.text_table import text_table
 
 def bench(matrix: Matrix, slots: Sequence[Slot]) -> int:
     """Train what is missing on this machine; returns 0 when every cell is done, 1 otherwise."""
-    everything = cells(matrix, results_folder())
+    everything = checked(matrix)
     with LiveView(Console()) as view:
         run = run_cells(everything, slots, matrix.npz, view)
     print(outcome(run))
@@ -30,7 +31,7 @@ def bench(matrix: Matrix, slots: Sequence[Slot]) -> int:
 
 def bench_on_slurm(matrix: Matrix, options: SlurmOptions) -> int:
     """Submit what is missing to Slurm; returns 0 once it is submitted."""
-    everything = cells(matrix, results_folder())
+    everything = checked(matrix)
     missing = [cell for cell in everything if not cell.is_done()]
     if missing:
         jobs = submit(missing, options, matrix.npz)
@@ -39,6 +40,13 @@ def bench_on_slurm(matrix: Matrix, options: SlurmOptions) -> int:
         print(f"Submitted {len(missing)} cells as Slurm job {array}: squeue -j {array} or --dry-run shows their state.")
     print(f"{len(everything) - len(missing)} of {len(everything)} cells are done.")
     return 0
+
+
+def checked(matrix: Matrix) -> list[Cell]:
+    """The cells of a matrix; raises what `cells` and `require_same_weights` do."""
+    everything = cells(matrix, results_folder())
+    require_same_weights(everything)
+    return everything
 
 
 def outcome(run: Run) -> str:
@@ -55,7 +63,7 @@ def outcome(run: Run) -> str:
 
 def dry_run(matrix: Matrix, slots: Sequence[Slot]) -> str:
     """The cells, what is done, what is missing, and the hours that it will take on these slots."""
-    everything = cells(matrix, results_folder())
+    everything = checked(matrix)
     missing = [cell for cell in everything if not cell.is_done()]
     hours = hours_left(missing, slots[0].device)
     rows = [cell_row(cell, hours.get(cell)) for cell in everything]

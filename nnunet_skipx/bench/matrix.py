@@ -10,6 +10,7 @@ from typing import Any
 from nnunet_skipx.bench.cell import Cell
 from nnunet_skipx.nnunet.json_files import read_splits
 from nnunet_skipx.nnunet.planned import full_name, plans_file, preprocessed_folder
+from nnunet_skipx.nnunet.trainer_name import WARM, TrainerName
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -25,6 +26,7 @@ LETTERS: dict[str, tuple[str, tuple[type, ...]]] = {
     "f": ("folds", (int,)),
     "npz": ("npz", (bool,)),
     "replicates": ("replicates", (int,)),
+    "pretrained_weights": ("weights", (str,)),
 }
 MOST_REPLICATES = 100
 REQUIRED = ("d", "c", "tr")
@@ -40,7 +42,7 @@ class Matrix:
     """What is compared: every data set (id or name) with every plan, configuration, trainer and fold.
 
     folds: none for all that each data set has. npz: keep the validation's probabilities.
-    replicates: how often every cell is trained.
+    replicates: how often every cell is trained. weights: a checkpoint; every trainer is trained from it, too.
     """
 
     datasets: tuple[str, ...]
@@ -50,6 +52,7 @@ class Matrix:
     folds: tuple[int, ...] = ()
     npz: bool = False
     replicates: int = 1
+    weights: str = ""
 
     def __post_init__(self) -> None:
         for name in ("datasets", "configurations", "trainers", "plans", "folds"):
@@ -60,6 +63,25 @@ class Matrix:
                 raise ValueError(f"{twice[0]!r} stands twice among the {name}; name each once")
         if not 1 <= self.replicates <= MOST_REPLICATES:
             raise ValueError(f"replicates = {self.replicates} is no number of trainings: give 1 to {MOST_REPLICATES}")
+
+    @property
+    def rows(self) -> tuple[str, ...]:
+        """The trainers of the cells: with weights each that starts from scratch has a warm one beside it.
+
+        Raises:
+            FileNotFoundError: the file of weights is not there.
+            ValueError: a trainer wants weights, and there are none.
+        """
+        names = [TrainerName.of(trainer) for trainer in self.trainers]
+        if not self.weights:
+            if started := [name.text for name in names if name.is_started]:
+                raise ValueError(f"{started[0]} starts from pretrained weights: add -pretrained_weights CHECKPOINT")
+            return self.trainers
+        if not Path(self.weights).is_file():
+            raise FileNotFoundError(f"-pretrained_weights: there is no file {self.weights}")
+        warm = [name if name.is_started else TrainerName(name.base, (*name.options, WARM)) for name in names]
+        pairs = zip(self.trainers, (name.text for name in warm), strict=True)
+        return tuple(dict.fromkeys(row for pair in pairs for row in pair))
 
 
 def read_matrix(path: Path) -> Matrix:
@@ -90,7 +112,7 @@ def _value(path: Path, key: str, value: Any) -> Any:
         words = {int: "a number", str: "a text in quotes", bool: "true or false"}
         wanted = " or ".join(words[kind] for kind in kinds)
         raise ValueError(f"{path}: {key} contains {wrong[0]!r}, where {wanted} belongs")
-    if name in ("npz", "replicates"):
+    if name in ("npz", "replicates", "weights"):
         if isinstance(value, list):
             raise ValueError(f"{path}: {key} is a list; give one value")
         return value
@@ -109,7 +131,7 @@ def cells(matrix: Matrix, results: Path) -> list[Cell]:
     from nnunet_skipx.nnunet.search import find_trainer  # torch, for which a wrong id does not wait
 
     planned = planned_folds(matrix)
-    for trainer in matrix.trainers:
+    for trainer in matrix.rows:
         find_trainer(trainer)
     return [
         Cell(
@@ -119,13 +141,14 @@ def cells(matrix: Matrix, results: Path) -> list[Cell]:
             fold=fold,
             trainer=trainer,
             plans=plans,
+            weights=str(Path(matrix.weights).resolve()) if TrainerName.of(trainer).is_started else "",
         )
         for replicate in range(1, matrix.replicates + 1)
         for fold in sorted({fold for *_, folds in planned for fold in folds}, key=order(matrix.folds))
         for dataset, plans, folds in planned
         if fold in folds
         for configuration in matrix.configurations
-        for trainer in matrix.trainers
+        for trainer in matrix.rows
     ]
 
 

@@ -9,7 +9,8 @@ def bench_words(matrix: Matrix) -> list[object]:
     """The command line that trains a matrix."""
     options: list[object] = ["--npz"] if matrix.npz else []
     options += ["--replicates", matrix.replicates] if matrix.replicates > 1 else []
-    return ["skipx", "bench", *_letters(matrix), *options]
+    options += ["-pretrained_weights", matrix.weights] if matrix.weights else []
+    return ["skipx", "bench", *_letters(matrix, matrix.trainers), *options]
 
 
 def reading(matrix: Matrix) -> list[list[object]]:
@@ -19,11 +20,11 @@ def reading(matrix: Matrix) -> list[list[object]]:
     extracting: list[list[object]] = [
         ["skipx", "universal", "extract", "-d", dataset_number(full_name(run))] for run in runs
     ]
-    return [*extracting, *([["skipx", "report", *_letters(matrix, others)]] if others else [])]
+    return [*extracting, *([["skipx", "report", *_letters(matrix, matrix.rows, others)]] if others else [])]
 
 
-def _letters(matrix: Matrix, datasets: tuple[str, ...] = ()) -> list[object]:
+def _letters(matrix: Matrix, trainers: tuple[str, ...], datasets: tuple[str, ...] = ()) -> list[object]:
     """The matrix in nnU-Net's letters; folds only where not all."""
-    words: list[object] = ["-d", *(datasets or matrix.datasets), "-c", *matrix.configurations, "-tr", *matrix.trainers]
+    words: list[object] = ["-d", *(datasets or matrix.datasets), "-c", *matrix.configurations, "-tr", *trainers]
     words += ["-p", *matrix.plans] if matrix.plans != Matrix.plans else []
     return [*words, *(["-f", *matrix.folds] if matrix.folds else [])]

@@ -36,7 +36,7 @@ def planned_studies(matrix: Matrix) -> list[PlannedStudy]:
     several = len(matrix.plans) * len(matrix.configurations) > 1
     rows = {
         f"{trainer} ({plans}, {configuration})" if several else trainer: f"{trainer}__{plans}__{configuration}"
-        for trainer in matrix.trainers
+        for trainer in matrix.rows
         for plans in matrix.plans
         for configuration in matrix.configurations
     }

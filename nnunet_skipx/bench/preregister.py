@@ -59,7 +59,7 @@ def _as_letters(matrix: Matrix) -> dict[str, object]:
     return {
         "d": list(matrix.datasets),
         "c": list(matrix.configurations),
-        "tr": list(matrix.trainers),
+        "tr": list(matrix.rows),
         "p": list(matrix.plans),
         "f": list(matrix.folds),
         "replicates": matrix.replicates,

@@ -18,8 +18,9 @@ from filelock import FileLock, Timeout
 
 from nnunet_skipx.bench.cell import Cell
 from nnunet_skipx.bench.state import note, read_state, this_process
+from nnunet_skipx.bench.warm import note_weights
 from nnunet_skipx.discovery import append_to_environment
-from nnunet_skipx.nnunet.checkpoints import set_damaged_aside
+from nnunet_skipx.nnunet.checkpoints import resumed_from, set_damaged_aside
 from nnunet_skipx.nnunet.continued import continued_trainer, finish_training, leave_out_predicted
 from nnunet_skipx.system.files import is_full, tells_of_full_disk
 from nnunet_skipx.system.interpreter import python
@@ -87,8 +88,10 @@ def _continue(order: TrainingOrder) -> None:
     cell = order.cell
     for sentence in set_damaged_aside(cell.folder):
         print(sentence)
+    if cell.weights and resumed_from(cell.folder) is None:
+        note_weights(cell)
     trainer = continued_trainer(
-        cell.dataset, cell.configuration, cell.fold, cell.trainer, cell.plans, torch.device(order.device)
+        cell.dataset, cell.configuration, cell.fold, cell.trainer, cell.plans, torch.device(order.device), cell.weights
     )
     finish_training(trainer)
     note(cell, cases_left=leave_out_predicted(trainer, order.npz))

@@ -28,6 +28,11 @@ def add_bench_parser(commands: Any) -> None:
     )
     bench.add_argument("-p", nargs="+", action=EachOnce, metavar="PLANS", help="plans (default: nnUNetPlans)")
     bench.add_argument("-f", nargs="+", action=EachOnce, type=fold, metavar="FOLD", help="folds (default: all)")
+    bench.add_argument(
+        "-pretrained_weights",
+        metavar="CHECKPOINT",
+        help="train every trainer from this file, too, as TRAINER_warm beside TRAINER: does the warm start help?",
+    )
     bench.add_argument("--npz", action="store_true", help="keep the validation's probabilities, for ensembles")
     bench.add_argument("--replicates", type=whole(1, 100), metavar="N", help="train every cell N times (default: 1)")
     bench.add_argument("--gpus", metavar="0,1,2", help="GPUs, one cell at a time on each (default: all)")
@@ -106,7 +111,7 @@ def matrix_of(args: argparse.Namespace) -> "Matrix":
     given = {letter: value for letter in LETTERS if (value := getattr(args, letter)) not in (None, False)}
     if args.matrix:
         if given:
-            spelled = next(f"-{letter}" if len(letter) < 3 else f"--{letter}" for letter in given)
+            spelled = next(f"--{letter}" if letter in ("npz", "replicates") else f"-{letter}" for letter in given)
             raise ValueError(f"--matrix {args.matrix} holds all letters: put {spelled} into that file, or leave it out")
         return read_matrix(args.matrix)
     if missing := [letter for letter in REQUIRED if letter not in given]:
@@ -125,7 +130,7 @@ def require_known(matrix: "Matrix") -> None:
 
     results_folder()
     planned_folds(matrix)
-    require_trainers(matrix.trainers)
+    require_trainers(matrix.rows)
 
 
 def power(args: argparse.Namespace, matrix: "Matrix") -> int:

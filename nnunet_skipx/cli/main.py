@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from nnunet_skipx import __version__
 from nnunet_skipx.cli.bench import add_bench_parser
+from nnunet_skipx.cli.cite import add_cite_parser
 from nnunet_skipx.cli.data import add_convert_parser, add_data_parser, add_fetch_parser
 from nnunet_skipx.cli.demo import add_demo_parser
 from nnunet_skipx.cli.environment import add_environment_parsers, doctor_command
@@ -17,13 +18,14 @@ from nnunet_skipx.cli.plan import add_list_parser, add_plan_parser
 from nnunet_skipx.cli.profile import add_profile_parser
 from nnunet_skipx.cli.report import add_report_parser
 from nnunet_skipx.cli.universal import add_universal_parser
+from nnunet_skipx.cli.wheelhouse import add_wheelhouse_parser
 from nnunet_skipx.discovery import append_to_environment
 from nnunet_skipx.system.escaping import terminal_lines
 from nnunet_skipx.system.interpreter import SAFE_PATH
 from nnunet_skipx.system.os_errors import os_error_text
 from nnunet_skipx.system.variables import environment, require_folders, require_usable_variables
 
-HELPS = ("ext-path", "enable", "disable", "doctor", "list")  # work whatever the variables hold
+HELPS = ("ext-path", "enable", "disable", "doctor", "list", "wheelhouse", "cite")  # work whatever the variables hold
 COMMANDS = [
     add_environment_parsers,
     add_plan_parser,
@@ -37,6 +39,8 @@ COMMANDS = [
     add_inspect_parser,
     add_universal_parser,
     add_demo_parser,
+    add_wheelhouse_parser,
+    add_cite_parser,
 ]
 
 

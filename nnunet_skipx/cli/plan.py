@@ -26,6 +26,7 @@ def add_list_parser(commands: Any) -> None:
     listing = commands.add_parser("list", help="the trainers, what they do, their options")
     listing.add_argument("--parameters", action="store_true", help="count those of their networks, too (takes seconds)")
     listing.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    listing.add_argument("--sources", action="store_true", help="print what each trainer's network was published as")
     listing.set_defaults(function=list_command)
 
 
@@ -68,6 +69,11 @@ def training_words(dataset: str, plans: Path) -> list[object]:
 
 
 def list_command(args: argparse.Namespace) -> int:
+    if args.sources:
+        from nnunet_skipx.results.references import sources_text
+
+        print(sources_text())
+        return 0
     from nnunet_skipx.training.catalogue import catalogue, catalogue_text
 
     content = catalogue(args.parameters)

@@ -1,7 +1,6 @@
 """`skipx convert`: a recipe becomes an nnU-Net data set, checked by nnU-Net itself, with its folds and its origin."""
 
 import functools
-import hashlib
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -15,11 +14,10 @@ from nnunet_skipx.datasets.parallel import in_parallel
 from nnunet_skipx.datasets.protocol import KEY, Protocol, fold_digest
 from nnunet_skipx.datasets.recipe import Case, Options, Recipe, Record
 from nnunet_skipx.nnunet.json_files import read_dataset_json, read_provenance
-from nnunet_skipx.system.files import write_json
+from nnunet_skipx.system.files import sha256_of, write_json
 from nnunet_skipx.system.json_files import read_json, record
 
 PROVENANCE_FILE = "provenance.json"
-CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -140,12 +138,3 @@ def require_space(recipe: Recipe, folder: Path) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise OSError(f"{needed / 1e6:.0f} MB needed, {free / 1e6:.0f} MB free")
-
-
-def sha256_of(path: Path) -> str:
-    """Of a file's content."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()

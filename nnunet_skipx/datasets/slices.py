@@ -75,7 +75,7 @@ def read_h5(path: Path) -> tuple[np.ndarray, np.ndarray]:
     try:
         import h5py
     except ImportError as error:
-        raise ValueError(f'{path} needs h5py: pip install "nnunet-skipx[datasets]", or pip install h5py') from error
+        raise ValueError(f"{path} needs h5py: pip install h5py") from error
     try:
         with h5py.File(path, "r") as file:
             image, label = (own_dataset(file, name, path) for name in ("image", "label"))

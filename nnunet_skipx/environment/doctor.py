@@ -20,6 +20,7 @@ from typing import Any
 from nnunet_skipx.discovery import EXT_VARIABLE, append_to_environment, ext_path
 from nnunet_skipx.environment.check import FAIL, OK, WARN, Check
 from nnunet_skipx.environment.convolutions import check_convolutions
+from nnunet_skipx.environment.origin import reinstall_command
 from nnunet_skipx.environment.startup_hook import is_enabled
 from nnunet_skipx.system.interpreter import python
 
@@ -29,7 +30,7 @@ NNUNET_VERSIONS = ((2, 8), (3, 0))
 PAIR = ("2.15.0", "0.29.2") if sys.version_info >= (3, 11) else ("2.14.0", "0.29.0")  # as in constraints.txt
 MATCHING_PAIR = f"pip install torch=={PAIR[0]} torchvision=={PAIR[1]}"
 BROKEN_TORCHVISION = "operator torchvision::nms does not exist"
-REINSTALL = "pip install --force-reinstall --no-deps nnunet-skipx"
+REINSTALL = reinstall_command()
 
 # each needs those before it, so the first that fails is the one to cure
 IMPORTS = {

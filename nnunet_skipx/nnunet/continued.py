@@ -16,7 +16,7 @@ from nibabel.filebasedimages import ImageFileError
 from nnunetv2.run.run_training import get_trainer_from_args, maybe_load_checkpoint
 from torch.backends import cudnn
 
-from nnunet_skipx.nnunet.checkpoints import FINAL, checkpoint_draft
+from nnunet_skipx.nnunet.checkpoints import FINAL, checkpoint_draft, read_checkpoint
 
 # What nnU-Net's readers raise for a file that has been cut off; Pillow's is a SyntaxError.
 BROKEN_FILE = (
@@ -34,12 +34,18 @@ BROKEN_FILE = (
 
 
 def continued_trainer(
-    dataset: str, configuration: str, fold: int, trainer: str, plans: str, device: torch.device
+    dataset: str, configuration: str, fold: int, trainer: str, plans: str, device: torch.device, weights: str = ""
 ) -> Any:
-    """nnU-Net's trainer where its last checkpoint has left it; arguments as those of nnUNetv2_train."""
+    """nnU-Net's trainer where its last checkpoint has left it; arguments as those of nnUNetv2_train.
+
+    weights: what a training that has no checkpoint yet starts from; read as tensors and numbers before nnU-Net does.
+    """
     found: Any = get_trainer_from_args(dataset, configuration, fold, trainer, plans, True, device=device)
     save_whole(found)
     maybe_load_checkpoint(found, continue_training=True, validation_only=False)
+    if weights and not found.was_initialized:
+        read_checkpoint(Path(weights), ["network_weights"])
+        maybe_load_checkpoint(found, False, False, pretrained_weights_file=weights)
     if torch.cuda.is_available():
         cudnn.deterministic = False
         cudnn.benchmark = True

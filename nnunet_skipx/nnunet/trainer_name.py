@@ -9,6 +9,9 @@ TWIN = "twin"  # ingredients that the network claims are taken out, at as many p
 FLOPSTWIN = "flopstwin"  # the same, at as many operations
 WITHOUT = "without-"  # this one claimed ingredient is taken out, at as many parameters; several may stand in a name
 
+WARM = "warm"  # started from pretrained weights
+STARTED = (WARM, "stage2")  # options that want a file of weights to start from
+
 
 class TrainerName(NamedTuple):
     """`nnUNetTrainerUTANet_twin_bf16`: base nnUNetTrainerUTANet, options twin and bf16.
@@ -32,6 +35,15 @@ class TrainerName(NamedTuple):
     def text(self) -> str:
         """The whole name."""
         return "_".join([self.base, *self.options])
+
+    @property
+    def is_started(self) -> bool:
+        """Whether its training starts from a file of weights.
+
+        >>> TrainerName.of("nnUNetTrainer_warm_bf16").is_started
+        True
+        """
+        return any(option in STARTED for option in self.options)
 
     def without(self, option: str) -> "TrainerName":
         """The same without an option, wherever it stands."""

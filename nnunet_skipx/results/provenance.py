@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,8 +12,11 @@ import pandas as pd
 from nnunet_skipx.nnunet.json_files import read_debug
 from nnunet_skipx.nnunet.names import ModelName
 from nnunet_skipx.nnunet.trainer_name import TrainerName
+from nnunet_skipx.system.json_files import read_json, record, text
 
 DIGITS = 12  # of a SHA-256, enough to tell files apart
+STARTED_FROM = "skipx_weights.json"  # in the folder of a fold that `skipx bench` has started from a checkpoint
+START = record({"file": text, "sha256": text})
 
 
 def provenance(folder: Path, folds: Sequence[int]) -> dict[str, str]:
@@ -20,19 +24,22 @@ def provenance(folder: Path, folds: Sequence[int]) -> dict[str, str]:
     trainer, plans, configuration = ModelName.of(folder)
     path = folder / f"fold_{folds[0]}" / "debug.json"
     noted, broken = _noted(path)
+    weights = _weights(path.with_name(STARTED_FROM))
     known = {
         "epochs x iterations": _joined(noted, " x ", "num_epochs", "num_iterations_per_epoch"),
         "optimiser": _optimiser(noted),
         "augmentation": augmentation_mode(trainer),
         "steps": step_mode(trainer),
         "device": noted.get("gpu_name") or noted.get("device"),
+        "pretrained weights": f"{Path(weights['file']).name} ({weights['sha256'][:DIGITS]})" if weights else "",
         "precision": _precision(noted, trainer),
         "compiled": _compiled(noted),
         "torch": noted.get("torch_version"),
         "host": noted.get("hostname"),
         "plans": file_digest(folder / "plans.json"),
         "remark": broken,
-        "command": f"nnUNetv2_train {folder.parent.name} {configuration} FOLD -tr {trainer} -p {plans}",
+        "command": f"nnUNetv2_train {folder.parent.name} {configuration} FOLD -tr {trainer} -p {plans}"
+        + (f" -pretrained_weights {shlex.quote(weights['file'])}" if weights else ""),
     }
     return {name: value for name, value in known.items() if value}
 
@@ -70,6 +77,14 @@ def _noted(path: Path) -> tuple[dict[str, str], str]:
         return read_debug(path), ""
     except ValueError as error:
         return {}, f"broken: {error}"
+
+
+def _weights(path: Path) -> dict[str, str]:
+    """From which checkpoint a fold was started; empty where that is not noted, or cannot be read."""
+    try:
+        return dict(read_json(path, START))
+    except (FileNotFoundError, ValueError):
+        return {}
 
 
 def _joined(noted: dict[str, str], between: str, *names: str) -> str:

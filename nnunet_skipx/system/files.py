@@ -1,6 +1,7 @@
 """Files: written so that an interruption or a full disk never leaves half of one, read from the end."""
 
 import errno
+import hashlib
 import json
 import math
 import os
@@ -13,6 +14,7 @@ from nnunet_skipx.system.escaping import terminal
 
 FULL = (errno.ENOSPC, errno.EDQUOT)  # no space, or no more of it for this user
 PROBE_BYTES = 2**20
+CHUNK_BYTES = 2**20
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -74,6 +76,15 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, content: object) -> None:
     """Replace `path` by a JSON file in one step; OSError if it cannot be written."""
     write_text(path, json.dumps(content, indent=4))
+
+
+def sha256_of(path: Path) -> str:
+    """Of a file's content."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
 def last_lines(log: Path, count: int = 8) -> str:

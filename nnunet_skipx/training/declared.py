@@ -63,6 +63,8 @@ def _general(values: dict[str, Any]) -> dict[str, str]:
     """The general options that suit a trainer."""
     general = dict(OPTIONS)
     network = classes_in(ARCHITECTURES).get(str(values.get("architecture")))
+    if network is None:
+        del general["warm"]  # a network per domain, where nnU-Net's loader looks for one
     if network is None or "SkipUNet" not in network.bases:
         del general["stage2"]  # there is no stock U-Net in it to freeze
     twin = values.get("twin")

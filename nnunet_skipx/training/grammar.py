@@ -21,6 +21,7 @@ OPTIONS = {
     "fast": "nnU-Net's training in less time on a GPU: fused optimiser, channels last, no waits; the same mathematics",
     "adamw": "AdamW 3e-4, weight decay 5e-2, warm-up, gradient norm at most 1, instead of nnU-Net's SGD",
     "stage2": "freeze a trained U-Net given by -pretrained_weights, train the mechanism (not on nnUNetTrainer)",
+    "warm": "start from -pretrained_weights, in a folder of its own beside the same trainer from scratch",
     "demo": "the shortened schedule of `skipx demo`, optimiser included",
 }
 OF_MECHANISMS = (TWIN, FLOPSTWIN, "stage2")

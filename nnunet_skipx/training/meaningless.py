@@ -57,6 +57,8 @@ def refuse_foreign(
             "fits into it for '_stage2': leave one of the two out"
         )
     numbered = [option for option in options if any(option.startswith(m.partition("{")[0]) for m in base.own_mixins)]
+    if starts := [option for option in (*numbered, "stage2") if option in options and "warm" in options]:
+        raise ValueError(f"{name!r}: '_{starts[0]}' starts from trained weights anyway: leave '_warm' out")
     if removals and numbered:
         raise ValueError(
             f"{name!r}: a universal run has no twins, so '_{numbered[0]}' finds no weights for "

@@ -31,7 +31,8 @@ class SkipTrainer(nnUNetTrainer):
     as `{"attn": {"attention": True}}`. An option that changes nothing beside others has these in `idle`. `own_mixins`
     are classes that options with a number stand for, `{"from{N}": X}`; they find it in `number`.
 
-    `citation` is the paper that the network is of, as a list of references has it.
+    `citation` is the paper that the network is of, as a list of references has it; those of ours stand together in
+    `results/references.py`.
 
     A variant has its network's arguments in `architecture_kwargs`. A twin's also tell what it does without (`removed`),
     the arguments of the network that is whole (`whole_kwargs`), and in what it is as large (`budget`).

@@ -33,6 +33,7 @@ from nnunet_skipx.training.options.fast import FastOption
 from nnunet_skipx.training.options.gpuaug import ElasticOption, GpuAugOption
 from nnunet_skipx.training.options.stage2 import Stage2Option
 from nnunet_skipx.training.options.unawaited import UnawaitedSteps
+from nnunet_skipx.training.options.warm import WarmOption
 from nnunet_skipx.training.trainer import SkipTrainer
 from nnunet_skipx.training.twins import Ingredient, Twin
 
@@ -45,6 +46,7 @@ MIXINS = {
     "gpuaug": GpuAugOption,
     "bf16": Bf16Option,
     "stage2": Stage2Option,
+    "warm": WarmOption,
     "demo": DemoOption,
     "adamw": AdamWOption,
 }
@@ -78,6 +80,8 @@ def options_of(base: type[nnUNetTrainer]) -> dict[str, str]:
     general = dict(OPTIONS)
     if not issubclass(base.architecture, SkipUNet):
         del general["stage2"]  # there is no stock U-Net in it to freeze
+    if base.domain_trainer:
+        del general["warm"]  # a network per domain, where nnU-Net's loader looks for one
     if base.twin is None:
         del general[TWIN]
     if base.twin is None or base.twin.matches_operations:
@@ -185,6 +189,8 @@ def what_it_lacks(base: type[nnUNetTrainer], option: str) -> str:
         return "has no skip mechanism"
     if option == "stage2":
         return "contains no stock U-Net"
+    if option == "warm":
+        return "has a network per domain"
     if base.twin is None:
         return "has no twin"
     return f"has a twin with as many parameters and as many operations, {base.__name__}_twin"

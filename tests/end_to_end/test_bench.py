@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
+from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from nnunet_skipx.results.collect import collect
 from tests.end_to_end.conftest import DATASET, PLANS, Command
@@ -114,3 +117,28 @@ def test_wrong_words_are_refused_before_anything_runs(planned: Path, command: Co
     result = command("skipx", "bench", *MATRIX[:-2], "nnUNetTrainerUtanet", check=False)
     assert result.returncode == 2
     assert "did you mean nnUNetTrainerUTANet?" in result.stderr
+
+
+def test_a_warm_row_stands_beside_the_one_from_scratch(workplace: Path, planned: Path, command: Command) -> None:
+    weights, trainer = workplace / "stock.pth", "nnUNetTrainerUTANet_demo_1epochs"
+    content = json.loads((workplace / "nnUNet_preprocessed" / DATASET / f"{PLANS}.json").read_text())
+    network = network_of(content, "3d_fullres")
+    torch.save({"network_weights": network.state_dict()}, weights)
+    words = ["-d", 99, "-c", "3d_fullres", "-p", PLANS, "-f", 0, "-device", "cpu", "-tr", trainer]
+    assert "2 of 2 cells are done" in command("skipx", "bench", *words, "-pretrained_weights", weights).stdout
+    folders = [workplace / "nnUNet_results" / DATASET / f"{name}__{PLANS}__3d_fullres" for name in rows(trainer)]
+    told = ["Pretrained weights: " in logs(folder / "fold_0")[0].read_text() for folder in folders]
+    assert told == [False, True]
+    torch.save({"network_weights": {}}, weights)
+    refused = command("skipx", "bench", *words, "-pretrained_weights", weights, check=False)
+    assert refused.returncode == 2 and "whose content is another" in refused.stderr
+
+
+def rows(trainer: str) -> tuple[str, str]:
+    return trainer, f"{trainer}_warm"
+
+
+def network_of(plans: dict, configuration: str) -> torch.nn.Module:
+    """The stock network of a phantom's plans."""
+    manager = PlansManager(plans)
+    return nnUNetTrainer.build_network_architecture(manager, manager.get_configuration(configuration), 1, 3, True)

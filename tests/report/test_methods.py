@@ -82,8 +82,8 @@ def test_a_row_alone_is_evaluated_not_compared(comparison: Comparison) -> None:
     ("trainer", "begins"),
     [
         ("nnUNetTrainer_bf16", "Isensee F, "),
-        ("nnUNetTrainerUDTransNet_twin", "Narrowing the semantic gaps"),
-        ("nnUNetTrainerUTANet", "Rethinking U-Net: "),
+        ("nnUNetTrainerUDTransNet_twin", "Wang H, "),
+        ("nnUNetTrainerUTANet", "Luo Z, "),
         ("nnUNetTrainerU2Net", "Huang C, "),
     ],
 )

@@ -10,12 +10,14 @@ from nnunetv2.run.load_pretrained_weights import load_pretrained_weights
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from torch import nn
 
-from nnunet_skipx.architectures import SkipUNet
+from nnunet_skipx.architectures import SkipUNet, U2Net
 from nnunet_skipx.architectures.pretrained import for_channels
 from nnunet_skipx.training.grammar import trainer_names
 from nnunet_skipx.training.variants import trainer_class
+from nnunet_skipx.universal.sharing import share
+from nnunet_skipx.universal.trainer import UniversalNetwork
 from tests.contract import SMALL
-from tests.plan_shapes import dataset_json, plans
+from tests.plan_shapes import PlanShape, dataset_json, plans
 
 WITH_UNET = [name for name in trainer_names() if issubclass(trainer_class(name).architecture, SkipUNet)]
 Kind = pytest.mark.parametrize("residual", [False, True], ids=["plain", "residual"])
@@ -84,6 +86,64 @@ def test_the_same_trainer_with_other_classes_and_channels(tmp_path: Path, name: 
     assert f"input channels the mean over the file's was taken: {network.warm_start.adapted[0]}" in str(
         network.warm_start
     )
+
+
+def self_supervised_file(folder: Path, prefix: str, parts: tuple[str, ...]) -> Path:
+    """A file as nnssl writes it: one channel in, one out, its own plan beside the weights."""
+    stock = ResidualEncoderUNet(input_channels=1, num_classes=1, **SMALL.architecture(residual=True))
+    weights = {f"{prefix}{key}": value for key, value in stock.state_dict().items() if key.startswith(parts)}
+    path = folder / "checkpoint_final.pth"
+    where = {"key_to_encoder": "encoder.stages", "key_to_stem": "encoder.stem"}
+    torch.save({"network_weights": weights, "nnssl_adaptation_plan": where, "citations": []}, path)
+    return path
+
+
+@pytest.mark.parametrize("name", WITH_UNET)
+@pytest.mark.parametrize(("prefix", "channels"), [("", 1), ("module.", 2)])
+def test_an_encoder_of_self_supervised_training(tmp_path: Path, name: str, prefix: str, channels: int) -> None:
+    network = network_of(name, residual=True, channels=channels)
+    before, file, after = loaded(network, self_supervised_file(tmp_path, prefix, ("encoder.", "decoder.encoder.")))
+    in_encoder = {key: value for key, value in after.items() if key.startswith("encoder.")}
+    assert in_encoder
+    for key, value in in_encoder.items():
+        theirs = file[prefix + key]
+        kept = theirs if value.shape == theirs.shape else for_channels(theirs, channels)
+        torch.testing.assert_close(value, kept, rtol=0, atol=0)
+    assert torch.equal(after["decoder.stages.0.convs.0.conv.weight"], before["decoder.stages.0.convs.0.conv.weight"])
+    said = str(network.warm_start)
+    assert said.startswith("Pretrained weights: ") and "not in the file, or in another shape: decoder." in said
+
+
+def test_the_decoder_of_self_supervised_training_is_taken_where_it_is_there(tmp_path: Path) -> None:
+    network = network_of("nnUNetTrainerUTANet", residual=True)
+    _, file, after = loaded(network, self_supervised_file(tmp_path, "", ("encoder.", "decoder.")))
+    assert torch.equal(after["decoder.stages.0.convs.0.conv.weight"], file["decoder.stages.0.convs.0.conv.weight"])
+    assert not network.warm_start.others
+
+
+def universal_file(folder: Path) -> tuple[Path, dict[str, torch.Tensor]]:
+    """The weights of a universal run of two domains, and those of the one that is like `SMALL`."""
+    alike = network_of("nnUNetTrainerU2Net", channels=2, classes=4, seed=1)
+    other = U2Net(1, 2, **PlanShape((16, 32, 32), (3, 1, 1), SMALL.stages + 1).architecture())
+    share(alike, other)
+    run = UniversalNetwork({"Dataset011_Other": other, "Dataset012_Alike": alike})
+    return saved(folder, run.state_dict()), alike.state_dict()
+
+
+def test_u2net_starts_from_the_domain_of_a_universal_run_of_which_most_fits(tmp_path: Path) -> None:
+    path, domain = universal_file(tmp_path)
+    network = network_of("nnUNetTrainerU2Net", channels=2)
+    _, _, after = loaded(network, path)
+    assert all(torch.equal(value, domain[key]) for key, value in after.items() if ".seg_layers." not in key)
+    assert str(network.warm_start).startswith("Pretrained weights of Dataset012_Alike: ")
+
+
+def test_other_networks_say_whose_weights_do_not_fit(tmp_path: Path) -> None:
+    path, _ = universal_file(tmp_path)
+    with pytest.raises(
+        ValueError, match=r"weight of Dataset01\d_\w+ fits the encoder of UTANet: .* none of this network"
+    ):
+        load_pretrained_weights(network_of("nnUNetTrainerUTANet"), str(path))
 
 
 def test_a_kernel_for_other_channels_answers_an_image_repeated_over_them_alike() -> None:

@@ -42,7 +42,7 @@ def test_a_stage_keeps_a_channel_at_least() -> None:
 
 def legal_names(trainer: str) -> list[str]:
     """Every name that options for the network make, in one order of the options."""
-    others = ("epochs", "bf16", "gpuaug", "elastic", "fast", "adamw", "stage2", "demo", "from", "adapt")
+    others = ("epochs", "bf16", "gpuaug", "elastic", "fast", "adamw", "stage2", "warm", "demo", "from", "adapt")
     options = [option for option in options_of(trainer_class(trainer)) if not option.strip("{N}").startswith(others)]
     names = []
     for count in range(len(options) + 1):
