@@ -26,7 +26,13 @@ def add_bench_parser(commands: Any) -> None:
         "-p", nargs="+", action=EachOnce, metavar="PLANS", default=["nnUNetPlans"], help="plans (default: nnUNetPlans)"
     )
     bench.add_argument(
-        "-f", nargs="+", action=EachOnce, type=fold, metavar="FOLD", default=[], help="folds (default: all)"
+        "-f",
+        nargs="+",
+        action=EachOnce,
+        type=fold,
+        metavar="FOLD",
+        default=[],
+        help="folds, or all, which trains on every case (default: every fold of the data set)",
     )
     bench.add_argument("--npz", action="store_true", help="keep the validation's probabilities, for ensembles")
     bench.add_argument(

@@ -50,7 +50,13 @@ def add_universal_parser(commands: Any) -> None:
     extract = steps.add_parser("extract", help=text, description=text)
     extract.add_argument("number", type=whole(0, MOST_IDS - 1), metavar="ID", help="the run's data set id")
     extract.add_argument(
-        "-f", dest="folds", nargs="+", default=["all"], metavar="FOLD", help="folds (default: all that are trained)"
+        "-f",
+        dest="folds",
+        nargs="+",
+        action=EachOnce,
+        type=fold,
+        metavar="FOLD",
+        help="folds (default: all that are trained)",
     )
     extract.add_argument("-tr", dest="trainer", metavar="TRAINER", help="the run's trainer (default: all)")
     extract.set_defaults(function=universal_extract_command)
@@ -86,7 +92,7 @@ def universal_create_command(args: argparse.Namespace) -> int:
 def universal_extract_command(args: argparse.Namespace) -> int:
     from nnunet_skipx.universal.extract import extract
 
-    for folder in extract(args.number, None if args.folds == ["all"] else args.folds, args.trainer):
+    for folder in extract(args.number, args.folds, args.trainer):
         print(f"wrote {folder}")
     return 0
 

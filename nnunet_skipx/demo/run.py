@@ -16,6 +16,7 @@ from nnunet_skipx.bench.slots import Slot, cpu_slots
 from nnunet_skipx.datasets.recipe import FOLDS
 from nnunet_skipx.demo.prepare import NARROWING, PLANS, prepare, task_folder
 from nnunet_skipx.demo.workspace import Workspace
+from nnunet_skipx.nnunet.folds import Fold, numbered
 from nnunet_skipx.nnunet.json_files import read_dataset_json, read_splits
 from nnunet_skipx.nnunet.trainer_name import BASELINE
 from nnunet_skipx.report.comparison import Comparison
@@ -46,7 +47,7 @@ def run_demo(
     data: Path | None = None,
     download: bool = False,
     trainers: Sequence[str] = (BASELINE, "nnUNetTrainerUTANet"),
-    folds: Sequence[int] = range(FOLDS),
+    folds: Sequence[Fold] = range(FOLDS),
 ) -> int:
     """Do what is missing in `folder` and write its report.
 
@@ -98,7 +99,7 @@ def exceptions(trainers: Iterable[str]) -> list[str]:
     return sentences
 
 
-def check_arguments(trainers: Sequence[str], folds: Sequence[int]) -> None:
+def check_arguments(trainers: Sequence[str], folds: Sequence[Fold]) -> None:
     """Refuse trainers that have no `_demo` variant, and folds that do not exist, before anything is written."""
     for trainer in trainers:
         try:
@@ -107,7 +108,7 @@ def check_arguments(trainers: Sequence[str], folds: Sequence[int]) -> None:
         except AttributeError as error:
             known = ", ".join([BASELINE, *trainer_names()])
             raise ValueError(f"the demo knows no trainer {trainer!r}; it knows {known} and their variants") from error
-    if wrong := [fold for fold in folds if fold not in range(FOLDS)]:
+    if wrong := [fold for fold in numbered(folds) if fold not in range(FOLDS)]:
         raise ValueError(f"there is no fold {wrong[0]}; the demo has the folds 0 to {FOLDS - 1}")
     if len(set(trainers)) < len(trainers) or len(set(folds)) < len(folds):
         raise ValueError("a trainer or a fold is named twice; name each once")
@@ -118,7 +119,7 @@ def demo_comparison(workspace: Workspace, dataset: str, cells: Sequence[Cell]) -
     preprocessed = workspace.preprocessed / dataset
     dataset_json = read_dataset_json(preprocessed / "dataset.json")
     splits = read_splits(preprocessed / "splits_final.json")
-    folds = sorted({cell.fold for cell in cells})
+    folds = numbered(sorted({cell.fold for cell in cells}))
     models = {cell.trainer: cell.folder.parent for cell in cells}
     atlas = atlas_table(preprocessed / "gt_segmentations", splits, folds, dataset_json, dataset)
     logs = {name: {fold: read_training_log(path / f"fold_{fold}") for fold in folds} for name, path in models.items()}

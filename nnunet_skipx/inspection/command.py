@@ -15,7 +15,8 @@ from tqdm import tqdm
 from nnunet_skipx.inspection.ablation import Observation, observed, skip_of_another, skip_zeroed
 from nnunet_skipx.inspection.records import KINDS, Inspection, inspection_file, read_inspection
 from nnunet_skipx.inspection.trained_fold import TrainedFold
-from nnunet_skipx.nnunet.names import is_number
+from nnunet_skipx.inspection.weights import training_command
+from nnunet_skipx.nnunet.folds import ALL, NOTHING_LEFT, Fold, folds_in, numbered
 from nnunet_skipx.statistics.text import NONE, format_interval
 from nnunet_skipx.system.files import finite, write_json
 from nnunet_skipx.system.names import unfit_name
@@ -25,7 +26,7 @@ CUTS = {"zeroed": skip_zeroed, "other": skip_of_another}
 COLUMNS = {"zeroed": "Dice lost when zeroed [95 % CI]", "other": "when replaced by another case's [95 % CI]"}
 
 
-def inspect_model(folder: Path, folds: Sequence[int] | None, device: str, checkpoint: str) -> str:
+def inspect_model(folder: Path, folds: Sequence[Fold] | None, device: str, checkpoint: str) -> str:
     """Inspect folds of a model folder and write what was found into each; returns a summary for the terminal.
 
     Args:
@@ -36,7 +37,7 @@ def inspect_model(folder: Path, folds: Sequence[int] | None, device: str, checkp
 
     Raises:
         FileNotFoundError: no such model, checkpoint or preprocessed data.
-        ValueError: no GPU; a configuration that needs another's predictions; a fold of no split; no U-Net.
+        ValueError: no GPU; a configuration that needs another's predictions; a fold of no split, or all; no U-Net.
     """
     if device == "cuda" and not torch.cuda.is_available():
         raise ValueError("torch sees no CUDA GPU here: add -device cpu, or run `skipx doctor` on the GPU machine")
@@ -48,8 +49,12 @@ def inspect_model(folder: Path, folds: Sequence[int] | None, device: str, checkp
     return "\n".join([inspection_text(folder, chosen), *(f"wrote {inspection_file(folder, fold)}" for fold in chosen)])
 
 
-def trained_folds(folder: Path, folds: Sequence[int] | None, checkpoint: str) -> list[int]:
-    """The folds asked for, or all, that have the checkpoint; FileNotFoundError where one has not."""
+def trained_folds(folder: Path, folds: Sequence[Fold] | None, checkpoint: str) -> list[int]:
+    """The folds asked for, or every one, that have the checkpoint and validation cases.
+
+    Raises FileNotFoundError where one has no checkpoint, ValueError for fold all, which has no validation cases.
+    """
+    asked = None if folds is None else numbered(folds)
     for name in ("plans.json", "dataset.json"):
         if not (folder / name).is_file():
             raise FileNotFoundError(
@@ -58,15 +63,17 @@ def trained_folds(folder: Path, folds: Sequence[int] | None, checkpoint: str) ->
             )
     if unfit_name(checkpoint):
         raise ValueError(f"-chk {checkpoint!r} {unfit_name(checkpoint)}: give the name of a file in the folds' folders")
-    numbers = [path.parent.name.removeprefix("fold_") for path in folder.glob(f"fold_*/{glob.escape(checkpoint)}")]
-    there = sorted(int(number) for number in numbers if is_number(number))
-    wanted = there if folds is None else list(folds)
+    found = folds_in([path.parent for path in folder.glob(f"fold_*/{glob.escape(checkpoint)}")])
+    there = [fold for fold in found if fold != ALL]
+    wanted = there if asked is None else asked
     if not wanted or not set(wanted) <= set(there):
         lacking = ", ".join(f"fold_{fold}" for fold in wanted if fold not in there) or "any fold"
-        of_all = " That of fold all was trained on all cases, so none is left to look at." if "all" in numbers else ""
+        if found == [ALL]:
+            train = training_command(folder, 0).removesuffix(" --c")
+            raise FileNotFoundError(f"{folder} has no {checkpoint} but that of fold all, and {NOTHING_LEFT}: {train}")
         raise FileNotFoundError(
-            f"{folder} has no {checkpoint} of {lacking} (it has one of {', '.join(map(str, there)) or 'none'})."
-            f"{of_all} Finish the training with nnUNetv2_train ... --c, or name other folds with -f"
+            f"{folder} has no {checkpoint} of {lacking} (it has one of {', '.join(map(str, found)) or 'none'}). "
+            "Finish the training with nnUNetv2_train ... --c, or name other folds with -f"
         )
     return wanted
 

@@ -13,6 +13,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from nnunet_skipx.architectures import U2Net
 from nnunet_skipx.nnunet.checkpoints import read_checkpoint
+from nnunet_skipx.nnunet.folds import Fold
 from nnunet_skipx.nnunet.json_files import DATASET, PLANS
 from nnunet_skipx.nnunet.names import ModelName, begins_like
 from nnunet_skipx.nnunet.network_classes import require_known_networks
@@ -67,7 +68,7 @@ def model_folders(number: int, plans: str = "*", configuration: str = "*") -> li
     return folders
 
 
-def find_checkpoint(trainer: type[SkipTrainer], number: int, plans: str, configuration: str, fold: int | str) -> Path:
+def find_checkpoint(trainer: type[SkipTrainer], number: int, plans: str, configuration: str, fold: Fold) -> Path:
     """The run's final checkpoint whose networks are like those of `trainer`, a variant of nnUNetTrainerU2Net.
 
     Raises:

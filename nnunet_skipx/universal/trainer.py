@@ -16,6 +16,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from nnunet_skipx.architectures import U2Net
+from nnunet_skipx.nnunet.folds import ALL, Fold
 from nnunet_skipx.nnunet.json_files import read_mean_dice
 from nnunet_skipx.nnunet.names import dataset_number
 from nnunet_skipx.nnunet.planned import DOMAINS_FILE
@@ -58,7 +59,7 @@ class UniversalTrainer(SkipTrainer):
     domain_trainer = "nnUNetTrainerU2Net"
     was_initialized: bool
     num_iterations_per_epoch: int
-    fold: int | str
+    fold: Fold
 
     def __init__(
         self,
@@ -72,8 +73,8 @@ class UniversalTrainer(SkipTrainer):
         super().__init__(plans, configuration, fold, dataset_json, device)
         self.run = read_run(self.plans_manager.dataset_name)
         domains = self.run.domains(configuration)
-        if self.fold != "all":
-            self.run.require_no_leak(domains, int(self.fold))
+        if self.fold != ALL:
+            self.run.require_no_leak(domains, self.fold)
         self.parts = [self._part(domain, resumed, device) for domain in domains]
         self.keys = [key(domain.dataset) for domain in domains]
         logs = {name: part.logger.local_logger for name, part in zip(self.keys, self.parts, strict=True)}
