@@ -19,7 +19,7 @@ MAY_IMPORT: dict[str, set[str]] = {  # besides itself
     "training": {"architectures", "augmentation", "counting", "nnunet", "skips", "system"},
     "discovery": {"training"},
     "universal": {"architectures", "nnunet", "skips", "system", "training"},
-    "environment": {"discovery", "system"},
+    "environment": {"discovery", "nnunet", "system"},
     "datasets": {"nnunet", "system"},
     "profiling": {"counting", "nnunet", "system"},
     "planning": {"architectures", "nnunet", "profiling", "system"},
