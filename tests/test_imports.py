@@ -28,7 +28,7 @@ MAY_IMPORT: dict[str, set[str]] = {  # besides itself
     "report": {"datasets", "inspection", "nnunet", "results", "statistics", "system"},
     "bench": {"discovery", "nnunet", "profiling", "report", "results", "statistics", "system"},
     "demo": {"bench", "datasets", "discovery", "nnunet", "report", "results", "statistics", "system", "training"},
-    "api": {"architectures", "nnunet", "report", "results", "system"},
+    "api": {"architectures", "counting", "nnunet", "profiling", "report", "results", "system"},
     "cli": {
         "bench",
         "datasets",
