@@ -26,6 +26,7 @@ def profile(
     batch_size: int = 2,
     device: str | None = None,
     runs: int = 3,
+    memory: bool = True,
     **options: Any,
 ) -> pd.DataFrame:
     """Measure networks on random images of a patch, side by side on this machine, as `skipx profile` does trainers.
@@ -36,6 +37,7 @@ def profile(
         batch_size: of a training step; a prediction has 1.
         device: `cpu` or `cuda` (default: cuda where torch sees a GPU).
         runs: timed runs of each network and kind of step, in turn.
+        memory: on the CPU each figure takes a process and some seconds; False leaves them out.
         options: of `build`, for every network that is named: spacing, residual, ...
 
     Returns:
@@ -57,7 +59,7 @@ def profile(
     rows = {name: _counted(order) for name, order in orders.items()}
     cudnn.benchmark = device == "cuda"  # as nnUNetv2_train sets it
     for mode in MODES:
-        for name, measured in _measured(mode, orders, runs).items():
+        for name, measured in _measured(mode, orders, runs, memory).items():
             rows[name] |= measured
     found = pd.DataFrame([{"network": name, **row} for name, row in rows.items()])
     found.attrs = {
@@ -107,11 +109,11 @@ def _counted(order: Order) -> dict[str, Any]:
     return {"parameters": parameters(network), "gflops": forward_flops(network.eval(), shape) / 1e9}
 
 
-def _measured(mode: str, orders: dict[str, Order], runs: int) -> dict[str, dict[str, Any]]:
-    """Memory one network after the other, then time in turn."""
+def _measured(mode: str, orders: dict[str, Order], runs: int, wanted: bool) -> dict[str, dict[str, Any]]:
+    """Memory, if wanted, one network after the other, then time in turn."""
     steps, memory = {}, {}
     for name, order in orders.items():
-        steps[name], memory[name] = _step_and_memory(mode, order)
+        steps[name], memory[name] = _step_and_memory(mode, order, wanted)
     seconds = paired_seconds(steps, runs, warmup=1)
     return {
         name: {
@@ -123,8 +125,8 @@ def _measured(mode: str, orders: dict[str, Order], runs: int) -> dict[str, dict[
     }
 
 
-def _step_and_memory(mode: str, order: Order) -> tuple[Step, float | None]:
-    if order.device == "cuda":
+def _step_and_memory(mode: str, order: Order, wanted: bool) -> tuple[Step, float | None]:
+    if wanted and order.device == "cuda":
         return gpu_memory(lambda: MODES[mode](order))
-    memory = memory_in_a_process(mode, order) if memory_is_measurable() else None
+    memory = memory_in_a_process(mode, order) if wanted and memory_is_measurable() else None
     return MODES[mode](order), memory

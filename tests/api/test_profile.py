@@ -14,20 +14,20 @@ import nnunet_skipx as sx
 from nnunet_skipx.api.steps import Order, memory_in_a_process, training_step
 from nnunet_skipx.counting import parameters
 
-SMALL: dict[str, Any] = {"patch_size": (32, 32), "in_channels": 3, "classes": 4, "device": "cpu", "runs": 2}
+SMALL: dict[str, Any] = {
+    "patch_size": (32, 32),
+    "in_channels": 3,
+    "classes": 4,
+    "device": "cpu",
+    "runs": 2,
+    "memory": False,
+}
 
 
 def own() -> nn.Module:
     return nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 4, 1))
 
 
-@pytest.fixture
-def no_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each takes seconds to import torch; one test has real ones."""
-    monkeypatch.setattr("nnunet_skipx.api.profile.memory_is_measurable", lambda: False)
-
-
-@pytest.mark.usefixtures("no_processes")
 def test_a_line_per_network_with_the_columns_of_the_command() -> None:
     module = own()
     before = {name: value.clone() for name, value in module.state_dict().items()}
@@ -44,7 +44,6 @@ def test_a_line_per_network_with_the_columns_of_the_command() -> None:
     assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items()), "a copy was trained"
 
 
-@pytest.mark.usefixtures("no_processes")
 def test_modules_of_one_class_are_numbered_and_options_reach_named_networks() -> None:
     found = sx.profile(own(), own(), "UTANet", embedding=8, deep_supervision=True, **SMALL)
     assert list(found["network"]) == ["Sequential 1", "Sequential 2", "UTANet"]
