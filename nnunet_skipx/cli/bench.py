@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from nnunet_skipx.cli.values import EachOnce, fold, path, real, whole
+from nnunet_skipx.cli.values import FOLDS, EachOnce, path, real, whole
 
 
 def add_bench_parser(commands: Any) -> None:
@@ -25,15 +25,8 @@ def add_bench_parser(commands: Any) -> None:
     bench.add_argument(
         "-p", nargs="+", action=EachOnce, metavar="PLANS", default=["nnUNetPlans"], help="plans (default: nnUNetPlans)"
     )
-    bench.add_argument(
-        "-f",
-        nargs="+",
-        action=EachOnce,
-        type=fold,
-        metavar="FOLD",
-        default=[],
-        help="folds, or all, which trains on every case (default: every fold of the data set)",
-    )
+    told = "folds, or all, which trains on every case (default: every fold of the data set)"
+    bench.add_argument("-f", **FOLDS, default=[], help=told)
     bench.add_argument("--npz", action="store_true", help="keep the validation's probabilities, for ensembles")
     bench.add_argument(
         "--replicates", type=whole(1, 100), default=1, metavar="N", help="train every cell N times (default: 1)"

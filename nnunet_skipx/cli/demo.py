@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from nnunet_skipx.cli.values import EachOnce, fold, path
+from nnunet_skipx.cli.values import FOLDS, EachOnce, path
 
 DEFAULT_DEMO_FOLDER = Path("skipx_demo")
 
@@ -19,7 +19,7 @@ def add_demo_parser(commands: Any) -> None:
     demo.add_argument(
         "--trainers", nargs="+", action=EachOnce, default=["nnUNetTrainer", "nnUNetTrainerUTANet"], metavar="TRAINER"
     )
-    demo.add_argument("--folds", nargs="+", action=EachOnce, type=fold, default=[0, 1, 2, 3, 4], metavar="FOLD")
+    demo.add_argument("--folds", **FOLDS, default=[0, 1, 2, 3, 4])
     demo.set_defaults(function=demo_command)
 
 

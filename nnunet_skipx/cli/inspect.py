@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from nnunet_skipx.cli.values import EachOnce, fold, path
+from nnunet_skipx.cli.values import FOLDS, path
 
 
 def add_inspect_parser(commands: Any) -> None:
@@ -16,9 +16,7 @@ def add_inspect_parser(commands: Any) -> None:
         metavar="MODEL_FOLDER",
         help="a trained model: <nnUNet_results>/DATASET/TRAINER__PLANS__CONFIGURATION",
     )
-    inspect.add_argument(
-        "-f", dest="folds", nargs="+", action=EachOnce, type=fold, metavar="FOLD", help="folds (default: all trained)"
-    )
+    inspect.add_argument("-f", dest="folds", **FOLDS, help="folds (default: all trained)")
     inspect.add_argument("-device", choices=["cpu", "cuda"], help="default: cuda where torch sees a GPU, else cpu")
     inspect.add_argument(
         "-chk",

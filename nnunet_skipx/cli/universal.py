@@ -4,7 +4,7 @@ import argparse
 import os
 from typing import Any
 
-from nnunet_skipx.cli.values import EachOnce, fold, real, whole
+from nnunet_skipx.cli.values import FOLDS, EachOnce, fold, real, whole
 from nnunet_skipx.nnunet.names import MOST_IDS
 
 
@@ -49,15 +49,7 @@ def add_universal_parser(commands: Any) -> None:
     text = "write every domain of a trained universal run as an ordinary model of its own data set"
     extract = steps.add_parser("extract", help=text, description=text)
     extract.add_argument("number", type=whole(0, MOST_IDS - 1), metavar="ID", help="the run's data set id")
-    extract.add_argument(
-        "-f",
-        dest="folds",
-        nargs="+",
-        action=EachOnce,
-        type=fold,
-        metavar="FOLD",
-        help="folds (default: all that are trained)",
-    )
+    extract.add_argument("-f", dest="folds", **FOLDS, help="folds (default: all that are trained)")
     extract.add_argument("-tr", dest="trainer", metavar="TRAINER", help="the run's trainer (default: all)")
     extract.set_defaults(function=universal_extract_command)
 

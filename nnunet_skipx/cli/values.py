@@ -68,3 +68,6 @@ class EachOnce(argparse.Action):
         if twice := [value for value in given if given.count(value) > 1]:
             raise argparse.ArgumentError(self, f"{twice[0]} is named twice: name each once")
         setattr(namespace, self.dest, values)
+
+
+FOLDS: dict[str, Any] = {"nargs": "+", "action": EachOnce, "type": fold, "metavar": "FOLD"}  # of add_argument
