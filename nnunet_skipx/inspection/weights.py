@@ -19,8 +19,8 @@ def training_command(folder: Path, fold: int) -> str:
     return f"nnUNetv2_train {number} {configuration} {fold} -tr {trainer} -p {plans} --c"
 
 
-def require_weights(path: Path, configurations: Collection[str], again: str) -> None:
-    """Raise ValueError unless a checkpoint has the parts that a prediction needs, of one of the configurations.
+def require_weights(path: Path, configurations: Collection[str], again: str) -> str:
+    """The trainer of a checkpoint; ValueError unless it has what a prediction needs, of one of the configurations.
 
     again: the command that makes it.
     """
@@ -43,3 +43,4 @@ def require_weights(path: Path, configurations: Collection[str], again: str) -> 
                 f"{path} has weights that are no numbers ({name}): its training broke down, so move the checkpoint "
                 f"away, and train with {again}, which goes on from the checkpoint before"
             )
+    return str(content["trainer_name"])

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,7 +21,7 @@ from nnunet_skipx.inspection.command import inspect_model
 from nnunet_skipx.inspection.records import KINDS, Inspection, read_inspection
 from nnunet_skipx.inspection.trained_fold import TrainedFold, mean_dice, resized
 from nnunet_skipx.nnunet.folds import ALL, NOTHING_LEFT
-from nnunet_skipx.nnunet.search import find_trainer
+from nnunet_skipx.nnunet.search import EXT_VARIABLE, find_trainer
 from nnunet_skipx.profiling.cost import inference_network
 from nnunet_skipx.statistics.text import format_interval
 from nnunet_skipx.system.files import write_json
@@ -211,6 +212,17 @@ def test_only_the_folds_and_the_checkpoint_asked_for(small: Workplace) -> None:
     text = inspect_model(model, None, "cpu", "checkpoint_best.pth")
     assert text.count("wrote") == 2
     assert found(model, 1) == final | {"checkpoint": "checkpoint_best.pth"}
+
+
+def test_a_broken_file_of_the_users_is_blamed_and_not_the_checkpoint(
+    small: Workplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = small.model("nnUNetTrainerUTANet", folds=1)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "broken.py").write_text("raise TypeError('mine')\n")
+    monkeypatch.setenv(EXT_VARIABLE, os.pathsep.join([str(tmp_path / "mine"), os.environ[EXT_VARIABLE]]))
+    with pytest.raises(ValueError, match=r"ends at /.*/broken.py, line 1 \(TypeError: mine\)"):
+        inspect_model(model, None, "cpu", CHECKPOINT)
 
 
 def test_fold_all_has_no_cases_to_look_at(small: Workplace) -> None:
