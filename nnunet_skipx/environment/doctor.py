@@ -46,6 +46,8 @@ def run_doctor(trainers: Sequence[str] = ()) -> int:
 
 def all_checks(trainers: Sequence[str] = ()) -> list[Check]:
     """Every check, quick ones first."""
+    probed = checks_from_probe(ask_probe(trainers), trainers)
+    hidden = any(check.name == EXT_VARIABLE and check.status == FAIL for check in probed)
     return [
         check_python(sys.version_info[:2]),
         check_nnunet_version(),
@@ -53,8 +55,8 @@ def all_checks(trainers: Sequence[str] = ()) -> list[Check]:
         check_folder("nnUNet_preprocessed", "training reads it", FAIL),
         check_folder("nnUNet_results", "training writes it", FAIL),
         check_workers(os.environ.get(WORKERS_VARIABLE), os.cpu_count() or 1),
-        *checks_from_probe(ask_probe(trainers), trainers),
-        check_plain_commands(os.environ.get(EXT_VARIABLE, ""), is_enabled()),
+        *probed,
+        check_plain_commands(os.environ.get(EXT_VARIABLE, ""), is_enabled(), hidden),
     ]
 
 
@@ -134,7 +136,7 @@ def checks_from_probe(answer: dict[str, Any], wanted: Sequence[str] = ()) -> lis
     checks += [check_users_folder(folder, **found) for folder, found in answer["folders"].items()]
     checks += [check_trainer(name, found, name in wanted) for name, found in answer["trainers"].items()]
     if "died" in answer:
-        return [*checks, check_death(answer["died"], answer.get(STEP, ""), wanted)]
+        return [*checks, check_death(answer["died"], answer.get(STEP, ""))]
     if not answer["trainers"] and not any(answer["imports"].values()):
         checks.append(Check("trainers", FAIL, "nnunet_skipx.trainers holds no trainer", REINSTALL))
     return checks
@@ -192,7 +194,7 @@ def check_trainer(name: str, found: dict[str, str], wanted: bool) -> Check:
     return Check(name, FAIL, text, "skipx list  # and write it as it stands there, or in your own file")
 
 
-def check_death(words: str, step: str, wanted: Sequence[str]) -> Check:
+def check_death(words: str, step: str) -> Check:
     """What was under way when Python ended: the imports, a folder of the user's, or a trainer."""
     if not step:
         return Check("imports", FAIL, f"importing torch and nnU-Net ended Python: {words}", MATCHING_PAIR)
@@ -201,9 +203,11 @@ def check_death(words: str, step: str, wanted: Sequence[str]) -> Check:
     return Check(name, FAIL, f"importing the modules of {step} ended Python: {words}", cure)
 
 
-def check_plain_commands(user_variable: str, hook: bool) -> Check:
-    """Whether nnUNetv2_train, started by the user and not by us, finds our trainers."""
+def check_plain_commands(user_variable: str, hook: bool, hidden: bool = False) -> Check:
+    """Whether nnUNetv2_train, started by the user and not by us, finds our trainers; hidden: behind a broken file."""
     name = "plain nnUNetv2_*"
+    if hidden:
+        return Check(name, WARN, f"do not come to our trainers, because of {EXT_VARIABLE} above", "the cure there")
     if hook and os.environ.get(HOOKED):
         return Check(name, OK, f"find our trainers: the start-up hook adds our folder to {EXT_VARIABLE}")
     if ext_path() in map(os.path.realpath, user_variable.split(os.pathsep)):

@@ -147,6 +147,7 @@ def test_a_broken_file_of_the_users_is_named_and_our_trainers_are_not_blamed(neg
     ]
     trainers = [name for name in neglected.checks if name.startswith("nnUNetTrainer")]
     assert trainers and {neglected.checks[name].status for name in trainers} == {OK}
+    assert neglected.checks["plain nnUNetv2_*"].text.startswith("do not come to our trainers")
 
 
 BROKEN = {
