@@ -65,6 +65,9 @@ setup(
             "twine",
             "setuptools>=77",  # the wheel, built without a download
             "pyyaml",  # CITATION.cff
+            "nbclient",
+            "nbformat",
+            "ipykernel",
         ],
     },
     entry_points={"console_scripts": ["skipx = nnunet_skipx.cli.main:main"]},

@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nnunet_skipx.api.build import build, from_plans
     from nnunet_skipx.api.compare import compare
+    from nnunet_skipx.api.profile import profile
 
 __version__ = "0.1.0"
-__all__ = ["build", "compare", "from_plans"]
+__all__ = ["build", "compare", "from_plans", "profile"]
 
 LAZY = {  # torch is imported at first use
     "build": "nnunet_skipx.api.build",
     "compare": "nnunet_skipx.api.compare",
     "from_plans": "nnunet_skipx.api.build",
+    "profile": "nnunet_skipx.api.profile",
 }
 
 

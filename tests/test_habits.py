@@ -46,3 +46,24 @@ def test_no_list_of_all_networks_stands_beside_the_one_that_is_found() -> None:
             assert not lists or path.parent.name == "architectures", (
                 f"{path}, line {lists[0].lineno}: take nnunet_skipx.architectures.NETWORKS, which finds new ones"
             )
+
+
+def share_up_to(limit: int, lengths: dict[str, int], never: int) -> float:
+    """How many of them are no longer than the limit; none may be longer than `never`."""
+    too_long = {name: length for name, length in lengths.items() if length > never}
+    assert not too_long, f"longer than {never} lines: {too_long}"
+    return sum(length <= limit for length in lengths.values()) / len(lengths)
+
+
+def test_files_and_functions_are_as_short_as_contributing_says() -> None:
+    files = {str(path): path.read_text() for folder in (PACKAGE, ROOT / "trainers") for path in folder.rglob("*.py")}
+    functions = {
+        f"{path}, {node.name}": node.end_lineno - node.lineno + 1
+        for path, text in files.items()
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.FunctionDef) and node.end_lineno
+    }
+    told = (ROOT / "CONTRIBUTING.md").read_text().replace("\n", " ")
+    assert "at most 120 lines, most functions at most 20; none has more than 300 and 60" in " ".join(told.split())
+    assert share_up_to(120, {path: len(text.splitlines()) for path, text in files.items()}, never=300) > 2 / 3
+    assert share_up_to(20, functions, never=60) > 2 / 3

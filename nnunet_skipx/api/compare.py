@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from nnunet_skipx.nnunet.folds import Fold
 from nnunet_skipx.report.command import ReportOptions, case_files, read_comparison
 from nnunet_skipx.report.exports import comparison_json
 from nnunet_skipx.results.find_models import find_models
@@ -30,7 +31,7 @@ def compare(
     trainers: Sequence[str] | None = None,
     configurations: Sequence[str] = ("3d_fullres",),
     plans: Sequence[str] | None = None,
-    folds: Sequence[int] | None = None,
+    folds: Sequence[Fold] | None = None,
     **options: Any,
 ) -> Compared:
     """Compare the models of a folder of nnU-Net's results as `skipx report` does, without writing anything.

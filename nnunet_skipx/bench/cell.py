@@ -4,7 +4,9 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from nnunet_skipx.nnunet.json_files import read_debug, read_mean_dice
+from nnunet_skipx.nnunet.folds import ALL, FINAL, Fold
+from nnunet_skipx.nnunet.json_files import FROM_TRAINING, read_debug, read_mean_dice, read_plans
+from nnunet_skipx.nnunet.planned import has_next_stage
 from nnunet_skipx.results.training_log import read_training_log
 
 WORK_FOLDER = "skipx_bench"  # in nnUNet_results: logs and locks, nothing that a result depends on
@@ -46,7 +48,7 @@ class Cell:
     results: Path
     dataset: str
     configuration: str
-    fold: int
+    fold: Fold
     trainer: str
     plans: str
     weights: str = ""
@@ -74,8 +76,22 @@ class Cell:
     def __str__(self) -> str:
         return f"{self.dataset} {self.configuration} fold {self.fold} {self.trainer} {self.plans}"
 
+    def ends_with_prediction(self) -> bool:
+        """Whether its cases are predicted once it is trained.
+
+        Those of fold all are those that it was trained on: only a cascade's next stage needs them predicted.
+        """
+        if self.fold != ALL:
+            return True
+        try:
+            return has_next_stage(read_plans(self.folder.parent / "plans.json", FROM_TRAINING), self.configuration)
+        except (FileNotFoundError, ValueError):
+            return False
+
     def is_done(self) -> bool:
-        """Whether nnU-Net's validation has written its whole summary."""
+        """Whether nnU-Net has written what it writes last: the validation's whole summary, or the final checkpoint."""
+        if not self.ends_with_prediction():
+            return (self.folder / FINAL).is_file()
         try:
             read_mean_dice(self.folder / "validation" / "summary.json")
         except (FileNotFoundError, ValueError):

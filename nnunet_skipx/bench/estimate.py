@@ -5,6 +5,7 @@ from dataclasses import replace
 from statistics import mean
 
 from nnunet_skipx.bench.cell import Cell
+from nnunet_skipx.nnunet.folds import folds_in
 from nnunet_skipx.nnunet.planned import domains_in, plans_file, read_planned
 from nnunet_skipx.nnunet.search import find_trainer
 from nnunet_skipx.nnunet.throwaway import Setting
@@ -43,7 +44,7 @@ def _epochs_and_seconds(cell: Cell, device: str) -> tuple[int, float]:
     setting = Setting(plans, cell.configuration, dataset_json, device)
     trainer = find_trainer(cell.trainer)
     planned = schedule(trainer, setting)
-    folds = [int(path.name.removeprefix("fold_")) for path in cell.folder.parent.glob("fold_[0-9]*")]
+    folds = folds_in(list(cell.folder.parent.glob("fold_*")))
     trained = [seconds for fold in folds if (seconds := replace(cell, fold=fold).progress().seconds) is not None]
     if trained:
         return planned.epochs, mean(trained)

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from nnunet_skipx.bench.cell import Cell, Progress
 from nnunet_skipx.bench.local import Run
+from nnunet_skipx.nnunet.folds import ALL
 from nnunet_skipx.nnunet.json_files import read_mean_dice
 
 SECONDS_BETWEEN_LOOKS = 2.0
@@ -49,7 +50,7 @@ class LiveView:
 
     def print_changes(self, run: Run) -> None:
         """A line for each cell that was started, finished or failed since the last call; cells done before are not."""
-        states = {cell: f"done, {mean_dice(cell)}" for cell in run.done() if cell in self.shown}
+        states = {cell: f"done, {result(cell)}" for cell in run.done() if cell in self.shown}
         states |= {cell: f"FAILED, {why}" for cell, why in run.failed.items()}
         states |= dict.fromkeys(run.elsewhere, "trained by another process")
         states |= dict.fromkeys(run.running, "started")
@@ -100,6 +101,8 @@ def told_hours(hours: float) -> str:
     return f"{hours:.0f} h" if hours >= 10 else f"{hours:.2g} h"
 
 
-def mean_dice(cell: Cell) -> str:
-    """The validation's mean Dice over foreground classes, as nnU-Net wrote it."""
+def result(cell: Cell) -> str:
+    """The validation's mean Dice over foreground classes, as nnU-Net wrote it; of fold all there is none."""
+    if cell.fold == ALL:
+        return "trained on every case"
     return f"Dice {read_mean_dice(cell.folder / 'validation' / 'summary.json'):.4f}"

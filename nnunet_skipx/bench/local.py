@@ -30,7 +30,7 @@ class Run:
     elsewhere: list[Cell] = field(default_factory=list)
 
     def done(self) -> list[Cell]:
-        """Cells with a whole summary."""
+        """Cells that are trained, and validated where their fold is."""
         open_cells = {*self.waiting, *self.running, *self.failed, *self.elsewhere}
         return [cell for cell in self.cells if cell not in open_cells]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nnunet_skipx.bench.cell import Cell
+from nnunet_skipx.nnunet.folds import ALL, Fold, fold_named
 from nnunet_skipx.nnunet.json_files import read_splits
 from nnunet_skipx.nnunet.planned import full_name, plans_file, preprocessed_folder
 from nnunet_skipx.nnunet.trainer_name import WARM, TrainerName
@@ -23,7 +24,7 @@ LETTERS: dict[str, tuple[str, tuple[type, ...]]] = {
     "c": ("configurations", (str,)),
     "tr": ("trainers", (str,)),
     "p": ("plans", (str,)),
-    "f": ("folds", (int,)),
+    "f": ("folds", (int, str)),
     "npz": ("npz", (bool,)),
     "replicates": ("replicates", (int,)),
     "pretrained_weights": ("weights", (str,)),
@@ -41,15 +42,16 @@ EXAMPLE = """\
 class Matrix:
     """What is compared: every data set (id or name) with every plan, configuration, trainer and fold.
 
-    folds: none for all that each data set has. npz: keep the validation's probabilities.
-    replicates: how often every cell is trained. weights: a checkpoint; every trainer is trained from it, too.
+    folds: none for every one that each data set has; `all` trains on every case.
+    npz: keep the validation's probabilities. replicates: how often every cell is trained.
+    weights: a checkpoint; every trainer is trained from it, too.
     """
 
     datasets: tuple[str, ...]
     configurations: tuple[str, ...]
     trainers: tuple[str, ...]
     plans: tuple[str, ...] = ("nnUNetPlans",)
-    folds: tuple[int, ...] = ()
+    folds: tuple[Fold, ...] = ()
     npz: bool = False
     replicates: int = 1
     weights: str = ""
@@ -116,7 +118,12 @@ def _value(path: Path, key: str, value: Any) -> Any:
         if isinstance(value, list):
             raise ValueError(f"{path}: {key} is a list; give one value")
         return value
-    return tuple(values if name == "folds" else map(str, values))
+    if name != "folds":
+        return tuple(map(str, values))
+    try:
+        return tuple(map(fold_named, values))
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
 def cells(matrix: Matrix, results: Path) -> list[Cell]:
@@ -152,7 +159,7 @@ def cells(matrix: Matrix, results: Path) -> list[Cell]:
     ]
 
 
-def planned_folds(matrix: Matrix) -> list[tuple[str, str, tuple[int, ...]]]:
+def planned_folds(matrix: Matrix) -> list[tuple[str, str, tuple[Fold, ...]]]:
     """Data set, plans and folds of all that is to be trained, with errors as of `cells` but those for trainers."""
     twice(map(full_name, matrix.datasets))
     return [_planned(dataset, plans, matrix) for dataset in matrix.datasets for plans in matrix.plans]
@@ -164,12 +171,12 @@ def twice(names: Iterable[str]) -> None:
         raise ValueError(f"the data set {found[0]} is named twice; name each once")
 
 
-def order(folds: tuple[int, ...]) -> Callable[[int], int]:
+def order(folds: tuple[Fold, ...]) -> Callable[[Fold], int]:
     """Where a fold comes: as given, else by number."""
-    return lambda fold: folds.index(fold) if folds else fold
+    return lambda fold: folds.index(fold) if folds else int(fold)
 
 
-def _planned(dataset: str, plans: str, matrix: Matrix) -> tuple[str, str, tuple[int, ...]]:
+def _planned(dataset: str, plans: str, matrix: Matrix) -> tuple[str, str, tuple[Fold, ...]]:
     """The data set's full name, the plans, and its folds of the matrix, once nnU-Net could train on them."""
     path = plans_file(dataset, plans)
     name = path.parent.name
@@ -177,6 +184,6 @@ def _planned(dataset: str, plans: str, matrix: Matrix) -> tuple[str, str, tuple[
         preprocessed_folder(dataset, plans, configuration)
     splits = path.with_name("splits_final.json")
     count = len(read_splits(splits)) if splits.is_file() else 5  # nnU-Net makes five where there are none
-    if wrong := [fold for fold in matrix.folds if fold not in range(count)]:
-        raise ValueError(f"{name} has no fold {wrong[0]}: it has the folds 0 to {count - 1}")
+    if wrong := [fold for fold in matrix.folds if fold not in (*range(count), ALL)]:
+        raise ValueError(f"{name} has no fold {wrong[0]}: it has the folds 0 to {count - 1}, and all")
     return name, plans, matrix.folds or tuple(range(count))

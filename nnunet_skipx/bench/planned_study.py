@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from nnunet_skipx.bench.matrix import Matrix
+from nnunet_skipx.nnunet.folds import numbered
 from nnunet_skipx.nnunet.json_files import read_splits
 from nnunet_skipx.nnunet.planned import full_name, plans_file
 from nnunet_skipx.nnunet.trainer_name import BASELINE
@@ -32,7 +33,7 @@ class PlannedStudy:
 
 
 def planned_studies(matrix: Matrix) -> list[PlannedStudy]:
-    """One for every data set of the matrix; ValueError for a matrix of a single row, or as `plans_file`."""
+    """One for every data set of the matrix; ValueError for a single row or fold all, or as `plans_file`."""
     several = len(matrix.plans) * len(matrix.configurations) > 1
     rows = {
         f"{trainer} ({plans}, {configuration})" if several else trainer: f"{trainer}__{plans}__{configuration}"
@@ -55,6 +56,7 @@ def _sizes(dataset: str, matrix: Matrix) -> tuple[int, ...]:
     else:
         cases = len({path.name.split(".")[0] for path in (folder / "gt_segmentations").glob("*")})
         sizes = [cases // STOCK_FOLDS + (fold < cases % STOCK_FOLDS) for fold in range(STOCK_FOLDS)]
-    if wrong := [fold for fold in matrix.folds if fold not in range(len(sizes))]:
+    folds = numbered(matrix.folds) or range(len(sizes))
+    if wrong := [fold for fold in folds if fold not in range(len(sizes))]:
         raise ValueError(f"{folder.name} has no fold {wrong[0]}: it has the folds 0 to {len(sizes) - 1}")
-    return tuple(sizes[fold] for fold in matrix.folds or range(len(sizes)))
+    return tuple(sizes[fold] for fold in folds)

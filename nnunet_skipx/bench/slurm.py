@@ -85,15 +85,20 @@ def configured(folder: Path, options: SlurmOptions) -> SlurmExecutor:
 
 def name_job(job: str, cell: Cell, options: SlurmOptions) -> None:
     """Have a job show its cell in `squeue` and accounting, where the user has given no name or comment."""
-    names = {
-        "JobName": f"{cell.dataset}_{cell.configuration}_fold{cell.fold}_{cell.trainer}",
-        "Comment": f"{cell} in {cell.results}",
-    }
+    names = names_of(cell)
     given = {"JobName": "job_name", "Comment": "comment"}
     changes = [f"{key}={value}" for key, value in names.items() if given[key] not in options.extra]
     if changes:
         # A cluster may forbid it, or the job have ended by now: then it has no name, and no harm is done.
         subprocess.run(["scontrol", "update", f"JobId={job}", *changes], capture_output=True, check=False)
+
+
+def names_of(cell: Cell) -> dict[str, str]:
+    """How a cell is called in Slurm."""
+    return {
+        "JobName": f"{cell.dataset}_{cell.configuration}_fold{cell.fold}_{cell.trainer}",
+        "Comment": f"{cell} in {cell.results}",
+    }
 
 
 def asked_for(options: SlurmOptions) -> dict[str, str | int]:

@@ -94,8 +94,9 @@ def _continue(order: TrainingOrder) -> None:
         cell.dataset, cell.configuration, cell.fold, cell.trainer, cell.plans, torch.device(order.device), cell.weights
     )
     finish_training(trainer)
-    note(cell, cases_left=leave_out_predicted(trainer, order.npz))
-    trainer.perform_actual_validation(order.npz)
+    if cell.ends_with_prediction():
+        note(cell, cases_left=leave_out_predicted(trainer, order.npz))
+        trainer.perform_actual_validation(order.npz)
 
 
 def let_workers_end_unheard() -> None:

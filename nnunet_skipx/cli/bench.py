@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nnunet_skipx.cli.values import EachOnce, fold, path, real, require_existing, whole
+from nnunet_skipx.cli.values import FOLDS, EachOnce, path, real, require_existing, whole
 from nnunet_skipx.system.next_steps import go_on
 
 if TYPE_CHECKING:
@@ -27,7 +27,8 @@ def add_bench_parser(commands: Any) -> None:
         "-tr", nargs="+", action=EachOnce, metavar="TRAINER", help="trainers: nnU-Net's, ours with variants, or others"
     )
     bench.add_argument("-p", nargs="+", action=EachOnce, metavar="PLANS", help="plans (default: nnUNetPlans)")
-    bench.add_argument("-f", nargs="+", action=EachOnce, type=fold, metavar="FOLD", help="folds (default: all)")
+    told = "folds, or all, which trains on every case (default: every fold of the data set)"
+    bench.add_argument("-f", **FOLDS, help=told)
     bench.add_argument(
         "-pretrained_weights",
         metavar="CHECKPOINT",

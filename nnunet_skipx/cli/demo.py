@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from nnunet_skipx.cli.values import EachOnce, fold, path
+from nnunet_skipx.cli.values import FOLDS, EachOnce, path
 
 DEFAULT_DEMO_FOLDER = Path("skipx_demo")
 
@@ -40,16 +40,7 @@ def add_demo_parser(commands: Any) -> None:
         metavar="TRAINER",
         help="trainers (default: nnUNetTrainer nnUNetTrainerUTANet)",
     )
-    demo.add_argument(
-        "-f",
-        dest="folds",
-        nargs="+",
-        action=EachOnce,
-        type=fold,
-        default=[0, 1, 2, 3, 4],
-        metavar="FOLD",
-        help="folds (default: all five)",
-    )
+    demo.add_argument("-f", dest="folds", **FOLDS, default=[0, 1, 2, 3, 4], help="folds (default: all five)")
     demo.set_defaults(function=demo_command)
 
 

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from nnunet_skipx.cli.values import EachOnce, fold, path
+from nnunet_skipx.cli.values import FOLDS, path
 from nnunet_skipx.system.next_steps import go_on
 
 
@@ -23,9 +23,7 @@ def add_inspect_parser(commands: Any) -> None:
     inspect.add_argument("-c", dest="configuration", metavar="CONFIGURATION", help="configuration")
     inspect.add_argument("-tr", dest="trainer", metavar="TRAINER", help="trainer")
     inspect.add_argument("-p", dest="plans", metavar="PLANS", help="plans (default: nnUNetPlans)")
-    inspect.add_argument(
-        "-f", dest="folds", nargs="+", action=EachOnce, type=fold, metavar="FOLD", help="folds (default: all trained)"
-    )
+    inspect.add_argument("-f", dest="folds", **FOLDS, help="folds (default: all trained)")
     inspect.add_argument("-device", choices=["cpu", "cuda"], help="default: cuda where torch sees a GPU, else cpu")
     inspect.add_argument(
         "-chk",

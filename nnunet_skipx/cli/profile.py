@@ -4,7 +4,7 @@ import argparse
 import json
 from typing import Any
 
-from nnunet_skipx.cli.values import whole
+from nnunet_skipx.cli.values import fold, whole
 
 
 def add_profile_parser(commands: Any) -> None:
@@ -30,7 +30,11 @@ def add_profile_parser(commands: Any) -> None:
         help="instead: whether loading and augmentation keep up with the network, in workers and with _gpuaug",
     )
     profile.add_argument(
-        "-f", dest="fold", metavar="FOLD", help="with --dataloading: whose training cases are loaded (default: 0)"
+        "-f",
+        dest="fold",
+        type=fold,
+        metavar="FOLD",
+        help="with --dataloading: whose training cases are loaded (default: 0)",
     )
     profile.add_argument(
         "--iterations",
@@ -77,21 +81,15 @@ def profile_command(args: argparse.Namespace) -> int:
 def profile_dataloading(
     args: argparse.Namespace, plans: dict[str, Any], dataset_json: dict[str, Any], device: str
 ) -> int:
-    from nnunet_skipx.nnunet.names import is_number
     from nnunet_skipx.nnunet.planned import preprocessed_folder
     from nnunet_skipx.profiling.dataloading import ITERATIONS, dataloading, dataloading_text
     from nnunet_skipx.profiling.loading_run import LoadingSetting
 
     if args.runs is not None:
         raise ValueError("--runs is not for --dataloading: give --iterations")
-    fold = args.fold or "0"
-    if fold != "all" and not is_number(fold):
-        raise ValueError(f"-f {fold} is no fold: give 0 to 4, or all")
     preprocessed_folder(args.dataset, args.plans, args.configuration)  # says what is missing
     iterations = ITERATIONS[device] if args.iterations is None else args.iterations
-    setting = LoadingSetting(
-        plans, args.configuration, dataset_json, device, fold if fold == "all" else int(fold), iterations
-    )
+    setting = LoadingSetting(plans, args.configuration, dataset_json, device, args.fold or 0, iterations)
     content = dataloading(args.trainers or ["nnUNetTrainer"], setting)
     print(json.dumps(content, indent=2) if args.json else dataloading_text(content))
     return 0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nnunet_skipx.results.lesions import LesionRule
 
-from nnunet_skipx.cli.values import EachOnce, fold, path, real, require_existing
+from nnunet_skipx.cli.values import FOLDS, EachOnce, path, real, require_existing
 
 
 def add_report_parser(commands: Any) -> None:
@@ -44,15 +44,7 @@ def add_report_parser(commands: Any) -> None:
         help="trainers in the order of the rows (default: all that have results)",
     )
     add("-p", dest="plans", nargs="+", action=EachOnce, metavar="PLANS", help="plans (default: all that have results)")
-    add(
-        "-f",
-        dest="folds",
-        nargs="+",
-        action=EachOnce,
-        type=fold,
-        metavar="FOLD",
-        help="folds (default: those of the protocol, or five)",
-    )
+    add("-f", dest="folds", **FOLDS, help="folds (default: those of the protocol, or five)")
     _add_comparison(add)
     _add_metrics(add)
     _add_files(add)

@@ -4,7 +4,7 @@ import argparse
 import os
 from typing import Any
 
-from nnunet_skipx.cli.values import EachOnce, fold, real, whole
+from nnunet_skipx.cli.values import FOLDS, EachOnce, fold, real, whole
 from nnunet_skipx.nnunet.names import MOST_IDS
 from nnunet_skipx.results.find_models import report_words
 from nnunet_skipx.system.next_steps import go_on
@@ -54,9 +54,7 @@ def add_universal_parser(commands: Any) -> None:
     extract.add_argument(
         "-d", dest="number", type=whole(0, MOST_IDS - 1), required=True, metavar="ID", help="the run's data set id"
     )
-    extract.add_argument(
-        "-f", dest="folds", nargs="+", default=["all"], metavar="FOLD", help="folds (default: all that are trained)"
-    )
+    extract.add_argument("-f", dest="folds", **FOLDS, help="folds (default: all that are trained)")
     extract.add_argument("-tr", dest="trainer", metavar="TRAINER", help="the run's trainer (default: all)")
     extract.set_defaults(function=universal_extract_command)
 
@@ -103,7 +101,7 @@ def universal_extract_command(args: argparse.Namespace) -> int:
 
     from nnunet_skipx.universal.extract import extract
 
-    written = extract(args.number, None if args.folds == ["all"] else args.folds, args.trainer)
+    written = extract(args.number, args.folds, args.trainer)
     print("\n".join([*(f"wrote {folder}" for folder in written), go_on(report_words([f.parent for f in written]))]))
     return 0
 

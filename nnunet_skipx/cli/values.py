@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from nnunet_skipx.nnunet.folds import Fold, fold_named
 from nnunet_skipx.nnunet.names import is_number
 from nnunet_skipx.system.cores import available_cores
 
-MOST_FOLDS = 1000
 PROCESSES_PER_CORE = 8
 
 
@@ -40,13 +40,12 @@ def real(high: float, or_zero: bool = False) -> Callable[[str], float]:
     return read
 
 
-def fold(text: str) -> int:
-    """A fold's number; nnU-Net's `all` is one that nothing is validated on."""
-    if text == "all":
-        raise argparse.ArgumentTypeError(
-            "fold all is trained on every case, so none is left to validate it on: give numbers, such as 0 1 2 3 4"
-        )
-    return whole(0, MOST_FOLDS - 1)(text)
+def fold(text: str) -> Fold:
+    """A fold's number, or nnU-Net's `all`."""
+    try:
+        return fold_named(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def processes(text: str) -> int:
@@ -76,3 +75,6 @@ class EachOnce(argparse.Action):
         if twice := [value for value in given if given.count(value) > 1]:
             raise argparse.ArgumentError(self, f"{twice[0]} is named twice: name each once")
         setattr(namespace, self.dest, values)
+
+
+FOLDS: dict[str, Any] = {"nargs": "+", "action": EachOnce, "type": fold, "metavar": "FOLD"}  # of add_argument

@@ -18,6 +18,7 @@ from nnunet_skipx.datasets.recipe import FOLDS
 from nnunet_skipx.demo.arguments import require_arguments
 from nnunet_skipx.demo.prepare import NARROWING, PLANS, prepare, task_folder
 from nnunet_skipx.demo.workspace import Workspace
+from nnunet_skipx.nnunet.folds import Fold, numbered
 from nnunet_skipx.nnunet.json_files import read_dataset_json, read_splits
 from nnunet_skipx.nnunet.trainer_name import BASELINE
 from nnunet_skipx.report.comparison import Comparison
@@ -51,7 +52,7 @@ def run_demo(
     data: Path | None = None,
     download: bool = False,
     trainers: Sequence[str] = (BASELINE, "nnUNetTrainerUTANet"),
-    folds: Sequence[int] = range(FOLDS),
+    folds: Sequence[Fold] = range(FOLDS),
 ) -> int:
     """Do what is missing in `folder` and write its report.
 
@@ -118,7 +119,7 @@ def demo_comparison(workspace: Workspace, dataset: str, cells: Sequence[Cell]) -
     dataset_json = read_dataset_json(preprocessed / "dataset.json")
     protocol = protocol_in(dataset_json)
     splits = read_splits(preprocessed / "splits_final.json")
-    folds = sorted({cell.fold for cell in cells})
+    folds = numbered(sorted({cell.fold for cell in cells}))
     models = {cell.trainer: cell.folder.parent for cell in cells}
     atlas = atlas_table(preprocessed / "gt_segmentations", splits, folds, dataset_json, dataset)
     logs = {name: {fold: read_training_log(path / f"fold_{fold}") for fold in folds} for name, path in models.items()}

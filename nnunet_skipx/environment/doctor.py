@@ -1,28 +1,22 @@
-"""`skipx doctor`: can training work here, and if not, which one command cures it.
+"""`skipx doctor`: can training work here, and if not, which one command or change cures it."""
 
-Everything that imports torch or nnU-Net happens in one subprocess (`probe`), which answers in JSON: a broken
-torchvision breaks the probe's answer and not the doctor, and nnU-Net's chatter stays inside.
-"""
-
-import importlib
+import errno
 import importlib.metadata
-import importlib.util
-import json
 import os
-import pkgutil
 import re
 import shlex
-import shutil
-import subprocess
 import sys
+import tempfile
+from collections.abc import Sequence
 from typing import Any
 
-from nnunet_skipx.discovery import EXT_VARIABLE, append_to_environment, ext_path
+from nnunet_skipx.discovery import EXT_VARIABLE, ext_path
 from nnunet_skipx.environment.check import FAIL, OK, WARN, Check
 from nnunet_skipx.environment.convolutions import check_convolutions
 from nnunet_skipx.environment.origin import reinstall_command
-from nnunet_skipx.environment.startup_hook import is_enabled
-from nnunet_skipx.system.interpreter import python
+from nnunet_skipx.environment.probe import STEP, WORKERS_VARIABLE, ask_probe
+from nnunet_skipx.environment.startup_hook import HOOKED, is_enabled
+from nnunet_skipx.system.os_errors import cure_of
 
 TESTED_PYTHONS = ((3, 10), (3, 13))
 NNUNET_REQUIREMENT = "nnunetv2>=2.8,<3"
@@ -31,24 +25,16 @@ PAIR = ("2.15.0", "0.29.2") if sys.version_info >= (3, 11) else ("2.14.0", "0.29
 MATCHING_PAIR = f"pip install torch=={PAIR[0]} torchvision=={PAIR[1]}"
 BROKEN_TORCHVISION = "operator torchvision::nms does not exist"
 REINSTALL = reinstall_command()
-
-# each needs those before it, so the first that fails is the one to cure
-IMPORTS = {
-    "import torch": "torch",
-    "import torchvision": "torchvision",
-    "import nnunetv2": "nnunetv2.training.nnUNetTrainer.nnUNetTrainer",
-}
-
-WORKERS_VARIABLE = "nnUNet_n_proc_DA"
 COMPILE_VARIABLE = "nnUNet_compile"
-
-# what an import or nnU-Net's search can raise; anything else ends the probe and is reported by its last line
-IMPORT_ERRORS = (ImportError, RuntimeError, OSError, AttributeError, TypeError, ValueError, AssertionError, SyntaxError)
+PAGE = 4096  # bytes: some disks let an empty file be made when they are full
 
 
-def run_doctor() -> int:
-    """Print every check with its cure; 1 if training could not work, else 0."""
-    checks = all_checks()
+def run_doctor(trainers: Sequence[str] = ()) -> int:
+    """Print every check with its cure; 1 if training could not work, else 0.
+
+    trainers: what to look for as nnU-Net does; ours where there are none.
+    """
+    checks = all_checks(trainers)
     width = max(len(check.name) for check in checks)
     for check in checks:
         print(f"{check.status:<4}  {check.name:<{width}}  {check.text}")
@@ -59,8 +45,10 @@ def run_doctor() -> int:
     return 1 if failures else 0
 
 
-def all_checks() -> list[Check]:
+def all_checks(trainers: Sequence[str] = ()) -> list[Check]:
     """Every check, quick ones first."""
+    probed = checks_from_probe(ask_probe(trainers), trainers)
+    hidden = any(check.name == EXT_VARIABLE and check.status == FAIL for check in probed)
     return [
         check_python(sys.version_info[:2]),
         check_nnunet_version(),
@@ -68,8 +56,8 @@ def all_checks() -> list[Check]:
         check_folder("nnUNet_preprocessed", "training reads it", FAIL),
         check_folder("nnUNet_results", "training writes it", FAIL),
         check_workers(os.environ.get(WORKERS_VARIABLE), os.cpu_count() or 1),
-        *checks_from_probe(ask_probe()),
-        check_plain_commands(os.environ.get(EXT_VARIABLE, ""), is_enabled()),
+        *probed,
+        check_plain_commands(os.environ.get(EXT_VARIABLE, ""), is_enabled(), hidden),
     ]
 
 
@@ -102,9 +90,21 @@ def check_folder(variable: str, purpose: str, severity: str) -> Check:
         return Check(variable, severity, f"{folder} does not exist ({purpose})", f"mkdir -p {shlex.quote(folder)}")
     if not os.path.isdir(folder):
         return Check(variable, severity, f"{folder} is not a folder ({purpose})", elsewhere)
-    if not os.access(folder, os.W_OK | os.X_OK):
-        return Check(variable, severity, f"{folder} is not writable", f"chmod u+rwx {shlex.quote(folder)}")
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"\0" * PAGE)
+            file.flush()
+    except OSError as error:
+        cure = (
+            f"chmod u+rwx {shlex.quote(folder)}" if error.errno == errno.EACCES and _is_mine(folder) else cure_of(error)
+        )
+        return Check(variable, severity, f"{folder} cannot be written to ({error.strerror})", cure)
     return Check(variable, OK, folder)
+
+
+def _is_mine(folder: str) -> bool:
+    """Whether its owner could give himself the right to write into it."""
+    return hasattr(os, "geteuid") and os.stat(folder).st_uid == os.geteuid()
 
 
 def check_workers(value: str | None, processors: int) -> Check:
@@ -126,17 +126,20 @@ def check_workers(value: str | None, processors: int) -> Check:
     return Check(WORKERS_VARIABLE, OK, str(workers))
 
 
-def checks_from_probe(answer: dict[str, Any]) -> list[Check]:
-    if "died" in answer:
-        return [Check("imports", FAIL, answer["died"], MATCHING_PAIR)]
+def checks_from_probe(answer: dict[str, Any], wanted: Sequence[str] = ()) -> list[Check]:
     checks = [check_import(name, error) for name, error in answer["imports"].items()]
     if "cuda" in answer:
-        checks += [check_gpu(answer["cuda"]), check_compile(answer, os.environ.get(COMPILE_VARIABLE))]
+        checks.append(check_gpu(answer["cuda"]))
+    if "compiler" in answer:
+        checks.append(check_compile(answer, os.environ.get(COMPILE_VARIABLE)))
         if answer["cuda"]:
             checks.append(check_convolutions(**answer["versions"], other_torch=MATCHING_PAIR))
-    # without nnU-Net no trainer can be looked up, and the failed import says so already
-    if "trainers" in answer:
-        checks += check_trainers(answer["trainers"], os.environ.get(EXT_VARIABLE, ""))
+    checks += [check_users_folder(folder, **found) for folder, found in answer["folders"].items()]
+    checks += [check_trainer(name, found, name in wanted) for name, found in answer["trainers"].items()]
+    if "died" in answer:
+        return [*checks, check_death(answer["died"], answer.get(STEP, ""))]
+    if not answer["trainers"] and not any(answer["imports"].values()):
+        checks.append(Check("trainers", FAIL, "nnunet_skipx.trainers holds no trainer", REINSTALL))
     return checks
 
 
@@ -168,98 +171,48 @@ def check_compile(answer: dict[str, Any], setting: str | None) -> Check:
     return Check(name, OK, "on: Triton and a C compiler are there")
 
 
-def check_trainers(trainers: dict[str, dict[str, str]], user_variable: str) -> list[Check]:
-    """What nnU-Net's own search says of each trainer of ours."""
-    if not trainers:
-        return [Check("trainers", FAIL, "nnunet_skipx.trainers holds no trainer", REINSTALL)]
-    others = [folder for folder in user_variable.split(os.pathsep) if folder and folder != ext_path()]
-    # the search goes through the user's folders first, and stops at the first module that cannot be imported
-    cure = f'export {EXT_VARIABLE}="$(skipx ext-path)"' if others else REINSTALL
-    return [
-        Check(name, FAIL, found["error"], cure) if "error" in found else Check(name, OK, f"is {found['class']}")
-        for name, found in trainers.items()
-    ]
+def check_users_folder(folder: str, error: str, place: str, missing: str = "") -> Check:
+    """A folder of the user's that nnU-Net searches before ours."""
+    if missing:
+        text = f"{folder} does not exist: nnU-Net passes it over"
+        return Check(EXT_VARIABLE, WARN, text, f"take it out of {EXT_VARIABLE}, or correct the path")
+    if not error:
+        return Check(EXT_VARIABLE, OK, f"{folder}: every module can be imported")
+    text = f"{place or folder}: {error}; nnU-Net's search ends here, for every trainer that it has not found before"
+    return Check(EXT_VARIABLE, FAIL, text, f"correct that file, or move it out of {folder}")
 
 
-def check_plain_commands(user_variable: str, hook: bool) -> Check:
-    """Whether nnUNetv2_train, started by the user and not by us, finds our trainers."""
+def check_trainer(name: str, found: dict[str, str], wanted: bool) -> Check:
+    """What nnU-Net's own search says of a trainer; wanted: the user has asked for it."""
+    if "class" in found:
+        return Check(name, OK, f"is {found['class']}")
+    if found["place"]:
+        return Check(name, FAIL, f"{found['place']}: {found['error']}", "correct that file, or move it elsewhere")
+    if not wanted:
+        return Check(name, FAIL, found["error"], REINSTALL)
+    kind, _, words = found["error"].partition(": ")
+    text = "nnU-Net finds no trainer of this name" if kind == "RuntimeError" else words.partition(". ")[0]
+    return Check(name, FAIL, text, "skipx list  # and write it as it stands there, or in your own file")
+
+
+def check_death(words: str, step: str) -> Check:
+    """What was under way when Python ended: the imports, a folder of the user's, or a trainer."""
+    if not step:
+        return Check("imports", FAIL, f"importing torch and nnU-Net ended Python: {words}", MATCHING_PAIR)
+    name = EXT_VARIABLE if os.path.isdir(step) else step
+    cure = f"move the modules of {step} elsewhere one by one" if name == EXT_VARIABLE else REINSTALL
+    return Check(name, FAIL, f"importing the modules of {step} ended Python: {words}", cure)
+
+
+def check_plain_commands(user_variable: str, hook: bool, hidden: bool = False) -> Check:
+    """Whether nnUNetv2_train, started by the user and not by us, finds our trainers; hidden: behind a broken file."""
     name = "plain nnUNetv2_*"
+    if hidden:
+        return Check(name, WARN, f"do not come to our trainers, because of {EXT_VARIABLE} above", "the cure there")
+    if hook and os.environ.get(HOOKED):
+        return Check(name, OK, f"find our trainers: the start-up hook adds our folder to {EXT_VARIABLE}")
     if ext_path() in map(os.path.realpath, user_variable.split(os.pathsep)):
-        return Check(name, OK, f"find our trainers: {EXT_VARIABLE} is set")
+        return Check(name, OK, f"find our trainers: you have set {EXT_VARIABLE}, for this shell")
     if hook:
         return Check(name, OK, "find our trainers: the start-up hook is enabled")
     return Check(name, WARN, "do not find our trainers in this environment", "skipx enable")
-
-
-def ask_probe() -> dict[str, Any]:
-    """Run `probe` in a subprocess; `{"died": why}` if it gave no answer."""
-    # a bad worker count has its own check and would only make nnU-Net's imports fail as well
-    environment = {key: value for key, value in os.environ.items() if key != WORKERS_VARIABLE}
-    command = python("-c", "from nnunet_skipx.environment.doctor import probe; probe()")
-    run = subprocess.run(command, env=environment, capture_output=True, text=True, errors="replace", check=False)
-    if run.returncode == 0:
-        return dict(json.loads(run.stdout.splitlines()[-1]))
-    lines = run.stderr.strip().splitlines() or [f"exit code {run.returncode}"]
-    return {"died": f"importing torch and nnU-Net ended Python: {lines[-1]}"}
-
-
-def probe() -> None:
-    """Runs in the subprocess: import, ask, and print one line of JSON after whatever nnU-Net printed."""
-    append_to_environment()
-    imports = probe_imports()
-    answer: dict[str, Any] = {"imports": imports}
-    if imports["import torch"] == "":
-        answer |= probe_gpu()
-    if imports.get("import nnunetv2") == "":
-        answer["trainers"] = {name: probe_trainer(name) for name in our_trainers()}
-    print(json.dumps(answer))
-
-
-def probe_imports() -> dict[str, str]:
-    """Import one after the other, up to the first that fails: name -> error, empty if it works."""
-    errors: dict[str, str] = {}
-    for name, module in IMPORTS.items():
-        try:
-            importlib.import_module(module)
-        except IMPORT_ERRORS as error:
-            return errors | {name: first_line(error)}
-        errors[name] = ""
-    return errors
-
-
-def first_line(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}".splitlines()[0]
-
-
-def probe_gpu() -> dict[str, Any]:
-    import torch
-
-    return {
-        "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else "",
-        "versions": {
-            "torch": torch.__version__,
-            "cudnn": torch.backends.cudnn.version(),
-            "cuda": torch.version.cuda,
-        },
-        "triton": importlib.util.find_spec("triton") is not None,
-        "compiler": any(shutil.which(tool) for tool in (os.environ.get("CC", ""), "gcc", "clang", "cc") if tool),
-    }
-
-
-def our_trainers() -> list[str]:
-    """Names of the trainer files; the class has the name of its file."""
-    from nnunet_skipx import trainers
-
-    names = [module.name for module in pkgutil.iter_modules(trainers.__path__)]
-    return [name for name in names if name.startswith("nnUNetTrainer")]
-
-
-def probe_trainer(name: str) -> dict[str, str]:
-    """nnU-Net's real search for one name."""
-    from nnunetv2.utilities.find_objects import recursive_find_trainer_class_by_name
-
-    try:
-        found = recursive_find_trainer_class_by_name(name)
-    except IMPORT_ERRORS as error:
-        return {"error": first_line(error)}
-    return {"class": f"{found.__module__}.{found.__qualname__}"}

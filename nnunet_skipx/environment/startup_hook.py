@@ -16,6 +16,7 @@ from nnunet_skipx.discovery import EXT_VARIABLE, ext_path
 from nnunet_skipx.system.files import write_text
 
 HOOK = "nnunet_skipx_startup"
+HOOKED = "NNUNET_SKIPX_HOOKED"  # set where the hook has added our folder, and not the user
 FIRST_PYTHON_WITH_START_FILES = (3, 15)
 
 MODULE_TEXT = '''\
@@ -38,7 +39,7 @@ def hook_line() -> str:
     return (
         f'import os; folder = {ext_path()!a}; value = os.environ.get("{EXT_VARIABLE}", ""); '
         'folder not in value.split(os.pathsep) and os.path.isfile(os.path.join(folder, "__init__.py")) '
-        f"and os.environ.update({EXT_VARIABLE}=value + os.pathsep + folder if value else folder)"
+        f'and os.environ.update({EXT_VARIABLE}=value + os.pathsep + folder if value else folder, {HOOKED}="1")'
     )
 
 

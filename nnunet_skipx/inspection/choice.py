@@ -4,7 +4,8 @@ import glob
 from collections.abc import Sequence
 from pathlib import Path
 
-from nnunet_skipx.nnunet.names import is_number
+from nnunet_skipx.nnunet.folds import ALL, NOTHING_LEFT, Fold, folds_in, numbered
+from nnunet_skipx.nnunet.names import ModelName, dataset_number
 from nnunet_skipx.results.find_models import find_models
 from nnunet_skipx.system.names import unfit_name
 
@@ -15,8 +16,12 @@ def chosen_model(results: Path, dataset: str, configuration: str, trainer: str, 
     return folder
 
 
-def trained_folds(folder: Path, folds: Sequence[int] | None, checkpoint: str) -> list[int]:
-    """The folds asked for, or all, that have the checkpoint; FileNotFoundError where one has not."""
+def trained_folds(folder: Path, folds: Sequence[Fold] | None, checkpoint: str) -> list[int]:
+    """The folds asked for, or every one, that have the checkpoint and validation cases.
+
+    Raises FileNotFoundError where one has no checkpoint, ValueError for fold all, which has no validation cases.
+    """
+    asked = None if folds is None else numbered(folds)
     if not folder.is_dir():
         raise FileNotFoundError(
             f"{folder} does not exist: give a folder <nnUNet_results>/DatasetXXX_Name/TRAINER__PLANS__CONFIGURATION, "
@@ -30,14 +35,26 @@ def trained_folds(folder: Path, folds: Sequence[int] | None, checkpoint: str) ->
             )
     if unfit_name(checkpoint):
         raise ValueError(f"-chk {checkpoint!r} {unfit_name(checkpoint)}: give the name of a file in the folds' folders")
-    numbers = [path.parent.name.removeprefix("fold_") for path in folder.glob(f"fold_*/{glob.escape(checkpoint)}")]
-    there = sorted(int(number) for number in numbers if is_number(number))
-    wanted = there if folds is None else list(folds)
+    found = folds_in([path.parent for path in folder.glob(f"fold_*/{glob.escape(checkpoint)}")])
+    there = [fold for fold in found if fold != ALL]
+    wanted = there if asked is None else asked
     if not wanted or not set(wanted) <= set(there):
         lacking = ", ".join(f"fold_{fold}" for fold in wanted if fold not in there) or "any fold"
-        of_all = " That of fold all was trained on all cases, so none is left to look at." if "all" in numbers else ""
+        if found == [ALL]:
+            train = training_command(folder, 0).removesuffix(" --c")
+            raise FileNotFoundError(f"{folder} has no {checkpoint} but that of fold all, and {NOTHING_LEFT}: {train}")
         raise FileNotFoundError(
-            f"{folder} has no {checkpoint} of {lacking} (it has one of {', '.join(map(str, there)) or 'none'})."
-            f"{of_all} Finish the training with nnUNetv2_train ... --c, or name other folds with -f"
+            f"{folder} has no {checkpoint} of {lacking} (it has one of {', '.join(map(str, found)) or 'none'}). "
+            "Finish the training with nnUNetv2_train ... --c, or name other folds with -f"
         )
     return wanted
+
+
+def training_command(folder: Path, fold: int) -> str:
+    """What trains a fold of a model folder, or goes on with it."""
+    try:
+        trainer, plans, configuration = ModelName.of(folder.resolve())
+        number = dataset_number(folder.resolve().parent.name)
+    except ValueError:  # a copy under another name
+        return f"nnUNetv2_train DATASET CONFIGURATION {fold} --c"
+    return f"nnUNetv2_train {number} {configuration} {fold} -tr {trainer} -p {plans} --c"

@@ -15,6 +15,7 @@ from nnunet_skipx.inspection.ablation import Observation, observed, skip_of_anot
 from nnunet_skipx.inspection.choice import trained_folds
 from nnunet_skipx.inspection.records import KINDS, Inspection, inspection_file, read_inspection
 from nnunet_skipx.inspection.trained_fold import TrainedFold
+from nnunet_skipx.nnunet.folds import Fold
 from nnunet_skipx.statistics.text import NONE, format_interval
 from nnunet_skipx.system.files import finite, write_json
 from nnunet_skipx.system.text_table import text_table
@@ -23,7 +24,7 @@ CUTS = {"zeroed": skip_zeroed, "other": skip_of_another}
 COLUMNS = {"zeroed": "Dice lost when zeroed [95 % CI]", "other": "when replaced by another case's [95 % CI]"}
 
 
-def inspect_model(folder: Path, folds: Sequence[int] | None, device: str, checkpoint: str) -> str:
+def inspect_model(folder: Path, folds: Sequence[Fold] | None, device: str, checkpoint: str) -> str:
     """Inspect folds of a model folder and write what was found into each; returns a summary for the terminal.
 
     Args:
@@ -34,7 +35,7 @@ def inspect_model(folder: Path, folds: Sequence[int] | None, device: str, checkp
 
     Raises:
         FileNotFoundError: no such model, checkpoint or preprocessed data.
-        ValueError: no GPU; a configuration that needs another's predictions; a fold of no split; no U-Net.
+        ValueError: no GPU; a configuration that needs another's predictions; a fold of no split, or all; no U-Net.
     """
     if device == "cuda" and not torch.cuda.is_available():
         raise ValueError("torch sees no CUDA GPU here: add -device cpu, or run `skipx doctor` on the GPU machine")

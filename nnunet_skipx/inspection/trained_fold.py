@@ -15,10 +15,12 @@ from nnunetv2.utilities.label_handling.label_handling import LabelManager, deter
 from torch._dynamo import OptimizedModule
 from torch.nn import functional as F
 
-from nnunet_skipx.inspection.weights import require_weights, training_command
+from nnunet_skipx.inspection.choice import training_command
+from nnunet_skipx.inspection.weights import require_weights
 from nnunet_skipx.nnunet.json_files import FROM_TRAINING, read_plans, read_splits
 from nnunet_skipx.nnunet.names import dataset_number
 from nnunet_skipx.nnunet.network_classes import require_known_networks
+from nnunet_skipx.nnunet.search import UnusableModuleError, find_trainer
 from nnunet_skipx.results.atlas import dice
 from nnunet_skipx.results.summary import read_summary
 
@@ -39,7 +41,8 @@ class TrainedFold:
         path, again = folder / f"fold_{fold}" / checkpoint, training_command(folder, fold)
         plans = read_plans(folder / "plans.json", FROM_TRAINING)
         require_known_networks(plans)
-        require_weights(path, plans["configurations"], again)  # nnU-Net's predictor would run what is in it
+        trainer = require_weights(path, plans["configurations"], again)  # nnU-Net's predictor would run what is in it
+        require_trainer(trainer, path, again)
         predictor = nnUNetPredictor(use_mirroring=False, device=torch.device(device), allow_tqdm=False)
         torch.backends.cudnn.benchmark = False  # the predictor turns it on; what it picks differs from call to call
         try:
@@ -99,6 +102,16 @@ class TrainedFold:
         again = f"nnUNetv2_preprocess -d {dataset_number(plans.dataset_name)} -plans_name {plans.plans_name}"
         files = Path(self.dataset.source_folder) / case
         return ValueError(f"the preprocessed case {files} cannot be used ({why}): make it again with {again}")
+
+
+def require_trainer(name: str, checkpoint: Path, again: str) -> None:
+    """ValueError where nnU-Net finds no such trainer, or ends at a file of the user's: no fault of the checkpoint."""
+    try:
+        find_trainer(name)
+    except UnusableModuleError:
+        raise
+    except ValueError as error:
+        raise ValueError(f"{checkpoint}: {error} Or train it again with {again}") from error
 
 
 def resized(image: torch.Tensor, size: Sequence[int]) -> torch.Tensor:

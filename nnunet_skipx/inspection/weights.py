@@ -6,21 +6,10 @@ from pathlib import Path
 import torch
 
 from nnunet_skipx.nnunet.checkpoints import DamagedCheckpointError, read_checkpoint
-from nnunet_skipx.nnunet.names import ModelName, dataset_number
 
 
-def training_command(folder: Path, fold: int) -> str:
-    """What trains a fold of a model folder, or goes on with it."""
-    try:
-        trainer, plans, configuration = ModelName.of(folder.resolve())
-        number = dataset_number(folder.resolve().parent.name)
-    except ValueError:  # a copy under another name
-        return f"nnUNetv2_train DATASET CONFIGURATION {fold} --c"
-    return f"nnUNetv2_train {number} {configuration} {fold} -tr {trainer} -p {plans} --c"
-
-
-def require_weights(path: Path, configurations: Collection[str], again: str) -> None:
-    """Raise ValueError unless a checkpoint has the parts that a prediction needs, of one of the configurations.
+def require_weights(path: Path, configurations: Collection[str], again: str) -> str:
+    """The trainer of a checkpoint; ValueError unless it has what a prediction needs, of one of the configurations.
 
     again: the command that makes it.
     """
@@ -43,3 +32,4 @@ def require_weights(path: Path, configurations: Collection[str], again: str) -> 
                 f"{path} has weights that are no numbers ({name}): its training broke down, so move the checkpoint "
                 f"away, and train with {again}, which goes on from the checkpoint before"
             )
+    return str(content["trainer_name"])

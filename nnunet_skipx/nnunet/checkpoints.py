@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from nnunet_skipx.nnunet.folds import FINAL
 from nnunet_skipx.system.files import draft_of, is_full
 
-LATEST, FINAL, BEST = "checkpoint_latest.pth", "checkpoint_final.pth", "checkpoint_best.pth"
+LATEST, BEST = "checkpoint_latest.pth", "checkpoint_best.pth"
 PREVIOUS = "checkpoint_previous.pth"  # the latest before the latest one
 NEEDED = ("network_weights", "optimizer_state", "logging", "current_epoch", "_best_ema", "init_args", "trainer_name")
 TRUST = "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"  # torch's own variable: whoever sets it trusts the files that are read

@@ -16,7 +16,8 @@ from nibabel.filebasedimages import ImageFileError
 from nnunetv2.run.run_training import get_trainer_from_args, maybe_load_checkpoint
 from torch.backends import cudnn
 
-from nnunet_skipx.nnunet.checkpoints import FINAL, checkpoint_draft, read_checkpoint
+from nnunet_skipx.nnunet.checkpoints import checkpoint_draft, read_checkpoint
+from nnunet_skipx.nnunet.folds import FINAL, Fold
 
 # What nnU-Net's readers raise for a file that has been cut off; Pillow's is a SyntaxError.
 BROKEN_FILE = (
@@ -34,7 +35,7 @@ BROKEN_FILE = (
 
 
 def continued_trainer(
-    dataset: str, configuration: str, fold: int, trainer: str, plans: str, device: torch.device, weights: str = ""
+    dataset: str, configuration: str, fold: Fold, trainer: str, plans: str, device: torch.device, weights: str = ""
 ) -> Any:
     """nnU-Net's trainer where its last checkpoint has left it; arguments as those of nnUNetv2_train.
 

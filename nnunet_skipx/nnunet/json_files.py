@@ -1,5 +1,6 @@
 """nnU-Net's JSON files and ours beside them: what must stand in each, and what to do where it does not."""
 
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -46,11 +47,22 @@ def _labels(content: Any) -> None:
             raise UnfitError(labels["ignore"], f"the number after all others', {max(others) + 1}", "labels.ignore")
 
 
+def _not_swapped(content: Any) -> None:
+    """Names have numbers, and not numbers names, as nnU-Net's first version had it."""
+    labels = content.get("labels") if isinstance(content, dict) else None
+    if not isinstance(labels, dict) or not labels:
+        return
+    if all(key.isdigit() and isinstance(name, str) and not name.isdigit() for key, name in labels.items()):
+        turned = json.dumps({name: int(key) for key, name in labels.items()}, ensure_ascii=False)
+        raise UnfitError(labels, f"name and number the other way round, {turned}", "labels")
+
+
 def _ids(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
 DATASET = all_of(
+    _not_swapped,
     record(
         {
             "labels": object_of(either(LABEL, list_of(LABEL, 1)), fewest=1),

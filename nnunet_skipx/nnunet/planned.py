@@ -1,5 +1,6 @@
 """What nnU-Net has planned for a data set, read from nnUNet_preprocessed."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,19 @@ def domains_in(folder: Path) -> list[str]:
     """The data sets of the universal run that a folder (preprocessed, or a model's) belongs to; none for others."""
     path = folder / DOMAINS_FILE
     return list(read_domains(path)["fingerprints"]) if path.is_file() else []
+
+
+def has_next_stage(plans: Mapping[str, Any], configuration: str) -> bool:
+    """Whether another configuration continues from this one's predictions, as 3d_cascade_fullres does from 3d_lowres.
+
+    >>> plans = {"configurations": {"3d_lowres": {"next_stage": "3d_cascade_fullres"}, "2d": {}}}
+    >>> has_next_stage(plans, "3d_lowres"), has_next_stage(plans, "2d")
+    (True, False)
+    """
+    content = plans["configurations"].get(configuration, {})
+    if "next_stage" in content or "inherits_from" not in content:
+        return bool(content.get("next_stage"))
+    return has_next_stage(plans, content["inherits_from"])
 
 
 def _data_identifier(configurations: dict[str, Any], configuration: str) -> str:

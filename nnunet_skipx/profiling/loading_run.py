@@ -17,6 +17,7 @@ from batchgenerators.dataloading.nondet_multi_threaded_augmenter import NonDetMu
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.default_n_proc_DA import get_allowed_n_proc_DA
 
+from nnunet_skipx.nnunet.folds import Fold
 from nnunet_skipx.nnunet.names import dataset_number
 from nnunet_skipx.nnunet.search import find_trainer
 from nnunet_skipx.nnunet.throwaway import Setting
@@ -33,7 +34,7 @@ SPLITS = "splits_final.json"
 class LoadingSetting(Setting):
     """A setting, with the fold whose training cases are loaded and the iterations that a mean is taken over."""
 
-    fold: int | str
+    fold: Fold
     iterations: int
 
 

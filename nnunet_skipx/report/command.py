@@ -10,6 +10,7 @@ import pandas as pd
 from nnunetv2.paths import nnUNet_preprocessed, nnUNet_raw
 
 from nnunet_skipx.inspection.records import read_inspection
+from nnunet_skipx.nnunet.folds import Fold
 from nnunet_skipx.nnunet.trainer_name import BASELINE
 from nnunet_skipx.report.beside import CaseFiles, covariates_of, study_margin, with_clusters
 from nnunet_skipx.report.comparison import Comparison
@@ -93,7 +94,7 @@ def of_dataset(values: Sequence[V], option: str, position: int, datasets: int) -
     return values[position if len(values) > 1 else 0]
 
 
-def report(datasets: Sequence[Sequence[Path]], folds: Sequence[int] | None, out: Path, options: ReportOptions) -> str:
+def report(datasets: Sequence[Sequence[Path]], folds: Sequence[Fold] | None, out: Path, options: ReportOptions) -> str:
     """Write the report into `out`; returns the table for the terminal and where the files are.
 
     datasets: the model folders of each data set. folds: see `read_study`.
@@ -126,7 +127,7 @@ def case_files(options: ReportOptions, position: int, datasets: int) -> CaseFile
 
 def read_comparison(
     folders: Sequence[Path],
-    folds: Sequence[int] | None,
+    folds: Sequence[Fold] | None,
     out: Path,
     options: ReportOptions,
     nsd_mm: float | None,

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from nnunet_skipx.datasets.protocol import Protocol
+from nnunet_skipx.nnunet.folds import ALL, FINAL, NOTHING_LEFT, Fold, numbered
 from nnunet_skipx.nnunet.json_files import FROM_TRAINING, read_plans
 from nnunet_skipx.nnunet.names import ModelName
 from nnunet_skipx.results.collect import collect_fold, label_names, read_dataset_json
@@ -45,21 +46,21 @@ class Study:
 
 
 def read_study(
-    folders: Sequence[Path], folds: Sequence[int] | None, allow_missing: bool, dice_rule: DiceRule = nnunet_dice
+    folders: Sequence[Path], folds: Sequence[Fold] | None, allow_missing: bool, dice_rule: DiceRule = nnunet_dice
 ) -> Study:
     """Collect and check the folds of model folders of one data set, with their replicates; None for the protocol's.
 
     Raises:
         FileNotFoundError: a fold is not validated, and `allow_missing` is not set; or no fold is shared by all.
         ValueError: the models were validated on other cases, or have other labels or protocols, or a summary cannot
-            be read and `allow_missing` is not set.
+            be read and `allow_missing` is not set; or one of the folds is `all`.
     """
     models = {name: (folder, *replicates(folder)) for name, folder in row_names(folders).items()}
     dataset_json = same_labels(models)
     protocol, silent = common_protocol(models)
-    folds = folds_of(folders) if folds is None else folds
-    parts, missing = collect_all(models, folds, allow_missing, dice_rule)
-    models, shared, incomplete = complete_part(models, folds, missing)
+    wanted = folds_of(folders) if folds is None else numbered(folds)
+    parts, missing = collect_all(models, wanted, allow_missing, dice_rule)
+    models, shared, incomplete = complete_part(models, wanted, missing)
     kept = [part for (folder, fold), part in parts.items() if fold in shared and folder in sum(models.values(), ())]
     table = pd.concat(kept, ignore_index=True)
     require_same_cases(table)
@@ -114,9 +115,15 @@ def collect_all(
     if missing and not allow_missing:
         raise FileNotFoundError(
             f"not validated yet: {'; '.join(missing.values())}. Finish them with skipx bench, name fewer folds with "
-            "-f, or compare on what all have with --allow-missing"
+            f"-f, or compare on what all have with --allow-missing{trained_on_all(models)}"
         )
     return parts, missing
+
+
+def trained_on_all(models: Models) -> str:
+    """That a trained fold all, where there is one, does not help."""
+    rows = [name for name, folders in models.items() if any((f / f"fold_{ALL}" / FINAL).is_file() for f in folders)]
+    return f". That of {', '.join(rows)} cannot stand in: {NOTHING_LEFT}" if rows else ""
 
 
 def complete_part(
@@ -130,7 +137,10 @@ def complete_part(
     firsts = {model_folders[0] for model_folders in kept.values()}
     shared = tuple(fold for fold in folds if not any((first, fold) in missing for first in firsts))
     if not shared:
-        raise FileNotFoundError(f"no fold is validated for every model; missing: {'; '.join(missing.values())}")
+        raise FileNotFoundError(
+            f"no fold is validated for every model; missing: {'; '.join(missing.values())}. Finish them with skipx "
+            f"bench{trained_on_all(models)}"
+        )
     text = f"Incomplete: compared on fold {', '.join(map(str, shared))} only, because these are missing or unreadable: "
     return kept, shared, f"{text}{'; '.join(missing.values())}." if missing else ""
 

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from nnunet_skipx.nnunet.checkpoints import NEEDED, read_checkpoint
+from nnunet_skipx.nnunet.folds import Fold
 from nnunet_skipx.nnunet.names import ModelName
 from nnunet_skipx.system.staging import remove_drafts
 from nnunet_skipx.universal.beside import FINGERPRINT, SUMMARY, content_of
@@ -38,7 +39,7 @@ class Adaptation:
 
 
 def adaptation(
-    number: int, dataset: str, fold: int | str, configuration: str, plans: str, trainer: str | None
+    number: int, dataset: str, fold: Fold, configuration: str, plans: str, trainer: str | None
 ) -> Adaptation:
     """How data set `dataset` is adapted to universal run `number`.
 

@@ -12,6 +12,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from nnunet_skipx.architectures import U2Net
 from nnunet_skipx.nnunet.checkpoints import read_checkpoint
+from nnunet_skipx.nnunet.folds import Fold
 from nnunet_skipx.nnunet.json_files import DATASET, PLANS
 from nnunet_skipx.nnunet.names import ModelName
 from nnunet_skipx.nnunet.network_classes import require_known_networks
@@ -50,7 +51,7 @@ def domains_alone(model: Path, seconds: float = 0) -> Iterator[None]:
         yield
 
 
-def find_checkpoint(trainer: type[SkipTrainer], number: int, plans: str, configuration: str, fold: int | str) -> Path:
+def find_checkpoint(trainer: type[SkipTrainer], number: int, plans: str, configuration: str, fold: Fold) -> Path:
     """The run's final checkpoint whose networks are like those of `trainer`, a variant of nnUNetTrainerU2Net.
 
     Raises:

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from nnunetv2.paths import nnUNet_results
 
+from nnunet_skipx.nnunet.folds import Fold
 from nnunet_skipx.nnunet.names import ModelName
 from nnunet_skipx.nnunet.trainer_name import TrainerName
 from nnunet_skipx.system.staging import remove_drafts
@@ -24,7 +25,7 @@ from nnunet_skipx.universal.run import key
 from nnunet_skipx.universal.sharing import shared_parameters
 
 
-def extract(number: int, folds: Sequence[int | str] | None = None, trainer: str | None = None) -> list[Path]:
+def extract(number: int, folds: Sequence[Fold] | None = None, trainer: str | None = None) -> list[Path]:
     """Write `DATASET/nnUNetTrainerU2Net_from{number}__PLANS__CONFIGURATION/fold_X` for every domain and trained fold.
 
     Args:

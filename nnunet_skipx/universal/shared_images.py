@@ -14,6 +14,7 @@ import SimpleITK
 from nnunetv2.paths import nnUNet_preprocessed, nnUNet_raw
 from nnunetv2.utilities.crossval_split import generate_crossval_split
 
+from nnunet_skipx.nnunet.folds import ALL, Fold
 from nnunet_skipx.nnunet.images import Grid, read_grid
 from nnunet_skipx.nnunet.json_files import read_splits
 
@@ -94,19 +95,19 @@ def require_unseen(
     description: Mapping[str, Any],
     cases: Sequence[str],
     domains: Mapping[str, Mapping[str, Any]],
-    fold: int | str,
+    fold: Fold,
 ) -> None:
     """ValueError where a run trained on an image that this fold of a new domain validates.
 
     dataset, description, cases: the new domain, its dataset.json and its preprocessed cases. domains: those of the
     run's checkpoint. What the new domain trains on is no matter: the run's weights stay as they are.
     """
-    if fold == "all":
+    if fold == ALL:
         return
     old = {name: content["dataset_json"] for name, content in domains.items() if name != dataset}
     shared, _ = shared_images({**old, dataset: description})
     splits = {name: splits_of(name, ()) for name in old} | {dataset: splits_of(dataset, cases)}
-    require_no_leak(shared, splits, {dataset}, int(fold))
+    require_no_leak(shared, splits, {dataset}, fold)
 
 
 def splits_of(dataset: str, cases: Sequence[str]) -> Splits:

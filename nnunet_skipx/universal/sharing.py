@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 
 from nnunet_skipx.architectures import U2Net
 from nnunet_skipx.architectures.u2net_parts import Decoder, Encoder
@@ -85,3 +87,33 @@ def begin_like(network: U2Net, domains: Sequence[U2Net]) -> None:
 def shares_kernels(architecture_kwargs: dict[str, Any]) -> bool:
     """Whether the domains of such networks share full convolutions, and with them the size of kernels."""
     return architecture_kwargs.get("convolutions", "separable") != "separable" or "strided" in architecture_kwargs
+
+
+def without_static_graph(network: nn.Module) -> nn.Module:
+    """A network in DDP's wrapper that is not told that its graph stays the same.
+
+    Such a wrapper would count, for good, how often each gradient comes in its first step, those of shared weights from
+    other domains' steps among them, and wait for as many in every step.
+    """
+    if not isinstance(network, DistributedDataParallel) or not network.static_graph:
+        return network
+    return DistributedDataParallel(network.module, device_ids=network.device_ids)
+
+
+def sharing_with(deepest: U2Net, build: Any) -> Any:
+    """nnU-Net's `build_network_architecture`, sharing with `deepest` before nnU-Net compiles and wraps the network."""
+
+    def build_network_architecture(
+        plans_manager: PlansManager,
+        configuration_manager: ConfigurationManager,
+        num_input_channels: int,
+        num_output_channels: int,
+        enable_deep_supervision: bool = True,
+    ) -> nn.Module:
+        network = build(
+            plans_manager, configuration_manager, num_input_channels, num_output_channels, enable_deep_supervision
+        )
+        share(network, deepest)
+        return network
+
+    return build_network_architecture

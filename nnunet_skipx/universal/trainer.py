@@ -13,9 +13,9 @@ from nnunetv2.paths import nnUNet_preprocessed
 from nnunetv2.utilities.default_n_proc_DA import get_allowed_n_proc_DA
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 from torch import nn
-from torch.nn.parallel import DistributedDataParallel
 
 from nnunet_skipx.architectures import U2Net
+from nnunet_skipx.nnunet.folds import ALL, Fold
 from nnunet_skipx.nnunet.json_files import read_mean_dice
 from nnunet_skipx.nnunet.names import dataset_number
 from nnunet_skipx.nnunet.planned import DOMAINS_FILE
@@ -33,7 +33,7 @@ from nnunet_skipx.universal.part import PartOption
 from nnunet_skipx.universal.run import key, read_run
 from nnunet_skipx.universal.run_log import RunLog
 from nnunet_skipx.universal.sampling import domain_order, iterations_per_domain
-from nnunet_skipx.universal.sharing import share, shares_kernels
+from nnunet_skipx.universal.sharing import shares_kernels, sharing_with, without_static_graph
 
 COMPILED_PER_DOMAIN = 8  # variants of a graph: training or not, deep supervision or not, and sizes
 
@@ -58,7 +58,7 @@ class UniversalTrainer(SkipTrainer):
     domain_trainer = "nnUNetTrainerU2Net"
     was_initialized: bool
     num_iterations_per_epoch: int
-    fold: int | str
+    fold: Fold
 
     def __init__(
         self,
@@ -72,8 +72,8 @@ class UniversalTrainer(SkipTrainer):
         super().__init__(plans, configuration, fold, dataset_json, device)
         self.run = read_run(self.plans_manager.dataset_name)
         domains = self.run.domains(configuration)
-        if self.fold != "all":
-            self.run.require_no_leak(domains, int(self.fold))
+        if self.fold != ALL:
+            self.run.require_no_leak(domains, self.fold)
         self.parts = [self._part(domain, resumed, device) for domain in domains]
         self.keys = [key(domain.dataset) for domain in domains]
         logs = {name: part.logger.local_logger for name, part in zip(self.keys, self.parts, strict=True)}
@@ -273,33 +273,3 @@ class UniversalTrainer(SkipTrainer):
             path.parent.mkdir(exist_ok=True)
             content = {"foreground_mean": {"Dice": float(np.mean(list(means.values())))}, "domains": means}
             write_json(path, {**finite(content), "summaries": summaries})  # which have NaN, as nnU-Net writes it
-
-
-def without_static_graph(network: nn.Module) -> nn.Module:
-    """A network in DDP's wrapper that is not told that its graph stays the same.
-
-    Such a wrapper would count, for good, how often each gradient comes in its first step, those of shared weights from
-    other domains' steps among them, and wait for as many in every step.
-    """
-    if not isinstance(network, DistributedDataParallel) or not network.static_graph:
-        return network
-    return DistributedDataParallel(network.module, device_ids=network.device_ids)
-
-
-def sharing_with(deepest: U2Net, build: Any) -> Any:
-    """nnU-Net's `build_network_architecture`, sharing with `deepest` before nnU-Net compiles and wraps the network."""
-
-    def build_network_architecture(
-        plans_manager: PlansManager,
-        configuration_manager: ConfigurationManager,
-        num_input_channels: int,
-        num_output_channels: int,
-        enable_deep_supervision: bool = True,
-    ) -> nn.Module:
-        network = build(
-            plans_manager, configuration_manager, num_input_channels, num_output_channels, enable_deep_supervision
-        )
-        share(network, deepest)
-        return network
-
-    return build_network_architecture

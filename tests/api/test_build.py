@@ -132,5 +132,5 @@ def test_importing_the_package_loads_no_torch() -> None:
 
 
 def test_a_wrong_name_lists_what_there_is() -> None:
-    with pytest.raises(AttributeError, match="it offers build, compare, from_plans"):
+    with pytest.raises(AttributeError, match="it offers build, compare, from_plans, profile"):
         sx.biuld  # noqa: B018

@@ -188,7 +188,7 @@ MATRICES = [
     'd = [4.5]\nc = ["2d"]\ntr = ["x"]',
     "\xff",
     'd = [4]\nc = ["2d"]\ntr = ["x"]\nreplicates = 100000',
-    'd = [4]\nc = ["2d"]\ntr = ["x"]\nf = ["all"]',
+    'd = [4]\nc = ["2d"]\ntr = ["x"]\nf = ["every"]',
     "d = []\nc = []\ntr = []",
     'd = [4, 4]\nc = ["2d"]\ntr = ["x"]',
     "d = [4]\nd = [5]",

@@ -20,7 +20,7 @@ REALS = ("nan", "inf", "1e300", "-1", "x", "''", "²")
 NAMES = ("''", "²", "../x", "-5", "9" * 30, "'*'", "'a b'")
 TABLE: dict[str, tuple[str, ...]] = {  # a command with a place for each of some values
     f"{BENCH} --replicates {{}}": COUNTS,
-    f"{BENCH} -f {{}}": FOLDS,
+    f"{BENCH} -f {{}}": (*COUNTS, "All", "0 all all"),
     f"{BENCH} -f 0 {{}}": ("0",),
     f"{BENCH} --jobs {{}}": COUNTS,
     f"{BENCH} --gpus {{}}": ("''", "²", "0,0", "99", "-1"),
@@ -72,8 +72,8 @@ TABLE: dict[str, tuple[str, ...]] = {  # a command with a place for each of some
     f"{CREATE} --feature-scale {{}}": (*REALS, "0"),
     f"{CREATE} --name {{}}": ("''", "../x", "'a b'", "ü"),
     f"{CREATE} {{}}": ("-p ''", "-p ../x", "-c test test", "-c ''"),
-    "universal extract -d {}": (*COUNTS, "500", "11", "500 -f ²", "500 -f ../x", "500 -tr nobody"),
-    "universal adapt --id 500 -d 11 -f {}": FOLDS,
+    "universal extract -d {}": (*COUNTS, "500", "11", "500 -f ²", "500 -f ../x", "500 -f 0 0", "500 -tr nobody"),
+    "universal adapt --id 500 -d 11 -f {}": COUNTS,
     "universal adapt --id {} -d 11 -f 0": ("500", "²", "-1"),
     "convert btcv source -d {}": COUNTS,
     "convert btcv source -d 7 -np {}": COUNTS,

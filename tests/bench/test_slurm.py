@@ -1,13 +1,15 @@
 """What is asked of Slurm, without a Slurm (with one: tests/end_to_end/test_slurm.py)."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from nnunet_skipx.bench.cell import Cell
-from nnunet_skipx.bench.slurm import asked_for, submit
+from nnunet_skipx.bench.slurm import asked_for, names_of, submit
 from nnunet_skipx.bench.slurm_options import SlurmOptions, slurm_options
+from nnunet_skipx.nnunet.folds import ALL
 
 
 def test_words_become_options_and_the_rest_goes_to_sbatch() -> None:
@@ -33,6 +35,13 @@ def test_words_become_options_and_the_rest_goes_to_sbatch() -> None:
 def test_words_without_sense_are_refused(words: list[str], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         slurm_options(words)
+
+
+def test_jobs_are_called_by_their_cells_fold_all_too(two_cells: list[Cell]) -> None:
+    everything = replace(two_cells[0], fold=ALL)
+    names = [names_of(cell)["JobName"] for cell in (*two_cells, everything)]
+    assert names == [f"Dataset099_Phantom_3d_fullres_fold{fold}_nnUNetTrainer" for fold in (0, 1, "all")]
+    assert names_of(everything)["Comment"].startswith("Dataset099_Phantom 3d_fullres fold all nnUNetTrainer")
 
 
 def test_without_slurm_the_cure_is_named(

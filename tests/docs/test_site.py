@@ -19,6 +19,7 @@ INTERNAL = {  # set for processes that we start, or part of another tool's name
     "OPENBLAS_NUM_THREADS",
     "MODEL_FOLDER",
     "SKIPX_TIED",
+    "NNUNET_SKIPX_HOOKED",
 }
 
 

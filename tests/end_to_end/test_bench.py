@@ -14,6 +14,7 @@ import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
+from nnunet_skipx.nnunet.folds import NOTHING_LEFT
 from nnunet_skipx.results.collect import collect
 from tests.end_to_end.conftest import DATASET, PLANS, Command
 from tests.forking.fixture import ForkServer
@@ -108,6 +109,35 @@ def test_a_matrix_in_a_file_finds_the_same_cells(workplace: Path, planned: Path,
     assert "missing" in lines[1]
     assert lines[-3].startswith("0 of 1 cells are done; the others take about")
     assert not (workplace / "nnUNet_results" / DATASET).exists(), "a dry run writes nothing"
+
+
+@pytest.fixture
+def cascade(planned: Path) -> str:
+    """Plans of which 3d_fullres has a next stage; their name."""
+    plans = json.loads((planned / f"{PLANS}.json").read_text()) | {"plans_name": "nnUNetCascadePlans"}
+    plans["configurations"]["3d_fullres"]["next_stage"] = "3d_next"
+    plans["configurations"]["3d_next"] = {"inherits_from": "3d_fullres", "previous_stage": "3d_fullres"}
+    (planned / "nnUNetCascadePlans.json").write_text(json.dumps(plans))
+    return "nnUNetCascadePlans"
+
+
+def test_fold_all_is_trained_and_neither_compared_nor_inspected(
+    workplace: Path, planned: Path, cascade: str, command: Command
+) -> None:
+    trainer = "nnUNetTrainer_demo_1epochs"
+    asked = ["-d", 99, "-c", "3d_fullres", "-tr", trainer, "-p", PLANS, cascade, "-f", "all", "-device", "cpu"]
+    output = command("skipx", "bench", *asked, "--jobs", 1).stdout
+    assert output.count("done, trained on every case") == 2 and output.strip().endswith("2 of 2 cells are done.")
+    results = workplace / "nnUNet_results" / DATASET
+    single, first = (results / f"{trainer}__{plans}__3d_fullres" for plans in (PLANS, cascade))
+    assert not (single / "fold_all" / "validation").exists()
+    assert (first / "fold_all" / "validation" / "summary.json").is_file(), "the next stage needs every case predicted"
+    assert len(list((first / "predicted_next_stage" / "3d_next").iterdir())) == 6
+    assert "2 of 2 cells are done" in command("skipx", "bench", *asked, "--dry-run").stdout
+    for options in (["-f", "all"], []):
+        for words in (["inspect", single, "-device", "cpu"], ["report", "-d", 99, "-tr", trainer, "-p", PLANS]):
+            refused = command("skipx", *words, *options, check=False)
+            assert refused.returncode == 2 and NOTHING_LEFT in refused.stderr, refused.stderr
 
 
 def test_wrong_words_are_refused_before_anything_runs(planned: Path, command: Command) -> None:

@@ -89,7 +89,7 @@ def test_a_universal_run_from_create_to_adapt(
     command("nnUNetv2_train", 500, "3d_fullres", 0, *common, "--val")
     assert [path.read_text() for path in summaries] == before
 
-    command("skipx", "universal", "extract", "-d", 500, "-f", "all")
+    command("skipx", "universal", "extract", "-d", 500)
     images, output = workplace / "nnUNet_raw" / OTHERS[0] / "imagesTs", workplace / "predicted_universal"
     command(
         "nnUNetv2_predict",

@@ -9,6 +9,7 @@ from nnunet_skipx.environment import doctor
 from nnunet_skipx.environment.check import OK, WARN
 from nnunet_skipx.environment.convolutions import check_convolutions
 from nnunet_skipx.environment.doctor import MATCHING_PAIR
+from nnunet_skipx.environment.probe import probe_gpu
 
 
 @pytest.mark.parametrize(
@@ -34,7 +35,7 @@ def test_slow_versions_are_named_with_their_cure(
 
 
 def test_the_probe_tells_what_is_asked_for_and_only_a_gpu_is_asked() -> None:
-    answer = doctor.probe_gpu() | {"imports": {}}
+    answer = probe_gpu() | {"imports": {}, "folders": {}, "trainers": {}}
     assert answer["versions"]["torch"] == torch.__version__
     of_a_gpu = answer | {"cuda": "NVIDIA"}
     assert [check.name for check in doctor.checks_from_probe(of_a_gpu)].count("Conv3d") == 1

@@ -1,7 +1,8 @@
-"""The doctor, each condition produced for real; the three full runs are shared by the tests that read them."""
+"""The doctor, each condition produced for real; the full runs are shared by the tests that read them."""
 
 import importlib.metadata
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,10 @@ import pytest
 from nnunet_skipx.discovery import EXT_VARIABLE, ext_path
 from nnunet_skipx.environment import doctor
 from nnunet_skipx.environment.doctor import FAIL, OK, WARN, Check
+from nnunet_skipx.environment.probe import ask_probe, probe_folder
+from nnunet_skipx.environment.startup_hook import HOOKED
+from nnunet_skipx.nnunet.search import UnusableModuleError, find_trainer, users_folders
+from tests.forking.small_disk import small_disk
 
 FOLDERS = ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results")
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -19,10 +24,10 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 class Report:
     """One run of `skipx doctor`: exit code, and per check its status, text and cures."""
 
-    def __init__(self, **variables: str) -> None:
+    def __init__(self, *words: str, **variables: str) -> None:
         ours = (*FOLDERS, EXT_VARIABLE, doctor.WORKERS_VARIABLE, doctor.COMPILE_VARIABLE)
         environment = {key: value for key, value in os.environ.items() if key not in ours} | variables
-        command = [sys.executable, "-m", "nnunet_skipx.cli", "doctor"]
+        command = [sys.executable, "-m", "nnunet_skipx.cli", "doctor", *words]
         run = subprocess.run(command, env=environment, capture_output=True, text=True)
         self.exit_code, self.output, self.errors = run.returncode, run.stdout, run.stderr
         self.checks: dict[str, Check] = {}
@@ -61,7 +66,7 @@ def broken_torchvision(tmp_path_factory: pytest.TempPathFactory, folders: dict[s
 def neglected(tmp_path_factory: pytest.TempPathFactory, folders: dict[str, str]) -> Report:
     """No results folder, a worker count that is none, and a folder of the user's in which an import fails."""
     mine = tmp_path_factory.mktemp("my_trainers")
-    (mine / "my_trainer.py").write_text("import a_dependency_that_is_not_installed\n")
+    (mine / "my_trainer.py").write_text("\nimport a_dependency_that_is_not_installed\n")
     variables = {EXT_VARIABLE: str(mine), doctor.WORKERS_VARIABLE: "many"}
     return Report(**{name: folders[name] for name in FOLDERS[:2]}, **variables)
 
@@ -132,13 +137,99 @@ def test_a_missing_results_folder_and_a_bad_worker_count_fail_and_spare_the_impo
     assert neglected.checks["import nnunetv2"].status == OK
 
 
-def test_a_trainer_hidden_by_the_users_own_broken_folder_fails_with_the_folder_to_drop(neglected: Report) -> None:
+def test_a_broken_file_of_the_users_is_named_and_our_trainers_are_not_blamed(neglected: Report) -> None:
+    text = neglected.checks[EXT_VARIABLE].text
+    assert re.search(
+        r"/my_trainer.py, line 2: ModuleNotFoundError: No module named 'a_dependency_that_is_not_installed'", text
+    )
+    assert [cure.startswith("correct that file, or move it out of /") for cure in neglected.cures[EXT_VARIABLE]] == [
+        True
+    ]
     trainers = [name for name in neglected.checks if name.startswith("nnUNetTrainer")]
-    assert trainers
-    for name in trainers:
-        assert neglected.checks[name].status == FAIL
-        assert "a_dependency_that_is_not_installed" in neglected.checks[name].text
-        assert neglected.cures[name] == [f'export {EXT_VARIABLE}="$(skipx ext-path)"']
+    assert trainers and {neglected.checks[name].status for name in trainers} == {OK}
+    assert neglected.checks["plain nnUNetv2_*"].text.startswith("do not come to our trainers")
+
+
+BROKEN = {
+    "syntax.py": ("def f(:\n", r"syntax\.py, line 1: SyntaxError"),
+    "name.py": ("x = 1\nnot_there\n", r"name\.py, line 2: NameError"),
+    "leaves.py": ("import sys\n\nsys.exit('bye')\n", r"leaves\.py, line 3: SystemExit: bye"),
+    "package/inside.py": ("from .helper import x\n", r"helper\.py, line 1: ZeroDivisionError"),
+}
+
+
+@pytest.mark.parametrize("file", BROKEN)
+def test_whatever_the_users_file_raises_the_file_is_named(
+    file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content, words = BROKEN[file]
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package" / "__init__.py").touch()
+    (tmp_path / "package" / "helper.py").write_text("1 / 0\n" if "/" in file else "")
+    (tmp_path / file).write_text(content)
+    monkeypatch.setenv(EXT_VARIABLE, os.pathsep.join([str(tmp_path), ext_path()]))
+    check = doctor.check_users_folder(str(tmp_path), **probe_folder(str(tmp_path)))
+    assert check.status == FAIL and re.search(words, check.text), check.text
+    with pytest.raises(UnusableModuleError, match=words.replace(": ", r" \(", 1)):
+        find_trainer("nnUNetTrainerUTANet")
+
+
+def test_what_an_environment_in_the_users_folder_raises_is_told_of_the_file_that_imports_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed = tmp_path / ".venv" / "site-packages"
+    installed.mkdir(parents=True)
+    (installed / "its_dependency.py").write_text("1 / 0\n")
+    (tmp_path / "mine.py").write_text("import its_dependency\n")
+    monkeypatch.syspath_prepend(installed)
+    monkeypatch.setenv(EXT_VARIABLE, str(tmp_path))
+    assert probe_folder(str(tmp_path)) == {
+        "error": "ZeroDivisionError: division by zero",
+        "place": f"{tmp_path / 'mine.py'}, line 1",
+    }
+
+
+def test_folders_of_trainers_that_are_missing_or_sound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine.py").write_text("class Mine: pass\n")
+    monkeypatch.setenv(EXT_VARIABLE, os.pathsep.join([str(tmp_path / "gone"), str(tmp_path)]))
+    assert users_folders() == [str(tmp_path / "gone"), str(tmp_path)]
+    statuses = [doctor.check_users_folder(folder, **probe_folder(folder)).status for folder in users_folders()]
+    assert statuses == [WARN, OK]
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory: pytest.TempPathFactory, folders: dict[str, str]) -> Report:
+    """A trainer of the user's, one of ours, and two that there are not."""
+    mine = tmp_path_factory.mktemp("my_trainers")
+    (mine / "mine.py").write_text(
+        "from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import *\n\n\nclass Mine(nnUNetTrainer):\n    pass\n"
+    )
+    names = ("Mine", "nnUNetTrainerUTANet_twin_bf16", "nnUNetTrainerUTANet_twn", "Nobody")
+    return Report("-tr", *names, **folders, **{EXT_VARIABLE: os.pathsep.join([str(mine), ext_path()])})
+
+
+@pytest.mark.slow
+def test_trainers_that_are_asked_for_are_found_or_said_not_to_be(asked: Report) -> None:
+    assert asked.exit_code == 1
+    assert asked.checks["Mine"] == Check("Mine", OK, "is mine.Mine")
+    assert asked.checks["nnUNetTrainerUTANet_twin_bf16"].status == OK
+    assert "nnUNetTrainerUTANet" not in asked.checks, "others are not looked for"
+    assert (asked.checks["nnUNetTrainerUTANet_twn"].status, asked.checks["Nobody"].status) == (FAIL, FAIL)
+    assert asked.checks["nnUNetTrainerUTANet_twn"].text.endswith("there is no option '_twn'")
+    assert asked.checks["Nobody"].text == "nnU-Net finds no trainer of this name"
+    assert asked.cures["Nobody"][0].startswith("skipx list")
+
+
+@pytest.mark.slow
+def test_a_module_that_ends_python_leaves_the_answers_before_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ends.py").write_text("import os\n\nos.abort()\n")
+    monkeypatch.setenv(EXT_VARIABLE, str(tmp_path))
+    *others, last = doctor.checks_from_probe(ask_probe())
+    assert {check.status for check in others if check.name.startswith("import")} == {OK}
+    assert last.status == FAIL and str(tmp_path) in last.text and last.name == EXT_VARIABLE
+    assert last.cure == f"move the modules of {tmp_path} elsewhere one by one"
 
 
 def test_an_unset_folder_is_made_and_exported(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,9 +259,24 @@ def test_the_cure_of_a_read_only_folder_makes_it_writable(tmp_path: Path, monkey
     tmp_path.chmod(0o555)
     monkeypatch.setenv("nnUNet_results", str(tmp_path))
     check = doctor.check_folder("nnUNet_results", "written by training", FAIL)
-    assert (check.status, "not writable" in check.text) == (FAIL, True)
+    assert (check.status, "cannot be written to (Permission denied)" in check.text) == (FAIL, True)
     subprocess.run(check.cure, shell=True, check=True)
     assert doctor.check_folder("nnUNet_results", "written by training", FAIL).status == OK
+
+
+def test_a_disk_that_is_full_or_read_only_is_noticed_by_root_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("nnUNet_results", str(tmp_path))
+    with small_disk(tmp_path) as disk:
+        disk.resize(os.sysconf("SC_PAGE_SIZE"))
+        (tmp_path / "fills").write_bytes(b"0" * os.sysconf("SC_PAGE_SIZE"))
+        check = doctor.check_folder("nnUNet_results", "written by training", FAIL)
+        assert check.text.endswith("cannot be written to (No space left on device)") and "free some space" in check.cure
+        subprocess.run(["mount", "-o", "remount,ro", str(tmp_path)], check=True)
+        check = doctor.check_folder("nnUNet_results", "written by training", FAIL)
+        assert check.text.endswith("cannot be written to (Read-only file system)")
+        assert check.cure == "give yourself the right to it, or choose another place"
 
 
 @pytest.mark.parametrize(
@@ -236,19 +342,24 @@ def test_without_a_gpu_the_cpu_is_offered() -> None:
     assert doctor.check_gpu("NVIDIA H100") == Check("GPU", OK, "NVIDIA H100")
 
 
-def test_the_hook_serves_plain_commands_as_well_as_the_variable() -> None:
+def test_the_hook_serves_plain_commands_as_well_as_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(HOOKED, raising=False)
+    ours = os.pathsep.join(["/mine", ext_path() + os.sep])
     assert doctor.check_plain_commands("", hook=True).status == OK
-    assert doctor.check_plain_commands(os.pathsep.join(["/mine", ext_path() + os.sep]), hook=False).status == OK
+    assert "you have set" in doctor.check_plain_commands(ours, hook=False).text
+    assert "you have set" in doctor.check_plain_commands(ours, hook=True).text
+    monkeypatch.setenv(HOOKED, "1")  # as the hook does where it adds our folder
+    assert "the start-up hook adds" in doctor.check_plain_commands(ours, hook=True).text
     assert doctor.check_plain_commands("/mine", hook=False).cure == "skipx enable"
 
 
 def test_a_python_that_dies_on_import_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "torch.py").write_text("import os; os.abort()\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
-    [check] = doctor.checks_from_probe(doctor.ask_probe())
+    [check] = doctor.checks_from_probe(ask_probe())
     assert (check.status, check.cure) == (FAIL, doctor.MATCHING_PAIR)
 
 
 def test_an_installation_without_trainer_files_fails() -> None:
-    [check] = doctor.check_trainers({}, "")
+    [check] = doctor.checks_from_probe({"imports": {}, "folders": {}, "trainers": {}})
     assert (check.status, check.cure) == (FAIL, doctor.REINSTALL)

@@ -10,7 +10,7 @@ import pytest
 
 from nnunet_skipx.discovery import EXT_VARIABLE, ext_path
 from nnunet_skipx.environment import startup_hook
-from nnunet_skipx.environment.startup_hook import disable, enable, is_enabled
+from nnunet_skipx.environment.startup_hook import HOOKED, disable, enable, is_enabled
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SHOW = f"import os; print(os.environ.get({EXT_VARIABLE!r}))"
@@ -19,7 +19,7 @@ BEFORE_START_FILES, WITH_START_FILES = (3, 14), (3, 15)
 
 def python(*arguments: str, executable: Path | str = sys.executable, **variables: str) -> str:
     """Start a Python without our variable in its environment; anything on stderr is a failure."""
-    environment = {key: value for key, value in os.environ.items() if key not in (EXT_VARIABLE, "PYTHONPATH")}
+    environment = {key: value for key, value in os.environ.items() if key not in (EXT_VARIABLE, HOOKED, "PYTHONPATH")}
     run = subprocess.run([executable, *arguments], env=environment | variables, capture_output=True, text=True)
     assert (run.returncode, run.stderr) == (0, "")
     return run.stdout.rstrip("\n")
@@ -78,6 +78,13 @@ def test_our_folder_is_not_appended_when_the_user_set_it(site_folder: Path) -> N
     enable(site_folder, BEFORE_START_FILES)
     value = os.pathsep.join([ext_path(), "/my trainers"])
     assert value_at_start(site_folder, **{EXT_VARIABLE: value}) == value
+
+
+def test_the_hook_leaves_word_of_what_it_added_and_of_that_only(site_folder: Path) -> None:
+    enable(site_folder, BEFORE_START_FILES)
+    code = f"import site, sys, os; site.addsitedir(sys.argv[1]); print(os.environ.get({HOOKED!r}))"
+    assert python("-S", "-c", code, str(site_folder)) == "1"
+    assert python("-S", "-c", code, str(site_folder), **{EXT_VARIABLE: ext_path()}) == "None"
 
 
 def test_spaces_quotes_and_accents_in_the_path_survive(site_folder: Path, package: Path) -> None:

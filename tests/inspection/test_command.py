@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,7 +20,8 @@ from nnunet_skipx.inspection.ablation import skip_of_another
 from nnunet_skipx.inspection.command import inspect_model
 from nnunet_skipx.inspection.records import KINDS, Inspection, read_inspection
 from nnunet_skipx.inspection.trained_fold import TrainedFold, mean_dice, resized
-from nnunet_skipx.nnunet.search import find_trainer
+from nnunet_skipx.nnunet.folds import ALL, NOTHING_LEFT
+from nnunet_skipx.nnunet.search import EXT_VARIABLE, find_trainer
 from nnunet_skipx.profiling.cost import inference_network
 from nnunet_skipx.statistics.text import format_interval
 from nnunet_skipx.system.files import write_json
@@ -210,6 +212,26 @@ def test_only_the_folds_and_the_checkpoint_asked_for(small: Workplace) -> None:
     text = inspect_model(model, None, "cpu", "checkpoint_best.pth")
     assert text.count("wrote") == 2
     assert found(model, 1) == final | {"checkpoint": "checkpoint_best.pth"}
+
+
+def test_a_broken_file_of_the_users_is_blamed_and_not_the_checkpoint(
+    small: Workplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = small.model("nnUNetTrainerUTANet", folds=1)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "broken.py").write_text("raise TypeError('mine')\n")
+    monkeypatch.setenv(EXT_VARIABLE, os.pathsep.join([str(tmp_path / "mine"), os.environ[EXT_VARIABLE]]))
+    with pytest.raises(ValueError, match=r"ends at /.*/broken.py, line 1 \(TypeError: mine\)"):
+        inspect_model(model, None, "cpu", CHECKPOINT)
+
+
+def test_fold_all_has_no_cases_to_look_at(small: Workplace) -> None:
+    model = small.model("nnUNetTrainer", folds=1)
+    with pytest.raises(ValueError, match=f"{NOTHING_LEFT}: name folds that leave cases out, such as -f 0 1"):
+        inspect_model(model, [ALL], "cpu", CHECKPOINT)
+    (model / "fold_0").rename(model / "fold_all")
+    with pytest.raises(FileNotFoundError, match=f"{NOTHING_LEFT}: nnUNetv2_train .* 0 -tr nnUNetTrainer -p .*Plans$"):
+        inspect_model(model, None, "cpu", CHECKPOINT)
 
 
 def test_a_case_without_any_class_is_null(small: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from nnunet_skipx.nnunet.folds import ALL, FINAL, NOTHING_LEFT
 from nnunet_skipx.results.collect import collect
 from nnunet_skipx.results.study import read_study
 from tests.made_up_study import DATASET, FOLDS, TRAINERS, Study
@@ -38,6 +39,17 @@ def test_a_missing_fold_is_refused_or_left_out_for_all_and_told(folders: list[Pa
     )
     with pytest.raises(FileNotFoundError, match="no fold is validated for every model"):
         read_study(folders, [1], allow_missing=True)
+
+
+def test_fold_all_is_refused_and_stands_in_for_no_other(folders: list[Path]) -> None:
+    with pytest.raises(ValueError, match=f"{NOTHING_LEFT}: name folds that leave cases out"):
+        read_study(folders, [0, ALL], allow_missing=True)
+    (folders[1] / "fold_0").rename(folders[1] / "fold_all")  # with a summary, as nnU-Net's own command writes it
+    (folders[1] / "fold_all" / FINAL).touch()
+    assert read_study(folders, FOLDS, allow_missing=True).folds == (1, 2)
+    for allow_missing in (False, True):
+        with pytest.raises(FileNotFoundError, match=f"skipx bench.* of nnUNetTrainerUTANet cannot .*{NOTHING_LEFT}"):
+            read_study(folders, [0], allow_missing)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,6 @@ def record_case(files: CaseFiles, reading: Reading) -> CaseRecord:
     """Read a case, one file after the other; one that cannot be read becomes a sentence, not an error."""
     unreadable: list[str] = []
     label = read_or_tell(files.label, reading, unreadable, is_label=True) if files.label else None
-    digest = hashlib.blake2b(digest_size=16)
     channels: list[Channel] = []
     planes: list[np.ndarray] = []
     shown = None
@@ -54,9 +53,8 @@ def record_case(files: CaseFiles, reading: Reading) -> CaseRecord:
         image = read_or_tell(path, reading, unreadable, is_label=False)
         if image is None:
             continue
-        channels += [channel_of(values, relative(path, reading.folder), image) for values in image.voxels]
-        digest.update(repr(image.voxels.shape).encode())
-        digest.update(np.ascontiguousarray(image.voxels).ravel().data)
+        file, digest = relative(path, reading.folder), digest_of(image.voxels)
+        channels += [replace(channel_of(values, file, image), digest=digest) for values in image.voxels]
         shown = shown or shown_slice(image, label, reading.labels)
         planes += [shown.of(values) for values in image.voxels[: COLOURS - len(planes)]]
     return CaseRecord(
@@ -65,7 +63,6 @@ def record_case(files: CaseFiles, reading: Reading) -> CaseRecord:
         tuple(channels),
         label_record(label, relative(files.label, reading.folder)) if label and files.label else None,
         tuple(f"case {files.name}: {sentence}" for sentence in unreadable),
-        "" if unreadable or not channels else digest.hexdigest(),
         drawing(planes, label, shown, reading) if shown else b"",
     )
 
@@ -77,6 +74,13 @@ def read_or_tell(path: Path, reading: Reading, unreadable: list[str], is_label: 
     except ValueError as error:
         unreadable.append(str(error).replace(str(path), relative(path, reading.folder)))
         return None
+
+
+def digest_of(voxels: np.ndarray) -> str:
+    """The same for the same voxels of the same size and kind of number."""
+    digest = hashlib.blake2b(f"{voxels.shape} {voxels.dtype}".encode(), digest_size=16)
+    digest.update(np.ascontiguousarray(voxels).ravel().data)
+    return digest.hexdigest()
 
 
 def channel_of(values: np.ndarray, file: str, image: Array) -> Channel:

@@ -19,6 +19,7 @@ from nnunet_skipx.datasets.check.folds import (
     read_splits,
     split_findings,
 )
+from nnunet_skipx.datasets.check.junk import junk_note
 from nnunet_skipx.datasets.check.page import write_page
 from nnunet_skipx.datasets.check.place import find_dataset
 from nnunet_skipx.datasets.check.records import RawDataset
@@ -46,6 +47,7 @@ def check_dataset(dataset: str, patient: str | None, out: Path | None, processes
     page = out or Path(f"skipx_data_{raw.folder.name}.html")
     require_writable_file(page, "-o")
     splits, notes = check_folds(raw, patient, findings)
+    notes += junk_note(raw.folder, raw.file_ending)
     reading = Reading(raw.folder, raw.reader, raw.labels, raw.is_rgb)
     check = functools.partial(record_case, reading=reading)
     records = in_parallel(check, raw.cases, processes, f"Checking {raw.folder.name}")

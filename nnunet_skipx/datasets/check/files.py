@@ -8,6 +8,7 @@ from typing import Any
 
 from nnunetv2.utilities.utils import get_filenames_of_train_images_and_targets
 
+from nnunet_skipx.datasets.check.junk import is_junk, junk_in, taken_for_cases
 from nnunet_skipx.datasets.check.records import CaseFiles
 from nnunet_skipx.datasets.check.words import Finding, problem, relative, remark
 from nnunet_skipx.datasets.recipe import Part
@@ -15,14 +16,13 @@ from nnunet_skipx.datasets.recipe import Part
 KIND = "Files"
 CHANNEL_NUMBER = r"_\d{4}"
 CHANNEL_LENGTH = 5  # nnU-Net takes the last characters of any name for `_0000`
-SIDE_FILES = {".tif": ".json", ".tiff": ".json"}  # spacings that nnU-Net reads beside an image
 
 
 def listed_cases(folder: Path, description: dict[str, Any]) -> tuple[list[CaseFiles], list[Finding]]:
     """Every case with those of its files that exist, training before test, and what is missing or superfluous."""
     ending = description["file_ending"]
     test = cases_in(folder, "Ts", ending)
-    findings = misnamed(folder / "imagesTs", folder, ending)
+    findings = [*taken_for_cases(folder, ending, junk_in(folder)), *misnamed(folder / "imagesTs", folder, ending)]
     if "dataset" in description:  # files anywhere, by their paths
         listed = get_filenames_of_train_images_and_targets(str(folder), copy.deepcopy(description))
         training = [
@@ -49,8 +49,8 @@ def cases_in(folder: Path, part: Part, ending: str) -> list[CaseFiles]:
 
 
 def files_in(folder: Path) -> list[Path]:
-    """Sorted; none where there is no such folder."""
-    return sorted(folder.iterdir()) if folder.is_dir() else []
+    """Sorted, without what only lies beside images; none where there is no such folder."""
+    return sorted(path for path in folder.iterdir() if not is_junk(path)) if folder.is_dir() else []
 
 
 def has_channel(path: Path, ending: str) -> bool:
@@ -66,7 +66,7 @@ def misnamed(images: Path, folder: Path, ending: str) -> list[Finding]:
             wanted = f"{path.name.removesuffix(ending)}_0000{ending}"
             text = f"{relative(path, folder)} has no channel number: nnU-Net takes it for a case without images"
             findings.append(problem(KIND, f"{text}; call it {wanted}, or remove it"))
-        elif not path.name.endswith(ending) and path.suffix != SIDE_FILES.get(ending):
+        elif not path.name.endswith(ending):
             findings.append(not_read(path, folder, ending))
     return findings
 
@@ -79,7 +79,7 @@ def superfluous_labels(folder: Path, cases: Collection[str], ending: str) -> lis
         if path.name.endswith(ending) and case not in cases:
             text = f"case {case}: {file} has no image, expected imagesTr/{case}_0000{ending}"
             findings.append(problem(KIND, f"{text}: restore the image or remove the label"))
-        elif not path.name.endswith(ending) and path.suffix != SIDE_FILES.get(ending):
+        elif not path.name.endswith(ending):
             findings.append(not_read(path, folder, ending))
     return findings
 

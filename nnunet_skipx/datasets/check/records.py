@@ -105,7 +105,7 @@ class Grid:
 class Channel:
     """Intensities of one channel. low, high: of all finite values. usual: their 0.5 % and 99.5 % percentiles.
 
-    not_finite: voxels of its file that are NaN or infinite.
+    not_finite: voxels of its file that are NaN or infinite. digest: of the file's voxels, with its other channels.
     """
 
     file: str
@@ -114,6 +114,7 @@ class Channel:
     high: float
     usual: tuple[float, float]
     not_finite: int = 0
+    digest: str = ""
 
     @property
     def is_constant(self) -> bool:
@@ -134,17 +135,13 @@ class LabelRecord:
 
 @dataclass(frozen=True)
 class CaseRecord:
-    """A case that was read. unreadable: a sentence for each file that could not be.
-
-    digest: of the voxels of all channels, empty when some are unreadable. thumbnail: a PNG file, or nothing.
-    """
+    """A case that was read. unreadable: a sentence for each file that could not be. thumbnail: a PNG file, if any."""
 
     name: str
     part: Part
     channels: tuple[Channel, ...]
     label: LabelRecord | None
     unreadable: tuple[str, ...] = ()
-    digest: str = ""
     thumbnail: bytes = field(default=b"", repr=False)
 
     @property

@@ -78,6 +78,14 @@ class TestCleanData:
         splits_file().write_text(json.dumps(SPLITS[:1]))
         assert "Nothing found." in check()[1]
 
+    def test_what_lies_beside_images_is_counted(self, check: Run) -> None:
+        for name in ("imagesTr/.DS_Store", "imagesTr/Thumbs.db", "imagesTr/p0_scan0_0000.json", "labelsTr/._x.nii.gz"):
+            (raw() / name).touch()
+        status, out, page = check()
+        note = "4 files beside images and labels passed over (.DS_Store, Thumbs.db, *.json, ._*)."
+        assert status == 0 and f"\n{note}\n" in out and note in page
+        assert "remark" not in out.replace("remarks", "")
+
     def test_the_page_lies_beside_by_default(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["data", "check", "-d", "7", "-np", "1"]) == 0
         assert Path(f"skipx_data_{VOLUMES}.html").is_file()
@@ -163,7 +171,10 @@ class TestNothingToCheck:
             (lambda: (raw().parent / "Dataset007_Other").mkdir(), "holds several data sets 7"),
             (lambda: (raw() / "dataset.json").unlink(), "dataset.json is missing"),
             (lambda: cut(raw() / "dataset.json"), "dataset.json is not valid JSON"),
-            (lambda: describe(labels={"0": "background"}), 'labels.0 is "background", expected a whole number'),
+            (
+                lambda: describe(labels={"0": "background", "1": "liver"}),
+                'name and number the other way round, {"background": 0, "liver": 1}: correct it',
+            ),
             (lambda: describe(labels={"background": 0, "a": [1, 2], "b": 1}), 'has "labels" that nnU-Net refuses'),
             (lambda: describe(channel_names=["CT"]), 'channel_names is ["CT"], expected an object'),
             (lambda: describe(file_ending=".mha"), "holds no image CASE_0000.mha"),

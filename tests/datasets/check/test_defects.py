@@ -139,8 +139,20 @@ PROBLEMS: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "the same image in train and val": (
         lambda: copy_image("p0_scan0", "p1_scan0"),
-        r"cases p0_scan0, p1_scan0 have the same image, voxel by voxel \(imagesTr/p0_scan0_0000.nii.gz, imagesTr/.*\), "
-        r"expected different ones; fold 0, 1 trains on one and validates on another: keep one",
+        r"cases p0_scan0, p1_scan0 have the same image, voxel by voxel \(imagesTr/p0_scan0_0000.nii.gz = imagesTr/.*\)"
+        r", expected different ones; fold 0, 1 trains on one and validates on another: keep one",
+    ),
+    "a channel that is another's": (
+        lambda: shutil.copy(image_file(), image_file(channel=1)),
+        r"case p0_scan0 has the same image.*imagesTr/p0_scan0_0000.nii.gz = imagesTr/p0_scan0_0001.nii.gz\).*: restore",
+    ),
+    "one channel of another case": (
+        lambda: shutil.copy(image_file(), image_file("p1_scan0")),
+        r"cases p0_scan0, p1_scan0 have .*\(imagesTr/p0_scan0_0000.nii.gz = imagesTr/p1_scan0_0000.nii.gz\), expected",
+    ),
+    "files of macOS that nnU-Net would read": (
+        lambda: [(raw() / "imagesTr" / f"._{case}_0000.nii.gz").touch() for case in CASES],
+        r"imagesTr/\._p0_scan0_0000.nii.gz and 5 more, left by macOS, would be taken for cases.* find .* -delete",
     ),
     "the same image in training and test": (
         lambda: copy_image("p0_scan0", TEST_CASE, "Ts"),
@@ -240,6 +252,10 @@ REMARKS: dict[str, tuple[Callable[[], object], str]] = {
     "a label that few cases hold": (
         lambda: labels_without_tumour(CASES[1:]),
         r"label tumour is in 1 of 6 cases only \(p0_scan0\): not all of 5",
+    ),
+    "a case on another scale": (
+        lambda: change(image_file(channel=1), lambda voxels: voxels.astype(np.float32) * 100),
+        r"case p0_scan0: imagesTr/p0_scan0_0001.nii.gz has values .* in channel 1 \(MRI\), 1\d\d times the median size",
     ),
     "a CT that is shifted": (
         lambda: change(image_file(), np.abs),

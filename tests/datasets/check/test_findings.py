@@ -1,5 +1,6 @@
 """The rules of `skipx data check` by themselves: geometry, duplicates, folds and patients."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,11 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nnunet_skipx.datasets.check.duplicates import duplicates
 from nnunet_skipx.datasets.check.findings import case_findings
 from nnunet_skipx.datasets.check.folds import patient_findings, patients_by_pattern, split_findings
 from nnunet_skipx.datasets.check.geometry import geometry_across, geometry_within
+from nnunet_skipx.datasets.check.intensities import not_hounsfield, other_scales
 from nnunet_skipx.datasets.check.records import CaseRecord, Channel, Grid, LabelRecord, Labels, RawDataset
-from nnunet_skipx.datasets.check.together import duplicates, not_hounsfield, rare_labels
+from nnunet_skipx.datasets.check.together import rare_labels
 from nnunet_skipx.datasets.check.words import number, verdict
 
 LABELS = Labels({"liver": (1, 2), "tumour": (2,)}, (0, 1, 2), 3)
@@ -19,8 +22,10 @@ DATASET = RawDataset(Path("raw"), {}, ("CT",), ".nii.gz", LABELS, object, ())
 GRID = Grid((10, 12, 6), (0.5, 0.5, 2.0), np.diag([0.5, 0.5, 2, 1]))
 
 
-def channel(grid: Grid = GRID, low: float = -1000, high: float = 900, case: str = "a") -> Channel:
-    return Channel(f"imagesTr/{case}_0000.nii.gz", grid, low, high, (low, high))
+def channel(
+    grid: Grid = GRID, low: float = -1000, high: float = 900, case: str = "a", digest: str = "", number: int = 0
+) -> Channel:
+    return Channel(f"imagesTr/{case}_{number:04d}.nii.gz", grid, low, high, (low, high), 0, digest)
 
 
 def record(
@@ -33,7 +38,7 @@ def record(
     label_grid: Grid | None = None,
 ) -> CaseRecord:
     label = LabelRecord(f"labelsTr/{name}.nii.gz", label_grid or grid, voxels or {0: 700, 1: 15, 2: 5})
-    return CaseRecord(name, part, (channel(grid, low, case=name),), label, (), digest)
+    return CaseRecord(name, part, (channel(grid, low, case=name, digest=digest),), label)
 
 
 def test_an_ordinary_case_has_no_findings() -> None:
@@ -96,9 +101,51 @@ class TestDuplicates:
         found = list(duplicates([*same, record("d", digest="y")], self.SPLITS))
         assert [(finding.grade, finding.cases) for finding in found] == [(grade, (first, second))]
 
+    def test_every_repeated_file_is_named_once_with_its_twins(self) -> None:
+        cases = {"a": "xy", "b": "xy", "c": "xz", "d": "vv"}
+        records = [
+            CaseRecord(name, "Tr", tuple(channel(case=name, digest=d, number=i) for i, d in enumerate(digests)), None)
+            for name, digests in cases.items()
+        ]
+        texts = [finding.text for finding in duplicates(records, self.SPLITS)]
+        assert [text.split("(")[1].split(")")[0].replace("imagesTr/", "").replace(".nii.gz", "") for text in texts] == [
+            "a_0000 = b_0000 = c_0000",
+            "a_0001 = b_0001",
+            "d_0000 = d_0001",
+        ]
+        assert "case d has the same image" in texts[2] and "restore the others" in texts[2]
+
+    def test_a_training_and_a_test_case_of_one_name_are_two(self) -> None:
+        (found,) = duplicates([record("a", digest="x"), record("a", "Ts", digest="x")], None)
+        assert found.grade == "problem" and "is no test" in found.text
+
     def test_unreadable_and_constant_images_are_no_duplicates(self) -> None:
         constant = [record(name, digest="x", low=900) for name in "ab"]
         assert list(duplicates([*constant, record("c"), record("d")], None)) == []
+
+
+class TestScales:
+    @given(st.floats(1e-4, 1e4))
+    def test_a_case_fifty_times_off_the_others_is_told_in_one_line(self, factor: float) -> None:
+        odd = CaseRecord("odd", "Tr", (channel(case="odd", low=-1000 * factor, high=900 * factor),), None)
+        found = list(other_scales([*(record(str(i)) for i in range(4)), odd], DATASET))
+        assert [finding.cases for finding in found] == ([("odd",)] if factor > 50 or factor < 1 / 50 else [])
+        assert all(finding.grade == "remark" for finding in found)
+
+    def test_all_channels_of_a_case_stand_in_its_line(self) -> None:
+        two = replace(DATASET, channel_names=("CT", "MRI"))
+        records = [
+            CaseRecord(name, "Tr", tuple(channel(case=name, low=0, high=high, number=n) for n in (0, 1)), None)
+            for name, high in (("a", 900), ("b", 1000), ("c", 1100), ("d", 100_000), ("e", 2))
+        ]
+        first, second = (finding.text for finding in other_scales(records, two))
+        assert "0 to 100000 in channel 0 (CT), 105 times the median size of the others, 950" in first
+        assert first.count("imagesTr/d_") == 2 and "1/525 of the median size" in second
+
+    def test_of_two_cases_none_is_the_odd_one_and_constant_ones_do_not_count(self) -> None:
+        small = CaseRecord("b", "Tr", (channel(case="b", low=0, high=1),), None)
+        constant = CaseRecord("c", "Tr", (channel(case="c", low=7, high=7),), None)
+        assert list(other_scales([record(), small, constant], DATASET)) == []
 
 
 class TestHounsfield:
