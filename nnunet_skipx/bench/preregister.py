@@ -6,33 +6,43 @@ from datetime import datetime
 from nnunet_skipx.bench.matrix import Matrix, cells
 from nnunet_skipx.bench.planned_study import PlannedStudy, planned_studies
 from nnunet_skipx.nnunet.folders import results_folder
-from nnunet_skipx.results.preregistration import FILE, Promise, first_training, read_promises, write_promise
+from nnunet_skipx.results.preregistration import (
+    FILE,
+    Promise,
+    first_training,
+    read_promises,
+    whole_name,
+    write_promise,
+)
+from nnunet_skipx.statistics.metric import DICE, quantity, require_margin
 
 
-def preregister(matrix: Matrix, margin: float) -> str:
-    """Write the margin, with date, matrix and planned comparisons, into nnUNet_results; says what was written.
+def preregister(matrix: Matrix, margin: float, metric: str = DICE) -> str:
+    """Write the margin, with metric, date, matrix and planned comparisons, into nnUNet_results; says what was written.
 
-    The same command again changes nothing. Raises ValueError for a margin that is none, and as `cells`.
+    The same command again changes nothing. Raises ValueError for a margin that is none, for a metric without its
+    setting, and as `cells`.
     """
-    if not 0 < margin < 1:
-        raise ValueError(f"--margin {margin:g} is no margin: give a difference in Dice, for example 0.01")
+    require_margin(margin, whole_name(metric))
     results, planned = results_folder(), planned_studies(matrix)
     comparisons = {study.dataset: _pairs(study) for study in planned}
     begun = [cell.folder for cell in cells(matrix, results) if first_training([cell.folder]) is not None]
-    known = _known(read_promises(results), comparisons, margin)
+    known = _known([p for p in read_promises(results) if p.metric == metric], comparisons, margin)
+    named = f"margin of {quantity(margin, metric)}"
     if known is not None:
-        return f"Margin of {margin:g} Dice: fixed on {known.at:%Y-%m-%d} in {results / FILE}."
+        return f"M{named[1:]}: fixed on {known.at:%Y-%m-%d} in {results / FILE}."
     entry = {
         "date": datetime.now().astimezone().isoformat(timespec="seconds"),
         "margin": margin,
+        "metric": metric,
         "comparisons": {dataset: [list(pair) for pair in pairs] for dataset, pairs in comparisons.items()},
         "matrix": _as_letters(matrix),
     }
     write_promise(results, entry)
-    told = f"Wrote the margin of {margin:g} Dice into {results / FILE}: skipx report says that it was fixed before."
+    told = f"Wrote the {named} into {results / FILE}: skipx report says that it was fixed before."
     if begun:
         told = (
-            f"Wrote the margin of {margin:g} Dice into {results / FILE}, but {len(begun)} of its trainings began "
+            f"Wrote the {named} into {results / FILE}, but {len(begun)} of its trainings began "
             f"before, such as {begun[0]}: skipx report will not call it preregistered."
         )
     return told

@@ -1,11 +1,12 @@
 """`skipx bench`: a matrix of trainings."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nnunet_skipx.cli.values import FOLDS, EachOnce, path, real, require_existing, whole
+from nnunet_skipx.cli.values import FOLDS, EachOnce, in_metric, path, real, require_existing, whole
+from nnunet_skipx.statistics.metric import DICE
 from nnunet_skipx.system.next_steps import go_on
 
 if TYPE_CHECKING:
@@ -66,9 +67,12 @@ def _add_planning(add: Callable[..., Any]) -> None:
     add("--seed-sd", type=real(1), metavar="DICE", help="for --power: SD of the mean Dice of networks trained again")
     add(
         "--margin",
-        type=real(1),
-        metavar="DICE",
-        help="non-inferiority: not worse than the baseline by more than this; written down before training, for report",
+        type=in_metric,
+        nargs="+",
+        metavar="[METRIC=]VALUE",
+        default=[],
+        help="non-inferiority: not worse than the baseline by more than this, in Dice unless a metric is named as in "
+        "'NSD (1 mm)=0.02'; written down before training, for report",
     )
 
 
@@ -91,10 +95,11 @@ def bench_command(args: argparse.Namespace) -> int:
         print(dry_run(matrix, slots(args.device, args.gpus, args.jobs)))
         print(go_on(["skipx", *(word for word in args.argv if word != "--dry-run")]))
         return 0
-    if args.margin is not None:
+    if args.margin:
         from nnunet_skipx.bench.preregister import preregister
 
-        print(preregister(matrix, args.margin))
+        for metric, margin in args.margin:
+            print(preregister(matrix, margin, metric))
     if options is not None:
         status = bench_on_slurm(matrix, options)
         print(go_on([*bench_words(matrix), "--dry-run"], *reading(matrix)))
@@ -143,6 +148,14 @@ def power(args: argparse.Namespace, matrix: "Matrix") -> int:
     from nnunet_skipx.bench.planner import Assumptions, plan_power
 
     assumptions = Assumptions(results, args.paired_sd, args.seed_sd)
-    margin = [] if args.margin is None else ["--margin", args.margin]
-    print(f"{plan_power(matrix, assumptions, args.margin)}\n{go_on([*bench_words(matrix), *margin, '--dry-run'])}")
+    dice = dice_margin(args.margin)
+    margin = [] if dice is None else ["--margin", dice]
+    print(f"{plan_power(matrix, assumptions, dice)}\n{go_on([*bench_words(matrix), *margin, '--dry-run'])}")
     return 0
+
+
+def dice_margin(margins: Sequence[tuple[str, float]]) -> float | None:
+    """That which --power can plan."""
+    if others := [metric for metric, _ in margins if metric != DICE]:
+        raise ValueError(f"--power plans in Dice: leave the --margin in {others[0]} out")
+    return margins[-1][1] if margins else None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nnunet_skipx.results.lesions import LesionRule
 
-from nnunet_skipx.cli.values import FOLDS, EachOnce, path, real, require_existing
+from nnunet_skipx.cli.values import FOLDS, EachOnce, in_metric, metric, path, real, require_existing
 
 
 def add_report_parser(commands: Any) -> None:
@@ -64,9 +64,12 @@ def _add_comparison(add: Callable[..., Any]) -> None:
     )
     add(
         "--margin",
-        type=real(1),
-        metavar="DICE",
-        help="non-inferiority: not worse by more than this (default: what skipx bench --margin fixed before training)",
+        type=in_metric,
+        nargs="+",
+        metavar="[METRIC=]VALUE",
+        default=[],
+        help="non-inferiority: not worse by more than this, in Dice unless a metric is named as in NSD=0.02 (default: "
+        "what skipx bench --margin fixed before training)",
     )
     add(
         "--covariates",
@@ -84,7 +87,23 @@ def _add_comparison(add: Callable[..., Any]) -> None:
         default=[],
         help="CSV with columns case and patient, whose cases are not independent (default: those of provenance.json)",
     )
-    add("--failure", type=real(1), metavar="DICE", default=0.5, help="a case below this has failed (default: 0.5)")
+    add(
+        "--failure",
+        type=in_metric,
+        nargs="+",
+        metavar="[METRIC=]VALUE",
+        default=[],
+        help="a case that is worse has failed, as in 0.6 HD95-with-misses=20 (default: 0.5 of Dice)",
+    )
+    add(
+        "--metrics",
+        type=metric,
+        nargs="+",
+        action=EachOnce,
+        metavar="METRIC",
+        default=[],
+        help="metrics with tails, sizes and covariates, beside Dice (default: NSD and HD95-with-misses with --nsd-mm)",
+    )
 
 
 def _add_metrics(add: Callable[..., Any]) -> None:
@@ -174,10 +193,11 @@ def report_command(args: argparse.Namespace) -> int:
         empty=args.empty,
         references=args.references,
         images=args.images,
-        margin=args.margin,
+        margins=dict(args.margin),
         covariates=args.covariates,
         clusters=args.cluster,
-        failure=args.failure,
+        failure=dict(args.failure),
+        metrics=args.metrics,
         profiles=[read_profile(path) for path in args.profile],
         command=shlex.join(["skipx", *args.argv]),
     )

@@ -8,8 +8,10 @@ from typing import Any
 
 from nnunet_skipx.nnunet.folds import Fold, fold_named
 from nnunet_skipx.nnunet.names import is_number
+from nnunet_skipx.statistics.metric import DICE, spelled
 from nnunet_skipx.system.cores import available_cores
 
+MOST = 1e9  # of any metric
 PROCESSES_PER_CORE = 8
 
 
@@ -65,6 +67,24 @@ def require_existing(option: str, paths: Iterable[Path | None], cure: str = "che
     for one in paths:
         if one is not None and not one.exists():
             raise FileNotFoundError(f"{option}: {one} does not exist: {cure}")
+
+
+def metric(text: str) -> str:
+    """A metric's name, with or without its setting."""
+    try:
+        return spelled(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def in_metric(text: str) -> tuple[str, float]:
+    """METRIC=VALUE, or a value of Dice.
+
+    >>> in_metric("hd95-with-misses=2"), in_metric("0.01")
+    (('HD95 with misses', 2.0), ('Dice', 0.01))
+    """
+    named, is_named, value = text.rpartition("=")
+    return metric(named) if is_named else DICE, real(MOST)(value)
 
 
 class EachOnce(argparse.Action):

@@ -1,6 +1,7 @@
 """What a report knows of the cases and of its plans beside nnU-Net's results: patients, covariates, a margin."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -8,9 +9,11 @@ import pandas as pd
 
 from nnunet_skipx.nnunet.json_files import read_provenance
 from nnunet_skipx.results.case_file import read_clusters, read_covariates
-from nnunet_skipx.results.preregistration import Margin, first_training, margin_of, read_promises
+from nnunet_skipx.results.preregistration import Margin, first_training, margins_of, read_promises
 from nnunet_skipx.results.study import Study
+from nnunet_skipx.statistics.metric import found_in
 
+TAKES = {"lesion": "--lesions", "ECE": "--calibration", "Brier": "--calibration", "": "--nsd-mm with its tolerance"}
 PROVENANCE_FILE = "provenance.json"  # of `skipx convert`, beside the raw data
 
 
@@ -58,11 +61,25 @@ def covariates_of(study: Study, known: CaseFiles) -> pd.DataFrame | None:
     return read_covariates(known.covariates, sorted(study.table["case"].unique()))
 
 
-def study_margin(study: Study, baseline: str, asked: float | None) -> Margin | None:
-    """The margin of non-inferiority, and whether it was fixed before training; None for none."""
+def study_margins(study: Study, baseline: str, asked: Mapping[str, float]) -> list[Margin]:
+    """The margins of non-inferiority, and whether they were fixed before training.
+
+    asked: by metric, with or without its setting. Raises ValueError for a metric that was not taken.
+    """
+    in_table = {taken_name(study, metric, "--margin"): value for metric, value in asked.items()}
     names = {row: folders[0].name for row, folders in study.models.items()}
     folders = [folder for replicates in study.models.values() for folder in replicates]
     begun = first_training(folder / f"fold_{fold}" for folder in folders for fold in study.folds)
     pairs = {(name, names[baseline]) for row, name in names.items() if row != baseline}
     results = folders[0].parents[1]
-    return margin_of(read_promises(results), study.dataset, pairs, begun, asked)
+    return margins_of(read_promises(results), study.dataset, pairs, begun, in_table)
+
+
+def taken_name(study: Study, metric: str, option: str) -> str:
+    """A metric's name in the study's table; ValueError, with what takes it, where it is not there."""
+    taken = study.table["metric"].unique().tolist()
+    found = found_in(metric, taken)
+    if found is None:
+        cure = next(cure for beginning, cure in TAKES.items() if metric.startswith(beginning))
+        raise ValueError(f"{option} names {metric}, but taken are {', '.join(taken)} only: add {cure}")
+    return found

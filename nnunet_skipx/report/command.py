@@ -1,8 +1,8 @@
 """`skipx report`: from nnU-Net's results folders to a report in all formats."""
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,8 +12,8 @@ from nnunetv2.paths import nnUNet_preprocessed, nnUNet_raw
 from nnunet_skipx.inspection.records import read_inspection
 from nnunet_skipx.nnunet.folds import Fold
 from nnunet_skipx.nnunet.trainer_name import BASELINE
-from nnunet_skipx.report.beside import CaseFiles, covariates_of, study_margin, with_clusters
-from nnunet_skipx.report.comparison import Comparison
+from nnunet_skipx.report.beside import CaseFiles, covariates_of, study_margins, taken_name, with_clusters
+from nnunet_skipx.report.comparison import DETAILED, Comparison
 from nnunet_skipx.report.exports import NOT_IN_ALL, write_exports
 from nnunet_skipx.report.page import report_parts, terminal_text, write_report
 from nnunet_skipx.report.swap import swapped_in
@@ -31,6 +31,7 @@ from nnunet_skipx.results.study import Study, read_study
 from nnunet_skipx.results.training_log import TrainingLog, read_training_log
 from nnunet_skipx.results.wanted import Wanted
 from nnunet_skipx.statistics.means import ROPE
+from nnunet_skipx.statistics.metric import require_failure, require_margin
 from nnunet_skipx.statistics.scores import EmptyRule
 from nnunet_skipx.statistics.tails import FAILURE
 
@@ -48,9 +49,11 @@ class ReportOptions:
     check_metrics: take Dice, NSD and HD95 again with another tool.
     convention: how Dice counts where a class is absent; empty: how it counts between rows.
     references: folder of the true label maps; None for nnU-Net's own. images: of imagesTr; None likewise.
-    margin: of non-inferiority, in Dice; None for that which skipx bench wrote down, if any. covariates, clusters: CSV
-    files with a line per case, one for all data sets or one for each; without clusters, patients of provenance.json.
-    failure: the Dice below which a case failed.
+    margins: of non-inferiority, by metric; those that skipx bench wrote down are read besides. covariates, clusters:
+    CSV files with a line per case, one for all data sets or one for each; without clusters, patients of
+    provenance.json. failure: by metric, beyond which a case failed; 0.5 of Dice where it is not given.
+    metrics: beside Dice, those that also have tails, sizes and covariates; empty for NSD and HD95 with misses where
+    they are taken. Metrics are named with or without their settings.
     profiles: contents of `skipx profile --json`, for the memory. command: the command line, to be shown.
     """
 
@@ -65,20 +68,21 @@ class ReportOptions:
     empty: EmptyRule = "scored"
     references: Path | None = None
     images: Path | None = None
-    margin: float | None = None
+    margins: Mapping[str, float] = field(default_factory=dict)
     covariates: Sequence[Path] = ()
     clusters: Sequence[Path] = ()
-    failure: float = FAILURE
+    failure: Mapping[str, float] = field(default_factory=dict)
+    metrics: Sequence[str] = ()
     profiles: Sequence[dict[str, Any]] = ()
     command: str = ""
 
     def __post_init__(self) -> None:
         if self.rope <= 0:
             raise ValueError(f"--rope {self.rope:g} is no region: give a difference in Dice, for example {ROPE}")
-        if self.margin is not None and not 0 < self.margin < 1:
-            raise ValueError(f"--margin {self.margin:g} is no margin: give a difference in Dice, for example 0.01")
-        if not 0 < self.failure <= 1:
-            raise ValueError(f"--failure {self.failure:g} is no Dice: give one above 0, for example {FAILURE}")
+        for metric, value in self.margins.items():
+            require_margin(value, metric)
+        for metric, value in self.failure.items():
+            require_failure(value, metric)
 
     def tolerance(self, position: int, datasets: int) -> float | None:
         """NSD's in mm for the data set at that position; None without NSD."""
@@ -155,9 +159,10 @@ def read_comparison(
         dataset=study.dataset,
         table=study.table,
         baseline=options.baseline or stock,
-        margin=study_margin(study, options.baseline or stock, options.margin),
+        margins=study_margins(study, options.baseline or stock, options.margins),
         covariates=covariates_of(study, known),
-        failure=options.failure,
+        failure=FAILURE | {taken_name(study, name, "--failure"): value for name, value in options.failure.items()},
+        detailed=[taken_name(study, name, "--metrics") for name in options.metrics] or DETAILED,
         dataset_json=study.dataset_json,
         data_protocol=study.protocol,
         rope=options.rope,

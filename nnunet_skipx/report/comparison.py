@@ -11,9 +11,10 @@ import pandas as pd
 
 from nnunet_skipx.datasets.protocol import Protocol
 from nnunet_skipx.inspection.records import Inspection
-from nnunet_skipx.report.claims import Claim, claims, noninferiority_sentence
+from nnunet_skipx.report.claims import Claim, claims
 from nnunet_skipx.report.covariates import covariate_sentences
 from nnunet_skipx.report.failures import RowTail, row_tails
+from nnunet_skipx.report.margins import Claims, margin_claims, margin_sentences
 from nnunet_skipx.report.names import short_names, shortener
 from nnunet_skipx.report.twins import trainer_in, twins_among
 from nnunet_skipx.report.wording import how_judged, sentence, training_caveat
@@ -31,11 +32,15 @@ from nnunet_skipx.statistics.contrasts import (
     summary_rows,
 )
 from nnunet_skipx.statistics.means import ROPE
+from nnunet_skipx.statistics.metric import DICE, found_in
 from nnunet_skipx.statistics.ranking import Ranking, rank_models
 from nnunet_skipx.statistics.scores import Empties, EmptyRule, Scores, case_table, replicate_table, row_scores
 from nnunet_skipx.statistics.significance import Significance, significance
 from nnunet_skipx.statistics.subgroups import CovariateEffect, covariate_effects
 from nnunet_skipx.statistics.tails import FAILURE
+
+# Beside Dice: the share of the boundary that is right, and how far it is off where structures may be missed.
+DETAILED = ("NSD", "HD95 with misses")
 
 
 @dataclass(frozen=True)
@@ -48,8 +53,9 @@ class Comparison:
     incomplete: a sentence that says what is missing; empty if nothing is. The report carries it everywhere.
     test_run: a sentence that says who was trained for less than nnU-Net's schedule; empty likewise.
     convention: how Dice counts where a class is absent, in words. empty: how it counts between rows.
-    margin: of non-inferiority, and where it comes from. covariates: of the cases, a line each. failure: the mean Dice
-    below which a case counts as failed.
+    margins: of non-inferiority, and where they come from. covariates: of the cases, a line each. failure: by metric,
+    beyond which mean a case counts as failed. detailed: metrics, with or without settings, that have also tails, sizes
+    and covariates, as far as they were taken.
     presence: which structures were there and which were found, of `results.presence`. sizes: of the former.
     costs, logs (by fold), provenance (name -> value), inspections: by row.
     model_folders, images_folder, labels_folder: for the pictures: folders by row, imagesTr, labelsTr.
@@ -69,9 +75,10 @@ class Comparison:
     test_run: str = ""
     convention: str = ""
     empty: EmptyRule = "scored"
-    margin: Margin | None = None
+    margins: Sequence[Margin] = ()
     covariates: pd.DataFrame | None = None
-    failure: float = FAILURE
+    failure: Mapping[str, float] = field(default_factory=lambda: FAILURE)
+    detailed: Sequence[str] = DETAILED
     presence: pd.DataFrame | None = None
     sizes: Sizes | None = None
     costs: Mapping[str, RowCost] = field(default_factory=dict)
@@ -103,14 +110,33 @@ class Comparison:
         return metric_rows(self.table, self.baseline, self.empty)
 
     @functools.cached_property
-    def size_rows(self) -> list[SizeRow]:
-        """Dice by size of the structures; nothing where sizes are not known, or of too few cases."""
-        return [] if self.sizes is None else size_rows(self.table, self.sizes.table, self.baseline, self.rope)
+    def in_detail(self) -> list[str]:
+        """The metrics of `detailed` and `failure` that were taken, as the table names them, Dice first."""
+        taken = list(self.table["metric"].unique())
+        found = {found_in(asked, taken) for asked in (*self.detailed, *self.failure)}
+        return [DICE, *(name for name in taken if name in found and name != DICE)]
+
+    def rope_in(self, metric: str) -> float:
+        """Half the region of equivalence; NaN for any metric but Dice."""
+        return self.rope if metric == DICE else float("nan")
 
     @functools.cached_property
+    def size_rows(self) -> list[SizeRow]:
+        """By size of the structures; nothing where sizes are not known, or of too few cases."""
+        if self.sizes is None:
+            return []
+        told = self.table, self.sizes.table, self.baseline
+        return [line for metric in self.in_detail for line in size_rows(*told, self.rope_in(metric), metric)]
+
+    @property
     def scores(self) -> dict[str, Scores]:
         """Dice of every structure, by row."""
-        return row_scores(self.table)
+        return self.scores_in[DICE]
+
+    @functools.cached_property
+    def scores_in(self) -> dict[str, dict[str, Scores]]:
+        """The values of every structure, by metric in detail and row."""
+        return {metric: row_scores(self.table, metric) for metric in self.in_detail}
 
     @functools.cached_property
     def case_means(self) -> pd.DataFrame:
@@ -145,7 +171,15 @@ class Comparison:
     @functools.cached_property
     def claims(self) -> list[Claim]:
         """How sure each contrast is."""
-        return claims(self.contrasts, self._differences, self.rope, self.margin)
+        return claims(self.contrasts, self._differences, self.rope)
+
+    @functools.cached_property
+    def margin_claims(self) -> Claims:
+        """What every margin allows to say."""
+        by_metric: dict[str, list[Contrast]] = {DICE: list(self.contrasts)}
+        for line in self.metric_rows:
+            by_metric.setdefault(line.metric, []).extend([line.contrast] if line.contrast else [])
+        return margin_claims(self.margins, by_metric)
 
     def _differences(self, contrast: Contrast) -> np.ndarray:
         means = self.pair_means(contrast)
@@ -154,24 +188,34 @@ class Comparison:
 
     @functools.cached_property
     def tails(self) -> list[RowTail]:
-        """The bad cases of every row."""
-        return row_tails(self.case_means, self.baseline, self.failure, self.scores[self.baseline].clusters)
+        """The bad cases of every row, by metric in detail."""
+        return [
+            tail
+            for metric, scores in self.scores_in.items()
+            for tail in row_tails(
+                case_table(scores, self.empty)[0],
+                metric,
+                self.baseline,
+                next((value for asked, value in self.failure.items() if found_in(asked, [metric])), None),
+                scores[self.baseline].clusters,
+            )
+        ]
 
     @functools.cached_property
     def covariate_effects(self) -> list[CovariateEffect]:
         """Contrasts with the baseline by covariates; none without covariates."""
         if self.covariates is None:
             return []
-        return covariate_effects(self.scores, self.baseline, self.covariates, self.empty)
+        return [
+            effect
+            for metric, scores in self.scores_in.items()
+            for effect in covariate_effects(scores, self.baseline, self.covariates, self.empty, metric)
+        ]
 
     @property
     def further_sentences(self) -> list[str]:
-        """What margin and covariates allow to say."""
-        found = [claim.noninferior for claim in self.claims if claim.noninferior is not None]
-        margin = (
-            [self.margin.told, *(noninferiority_sentence(one, self.margin) for one in found)] if self.margin else []
-        )
-        return [*margin, *covariate_sentences(self.covariate_effects)]
+        """What margins and covariates allow to say."""
+        return [*margin_sentences(self.margins, self.margin_claims), *covariate_sentences(self.covariate_effects)]
 
     @functools.cached_property
     def sentences(self) -> list[str]:

@@ -18,6 +18,7 @@ def covariate_table(effects: Sequence[CovariateEffect]) -> pd.DataFrame:
         [
             {
                 "Row": effect.row,
+                "Metric": effect.metric,
                 "Covariate": effect.covariate,
                 "Category": group.category,
                 "Cases": str(group.difference.interval.n),
@@ -35,15 +36,29 @@ def covariate_table(effects: Sequence[CovariateEffect]) -> pd.DataFrame:
 def covariate_sentences(effects: Sequence[CovariateEffect]) -> list[str]:
     """One for each dependence that is shown, or one that none is."""
     told = [
-        f"The difference between {e.row} and {e.against} depends on {e.covariate}: {format_p(e.p)}, "
+        f"The difference in {e.metric} between {e.row} and {e.against} depends on {e.covariate}: {format_p(e.p)}, "
         f"{WITHIN if e.within_patients else TEST}, {_adjusted(e.tests)}."
         for e in effects
         if e.p < ALPHA
     ]
-    if effects and not told:
-        names = ", ".join(dict.fromkeys(effect.covariate for effect in effects))
-        return [f"No difference is shown to depend on {names} ({TEST}, {_adjusted(effects[0].tests)})."]
+    told += [_none_shown(name, [e for e in effects if e.metric == name]) for name in _without_any(effects)]
     return told
+
+
+def _without_any(effects: Sequence[CovariateEffect]) -> list[str]:
+    """The metrics in which no difference depends on a covariate."""
+    shown = {effect.metric for effect in effects if effect.p < ALPHA}
+    return list(dict.fromkeys(effect.metric for effect in effects if effect.metric not in shown))
+
+
+def _none_shown(metric: str, effects: Sequence[CovariateEffect]) -> str:
+    names = ", ".join(dict.fromkeys(effect.covariate for effect in effects))
+    if not any(effect.tests for effect in effects):
+        return f"Whether a difference in {metric} depends on {names} cannot be tested with these cases."
+    tests = [text for text, used in ((TEST, False), (WITHIN, True)) if any(e.within_patients == used for e in effects)]
+    return (
+        f"No difference in {metric} is shown to depend on {names} ({'; '.join(tests)}, {_adjusted(effects[0].tests)})."
+    )
 
 
 def _adjusted(tests: int) -> str:

@@ -8,13 +8,13 @@ import pandas as pd
 
 from nnunet_skipx.report.comparison import Comparison
 from nnunet_skipx.report.pooling import pooled_over, pooled_sentences
-from nnunet_skipx.report.sections.claims import claims_section
+from nnunet_skipx.report.sections.claims import claims_section, margin_section
 from nnunet_skipx.report.sections.covariates import covariate_section
 from nnunet_skipx.report.sections.pooled import pooled_section
 from nnunet_skipx.report.sections.tails import tails_section, worst_section
 from nnunet_skipx.results.preregistration import Margin
 
-SECTIONS = (claims_section, tails_section, worst_section, covariate_section)
+SECTIONS = (claims_section, margin_section, tails_section, worst_section, covariate_section)
 
 
 def further_tables(comparisons: Sequence[Comparison]) -> dict[str, pd.DataFrame]:
@@ -39,16 +39,15 @@ def sentences_over_datasets(comparisons: Sequence[Comparison]) -> list[str]:
 def further_json(comparison: Comparison) -> dict[str, Any]:
     """The numbers of one data set."""
     return {
-        "margin": _margin_json(comparison.margin),
+        "margins": [_margin_json(margin) for margin in comparison.margins],
+        "noninferiority": [dataclasses.asdict(claim) for _, claim in comparison.margin_claims],
         "claims": [dataclasses.asdict(claim) for claim in comparison.claims],
-        "failure_threshold": comparison.failure,
         "tails": [dataclasses.asdict(tail) for tail in comparison.tails],
         "covariates": [dataclasses.asdict(effect) for effect in comparison.covariate_effects],
         "further_sentences": comparison.further_sentences,
     }
 
 
-def _margin_json(margin: Margin | None) -> dict[str, Any] | None:
-    if margin is None:
-        return None
-    return {"value": margin.value, "fixed": margin.fixed.isoformat() if margin.fixed else None, "told": margin.told}
+def _margin_json(margin: Margin) -> dict[str, Any]:
+    fixed = margin.fixed.isoformat() if margin.fixed else None
+    return {"metric": margin.metric, "value": margin.value, "fixed": fixed, "told": margin.told}

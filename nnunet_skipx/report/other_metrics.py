@@ -6,7 +6,7 @@ from nnunet_skipx.report.comparison import Comparison
 from nnunet_skipx.results.tools import taken_by
 from nnunet_skipx.results.wanted import BINS, CALIBRATION
 from nnunet_skipx.statistics.contrasts import MetricRow
-from nnunet_skipx.statistics.metric import base_name
+from nnunet_skipx.statistics.metric import base_name, metric_of
 
 READINGS = {  # beginning of a metric's name -> what it is
     "volume error": "Volume error: (predicted - reference) / reference; of the signed one neither more nor less is "
@@ -50,6 +50,25 @@ def calibration_reading(comparison: Comparison) -> str:
         "image, background too, hence small: times 1000. Of both lower is better. "
         f"{_common(_metrics(calibration_lines(comparison)))}"
     )
+
+
+def no_meaning(metrics: Sequence[str], tails: bool = False) -> str:
+    """What the bad end or the small structures of some metrics cannot tell; empty where all can.
+
+    >>> no_meaning(["Dice"])
+    ''
+    """
+    told = [
+        f"{name} is of what was found only: who misses a structure has none there."
+        for name in metrics
+        if metric_of(name).of_found
+    ]
+    told += [
+        f"Of {name} neither end is bad, so that it has no tail."
+        for name in metrics
+        if tails and not metric_of(name).sign
+    ]
+    return "".join(f" {text}" for text in told)
 
 
 def _common(metrics: Sequence[str]) -> str:

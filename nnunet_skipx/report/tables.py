@@ -155,11 +155,12 @@ def _metric_table(lines: Sequence[MetricRow], baseline: str) -> pd.DataFrame:
 
 
 def size_table(comparison: Comparison) -> pd.DataFrame:
-    """Dice by size of the structures."""
+    """Metrics by size of the structures."""
     unit = comparison.sizes.unit if comparison.sizes is not None else ""
     lines = [
         {
             "Row": line.row,
+            "Metric": line.metric,
             "Structures": f"{line.third}: {line.structures} of {line.low:.3g} to {line.high:.3g} {unit}",
             "Mean": format_interval(line.mean),
             "SD": number(line.mean.sd, ".3f"),

@@ -1,12 +1,13 @@
 """What a comparison promised before it was trained: a margin of non-inferiority, and between which rows."""
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
+from nnunet_skipx.statistics.metric import DICE, base_name, metric_of, quantity
 from nnunet_skipx.system.files import write_json
 from nnunet_skipx.system.json_files import (
     Rule,
@@ -27,11 +28,15 @@ Pair = tuple[str, str]  # model folders' names: a row and the one it is compared
 
 @dataclass(frozen=True)
 class Margin:
-    """A margin in Dice, and how it came to be. told: the whole sentence; origin: what stands beside every claim."""
+    """A margin, and how it came to be. told: the whole sentence; origin: what stands beside every claim.
+
+    metric: that it is in, by its name in the tables, without which it says nothing.
+    """
 
     value: float
     fixed: date | None
     told: str
+    metric: str = DICE
 
     @property
     def preregistered(self) -> bool:
@@ -51,6 +56,7 @@ class Promise:
     at: datetime
     margin: float
     comparisons: dict[str, tuple[Pair, ...]]
+    metric: str = DICE
 
 
 def read_promises(results: Path) -> list[Promise]:
@@ -62,6 +68,7 @@ def read_promises(results: Path) -> list[Promise]:
             datetime.fromisoformat(entry["date"]).replace(tzinfo=None),
             float(entry["margin"]),
             {dataset: tuple((a, b) for a, b in pairs) for dataset, pairs in entry["comparisons"].items()},
+            entry.get("metric", DICE),
         )
         for entry in entries
     ]
@@ -69,31 +76,51 @@ def read_promises(results: Path) -> list[Promise]:
 
 
 def write_promise(results: Path, entry: dict[str, Any]) -> None:
-    """Add an entry: date, margin, comparisons and matrix. Errors as `read_promises`, or OSError."""
+    """Add an entry: date, margin, its metric, comparisons and matrix. Errors as `read_promises`, or OSError."""
     path = results / FILE
     before = read_json(path, PROMISES, "restore the file as skipx bench wrote it") if path.is_file() else []
     path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, [*before, entry])
 
 
+def margins_of(
+    promises: Sequence[Promise],
+    dataset: str,
+    pairs: Collection[Pair],
+    begun: datetime | None,
+    asked: Mapping[str, float],
+) -> list[Margin]:
+    """`margin_of` in every metric that has one, Dice first; asked: by metric."""
+    promised = [promise.metric for promise in promises if dataset in promise.comparisons]
+    metrics = sorted(dict.fromkeys((*asked, *promised)), key=lambda metric: metric != DICE)
+    found = (margin_of(promises, dataset, pairs, begun, asked.get(metric), metric) for metric in metrics)
+    return [margin for margin in found if margin is not None]
+
+
 def margin_of(
-    promises: Sequence[Promise], dataset: str, pairs: Collection[Pair], begun: datetime | None, asked: float | None
+    promises: Sequence[Promise],
+    dataset: str,
+    pairs: Collection[Pair],
+    begun: datetime | None,
+    asked: float | None,
+    metric: str = DICE,
 ) -> Margin | None:
     """The margin of a report on these pairs, whose first training began then (None: unknown); None for no margin.
 
     asked: what the report's user gives; it takes precedence, and is preregistered only where it is what was promised.
     """
-    of_these = [promise for promise in promises if dataset in promise.comparisons]
+    of_these = [promise for promise in promises if dataset in promise.comparisons and promise.metric == metric]
     if asked is None and not of_these:
         return None
     before = [promise for promise in of_these if begun is not None and promise.at <= begun]
     value = asked if asked is not None else (before or of_these)[-1].margin
     why_not = _why_not(of_these, before, dataset, pairs, begun, value)
+    named = f"The margin of {quantity(value, metric)}"
     if why_not:
-        return Margin(value, None, f"The margin of {value:g} Dice is not preregistered: {why_not}.")
+        return Margin(value, None, f"{named} is not preregistered: {why_not}.", metric)
     later = "; another was written later and does not count" if of_these[-1].margin != value else ""
     fixed = before[-1].at.date()
-    return Margin(value, fixed, f"The margin of {value:g} Dice was fixed before training on {fixed:%Y-%m-%d}{later}.")
+    return Margin(value, fixed, f"{named} was fixed before training on {fixed:%Y-%m-%d}{later}.", metric)
 
 
 def _why_not(
@@ -105,7 +132,7 @@ def _why_not(
     value: float,
 ) -> str:
     if not of_these:
-        return "skipx bench --margin wrote none before training"
+        return "skipx bench --margin wrote none in this metric before training"
     if begun is None:
         return "no training log says when training began"
     if not before:
@@ -138,6 +165,29 @@ def _time(*parts: int) -> datetime | None:
         return None
 
 
+def whole_name(metric: str) -> str:
+    """A metric's name as tables have it, which a promise needs; ValueError where its setting is missing.
+
+    >>> whole_name("Dice"), whole_name("NSD (2 mm)")
+    ('Dice', 'NSD (2 mm)')
+    """
+    known = metric_of(metric)
+    if known.setting and base_name(metric) == metric:
+        raise ValueError(
+            f"--margin in {metric} does not say which: give its name as skipx report has it, such as "
+            f"'{metric} ({known.setting})=VALUE'"
+        )
+    return metric
+
+
+def _metric(value: Any) -> None:
+    """A metric's whole name."""
+    try:
+        whole_name(value)
+    except (ValueError, TypeError, AttributeError):
+        raise UnfitError(value, "a metric with its setting, such as Dice or NSD (1 mm)") from None
+
+
 def _date(value: Any) -> None:
     try:
         datetime.fromisoformat(value)
@@ -149,9 +199,9 @@ PROMISES: Rule = list_of(
     record(
         {
             "date": _date,
-            "margin": number(1e-6, 1),
+            "margin": number(1e-6, 1e9),
             "comparisons": object_of(list_of(list_of(name, 2, 2)), keys=name),
         },
-        {"matrix": anything},
+        {"metric": _metric, "matrix": anything},  # entries are never changed, and the oldest are of Dice
     )
 )

@@ -10,7 +10,7 @@ import pandas as pd
 from nnunet_skipx.statistics.adjustment import holm
 from nnunet_skipx.statistics.estimate import FEWEST_CASES, ROUNDING
 from nnunet_skipx.statistics.means import ROPE, Interval, PairedDifference, mean_intervals, paired_difference
-from nnunet_skipx.statistics.metric import Better, metric_of
+from nnunet_skipx.statistics.metric import DICE, Better, metric_of
 from nnunet_skipx.statistics.ranking import mean_ranks
 from nnunet_skipx.statistics.scores import (
     Empties,
@@ -51,7 +51,7 @@ class Contrast:
     p: of the difference, outside: of the equivalence test, both after Holm's adjustment over the `comparisons` of a
     data set in this metric. verdict: None where neither more nor less is better. reason: what forbids to decide.
     empties: structures without a value in both rows. alternative: where some are in the prediction of one row only,
-    the difference by the other `EmptyRule`.
+    the difference by the other `EmptyRule`. metric: its name in the table.
     """
 
     row: str
@@ -65,6 +65,7 @@ class Contrast:
     reason: Reason
     empties: Empties
     alternative: PairedDifference | None
+    metric: str = DICE
 
 
 @dataclass(frozen=True)
@@ -142,9 +143,9 @@ def contrasts(
         raise ValueError(f"the baseline {baseline!r} has no {metric} in the table; it has {sorted(scores)}")
     pairs = [(row, baseline) for row in scores if row != baseline]
     comparisons = len({frozenset(pair) for pair in (*pairs, *twins)})
-    made = [compare(scores, pair, "baseline", rope, rule, comparisons) for pair in pairs]
-    made += [compare(scores, pair, "twin", rope, rule, comparisons) for pair in twins]
-    return judged(made, metric)
+    made = [compare(scores, pair, "baseline", rope, rule, comparisons, metric) for pair in pairs]
+    made += [compare(scores, pair, "twin", rope, rule, comparisons, metric) for pair in twins]
+    return judged(made)
 
 
 def compare(
@@ -154,6 +155,7 @@ def compare(
     rope: float,
     rule: EmptyRule,
     comparisons: int,
+    metric: str = DICE,
 ) -> Contrast:
     """The first row of the pair against the second; not yet adjusted for the other comparisons, nor judged.
 
@@ -169,7 +171,7 @@ def compare(
     other: EmptyRule = "left-out" if rule == "scored" else "scored"
     alternative = _difference(rows, other, rope, comparisons)[0] if empties.one else None
     p, outside = difference.p, difference.outside
-    return Contrast(*pair, kind, difference, p, outside, comparisons, None, "", empties, alternative)
+    return Contrast(*pair, kind, difference, p, outside, comparisons, None, "", empties, alternative, metric)
 
 
 def _difference(
@@ -182,8 +184,8 @@ def _difference(
     ), empties
 
 
-def judged(found: Sequence[Contrast], metric: str = "Dice", parts: Sequence[Hashable] | None = None) -> list[Contrast]:
-    """The contrasts with Holm's p over all of them, and their verdicts; the same pair in both kinds counts once.
+def judged(found: Sequence[Contrast], parts: Sequence[Hashable] | None = None) -> list[Contrast]:
+    """The contrasts of a metric with Holm's p over all, and their verdicts; the same pair in both kinds counts once.
 
     parts: of the data that each contrast is of, where these differ.
 
@@ -197,9 +199,9 @@ def judged(found: Sequence[Contrast], metric: str = "Dice", parts: Sequence[Hash
     keys = [(frozenset((c.row, c.against)), part) for c, part in zip(found, parts or [None] * len(found), strict=True)]
     tests = _adjusted({key: c.difference for key, c in zip(keys, found, strict=True)})
     alternatives = _adjusted({key: c.alternative or c.difference for key, c in zip(keys, found, strict=True)})
-    sign = metric_of(metric).sign
     made = []
     for key, contrast in zip(keys, found, strict=True):
+        sign = metric_of(contrast.metric).sign
         p, outside = tests[key]
         word = verdict(sign * contrast.difference.interval.value, p, outside)
         other = contrast.alternative or contrast.difference

@@ -50,9 +50,9 @@ class PairedDifference:
     losses: int
     laws: tuple[tuple[float, float], ...] = ()
 
-    def p_below(self, bound: float) -> float:
-        """One-sided, that the mean difference is not above a bound; NaN without a law."""
-        found = [float(t.sf((self.interval.value - bound) / error, freedom)) for error, freedom in self.laws]
+    def p_below(self, bound: float, sign: int = 1) -> float:
+        """One-sided, that the mean difference, times the sign, is not above a bound; NaN without a law."""
+        found = [float(t.sf((sign * self.interval.value - bound) / error, freedom)) for error, freedom in self.laws]
         return max(found, default=float("nan"))
 
     @property

@@ -7,6 +7,7 @@ from nnunet_skipx.statistics.adjustment import holm
 from nnunet_skipx.statistics.contrasts import Contrast, no_ground
 from nnunet_skipx.statistics.estimate import ALPHA
 from nnunet_skipx.statistics.means import PairedDifference
+from nnunet_skipx.statistics.metric import metric_of, require_margin
 from nnunet_skipx.statistics.verdict import Reason
 
 ONE_SIDED = ALPHA / 2  # then it is shown where, without adjustment, the 95 % interval lies above minus the margin
@@ -16,11 +17,13 @@ ONE_SIDED = ALPHA / 2  # then it is shown where, without adjustment, the 95 % in
 class NonInferiority:
     """p: one-sided t-test that the row is worse by the margin or more, after Holm's adjustment over the `comparisons`.
 
-    shown: p < 2.5 %, whichever way empty structures count. reason: what forbids to tell, whatever the p.
+    metric: which the margin is in. shown: p < 2.5 %, whichever way empty structures count. reason: what forbids to
+    tell, whatever the p.
     """
 
     row: str
     against: str
+    metric: str
     margin: float
     difference: PairedDifference
     p: float
@@ -30,7 +33,9 @@ class NonInferiority:
 
 
 def noninferiority(found: Sequence[Contrast], margin: float) -> list[NonInferiority]:
-    """Every contrast with the baseline, in a metric of which more is better; margin: positive, in its unit.
+    """Every contrast with the baseline in one metric; margin: positive, in its unit, whichever way is better.
+
+    Raises ValueError for a metric of which neither is.
 
     >>> import numpy as np, pandas as pd
     >>> from nnunet_skipx.statistics.contrasts import contrasts
@@ -41,9 +46,16 @@ def noninferiority(found: Sequence[Contrast], margin: float) -> list[NonInferior
     [True]
     """
     planned = [contrast for contrast in found if contrast.kind == "baseline"]
-    p = holm([contrast.difference.p_below(-margin) for contrast in planned]).tolist()
-    otherwise = holm([(c.alternative or c.difference).p_below(-margin) for c in planned]).tolist()
+    for contrast in planned[:1]:
+        require_margin(margin, contrast.metric)
+    p = holm([_p(c, c.difference, margin) for c in planned]).tolist()
+    otherwise = holm([_p(c, c.alternative or c.difference, margin) for c in planned]).tolist()
     return [_claim(*parts, margin, len(planned)) for parts in zip(planned, p, otherwise, strict=True)]
+
+
+def _p(contrast: Contrast, difference: PairedDifference, margin: float) -> float:
+    """That the first row is worse by the margin or more."""
+    return difference.p_below(-margin, metric_of(contrast.metric).sign)
 
 
 def _claim(contrast: Contrast, p: float, otherwise: float, margin: float, comparisons: int) -> NonInferiority:
@@ -53,5 +65,13 @@ def _claim(contrast: Contrast, p: float, otherwise: float, margin: float, compar
         undefined = contrast.empties.undefined > 0
         reason = "undefined values" if undefined else "empty structures" if otherwise >= ONE_SIDED else ""
     return NonInferiority(
-        contrast.row, contrast.against, margin, contrast.difference, p, comparisons, shown and not reason, reason
+        row=contrast.row,
+        against=contrast.against,
+        metric=contrast.metric,
+        margin=margin,
+        difference=contrast.difference,
+        p=p,
+        comparisons=comparisons,
+        shown=shown and not reason,
+        reason=reason,
     )

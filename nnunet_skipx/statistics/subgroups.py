@@ -9,12 +9,13 @@ import pandas as pd
 from nnunet_skipx.statistics.adjustment import holm
 from nnunet_skipx.statistics.covariates import categories, dependence
 from nnunet_skipx.statistics.means import PairedDifference, paired_difference
+from nnunet_skipx.statistics.metric import DICE
 from nnunet_skipx.statistics.scores import EmptyRule, Scores, known_mean, on_equal_terms
 
 
 @dataclass(frozen=True)
 class Subgroup:
-    """The cases of one category. one, other: mean Dice of the two rows; difference: over these cases, not adjusted."""
+    """The cases of one category. one, other: means of the two rows; difference: over these cases, not adjusted."""
 
     category: str
     one: float
@@ -26,6 +27,7 @@ class Subgroup:
 class CovariateEffect:
     """A row against the baseline by one covariate. p: as `Dependence`, after Holm's adjustment over so many tests."""
 
+    metric: str
     row: str
     against: str
     covariate: str
@@ -37,9 +39,13 @@ class CovariateEffect:
 
 
 def covariate_effects(
-    scores: Mapping[str, Scores], baseline: str, covariates: pd.DataFrame, rule: EmptyRule = "scored"
+    scores: Mapping[str, Scores],
+    baseline: str,
+    covariates: pd.DataFrame,
+    rule: EmptyRule = "scored",
+    metric: str = DICE,
 ) -> list[CovariateEffect]:
-    """Every row against the baseline by every covariate; covariates: a line per case.
+    """Every row against the baseline by every covariate; scores: in that metric. covariates: a line per case.
 
     >>> from nnunet_skipx.statistics.scores import row_scores
     >>> cells = [(row, 1, case % 5, case, "liver", "Dice") for row in ("A", "B") for case in range(20)]
@@ -60,7 +66,8 @@ def covariate_effects(
                 known_mean(one, 0) - known_mean(other, 0), by_case[name], rows[0].folds, rows[0].clusters
             )
             groups = _groups(one, other, by_case[name], rows[0])
-            made.append(CovariateEffect(row, baseline, str(name), found.p, 0, found.n, found.within_patients, groups))
+            told = found.p, 0, found.n, found.within_patients
+            made.append(CovariateEffect(metric, row, baseline, str(name), *told, groups))
     adjusted, tests = holm([effect.p for effect in made]).tolist(), sum(effect.p == effect.p for effect in made)
     return [replace(effect, p=p, tests=tests) for effect, p in zip(made, adjusted, strict=True)]
 
@@ -72,7 +79,8 @@ def _groups(one: np.ndarray, other: np.ndarray, covariate: pd.Series, rows: Scor
     for category in labels.cat.categories:
         inside = (labels == category).to_numpy()
         clusters = None if rows.clusters is None else np.array(rows.clusters)[inside].tolist()
-        difference = paired_difference(one[:, inside], other[:, inside], folds[inside].tolist(), clusters=clusters)
+        pair = one[:, inside], other[:, inside], folds[inside].tolist()
+        difference = paired_difference(*pair, sign=rows.metric.sign, clusters=clusters)
         first, second = (float(known_mean(known_mean(part[:, inside], 0), 0)) for part in (one, other))
         made.append(Subgroup(str(category), first, second, difference))
     return tuple(made)

@@ -8,19 +8,23 @@ import pandas as pd
 from scipy.stats import binomtest
 
 from nnunet_skipx.statistics.clusters import numbered
+from nnunet_skipx.statistics.metric import DICE
 
-LOW = 0.05  # the percentile, as a share
-FAILURE = 0.5  # a Dice below which a case counts as failed
+LOW = 0.05  # the percentile, as a share, where more is better; the upper one where less is
+FAILURE = {DICE: 0.5}  # a value beyond which a case counts as failed, by metric
 WORST = 5  # cases that are listed
 
 
 @dataclass(frozen=True)
 class Tail:
-    """One row. low: 5th percentile of the cases. failures: cases below the threshold, of n."""
+    """One row. worst: 5th percentile of the n cases, 95th where less is better.
+
+    failures: cases beyond the threshold; None without one.
+    """
 
     row: str
-    low: float
-    failures: int
+    worst: float
+    failures: int | None
     n: int
 
 
@@ -35,22 +39,32 @@ class PairedFailures:
     p: float
 
 
-def tails(values: pd.DataFrame, threshold: float = FAILURE) -> list[Tail]:
-    """values: Dice, a line per case, a column per row; NaN is left out.
+def tails(values: pd.DataFrame, threshold: float | None = FAILURE[DICE], sign: int = 1) -> list[Tail]:
+    """values: a line per case, a column per row; NaN is left out. sign: +1 where more is better, -1 where less is.
 
     >>> tails(pd.DataFrame({"A": [0.25, 0.25, 0.8, np.nan]}))
-    [Tail(row='A', low=0.25, failures=2, n=3)]
+    [Tail(row='A', worst=0.25, failures=2, n=3)]
     """
+    share = LOW if sign > 0 else 1 - LOW
     return [
-        Tail(str(row), float(known.quantile(LOW)), int((known < threshold).sum()), len(known))
+        Tail(
+            row=str(row),
+            worst=float(known.quantile(share)),
+            failures=None if threshold is None else int((sign * known < sign * threshold).sum()),
+            n=len(known),
+        )
         for row, known in ((row, values[row].dropna()) for row in values)
     ]
 
 
 def paired_failures(
-    one: np.ndarray, other: np.ndarray, threshold: float = FAILURE, clusters: Sequence[Hashable] | None = None
+    one: np.ndarray,
+    other: np.ndarray,
+    threshold: float = FAILURE[DICE],
+    clusters: Sequence[Hashable] | None = None,
+    sign: int = 1,
 ) -> PairedFailures:
-    """One value per case `(n,)` of two rows; a pair with a NaN is left out.
+    """One value per case `(n,)` of two rows; a pair with a NaN is left out. sign: as of `tails`.
 
     A patient fails where one of his cases does. The test takes the trained networks as given: it is of their failures,
     not of what their architectures do.
@@ -63,8 +77,8 @@ def paired_failures(
     there, number = np.unique(number[known], return_inverse=True)
     worst = np.full((2, len(there)), np.inf)
     for row, values in enumerate((one, other)):
-        np.minimum.at(worst[row], number, values[known])
-    fails, also = worst < threshold
+        np.minimum.at(worst[row], number, sign * values[known])
+    fails, also = worst < sign * threshold
     only_one, only_other = int((fails & ~also).sum()), int((also & ~fails).sum())
     apart = only_one + only_other
     p = float(binomtest(only_one, apart).pvalue) if apart else 1.0

@@ -106,3 +106,24 @@ def test_the_command_plans_and_stops(results: Path, capsys: pytest.CaptureFixtur
     assert "1 comparison (Holm)" in capsys.readouterr().out
     assert main([*asked, "--seed-sd", "0.1"]) == 2
     assert "assumptions of --power" in capsys.readouterr().err
+
+
+def test_a_margin_is_written_in_its_metric_and_setting(results: Path) -> None:
+    assert "margin of 0.02 in NSD (1 mm)" in preregister(TRIO, 0.02, "NSD (1 mm)")
+    preregister(TRIO, 0.02)
+    assert "Margin of 0.02 in NSD (1 mm): fixed on" in preregister(TRIO, 0.02, "NSD (1 mm)")
+    assert [promise.metric for promise in read_promises(results)] == ["NSD (1 mm)", "Dice"]
+    with pytest.raises(ValueError, match=r"--margin in NSD does not say which.*'NSD \(1 mm\)=VALUE'"):
+        preregister(TRIO, 0.02, "NSD")
+    with pytest.raises(ValueError, match="volume error: neither more nor less"):
+        preregister(TRIO, 0.02, "volume error")
+
+
+def test_the_command_takes_margins_of_several_metrics_and_plans_in_dice(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["bench", "-d", "998", "-c", "3d_fullres", "-tr", "nnUNetTrainer", "nnUNetTrainerXUNet", "--power"]
+    assert main([*asked, "--margin", "0.01"]) == 0
+    assert "not worse by 0.01" in capsys.readouterr().out
+    assert main([*asked, "--margin", "0.01", "nsd (1 mm)=0.02"]) == 2
+    assert "--power plans in Dice: leave the --margin in NSD (1 mm) out" in capsys.readouterr().err

@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,12 +12,15 @@ import pytest
 from nnunet_skipx.report.command import ReportOptions, case_files, read_comparison, report
 from nnunet_skipx.report.comparison import Comparison
 from nnunet_skipx.report.page import terminal_text
-from nnunet_skipx.report.sections.claims import claims_section
+from nnunet_skipx.report.sections.claims import margin_section
 from nnunet_skipx.report.sections.covariates import covariate_section
+from nnunet_skipx.report.sections.metrics import size_section
+from nnunet_skipx.report.sections.tails import tails_section
 from nnunet_skipx.results.preregistration import FILE
 from tests.made_up_study import CASES, DATASET, FOLDS, TRAINERS, Study
 
 FORMATS = ("report.html", "report.md", "report.tex")
+MISSES = "HD95 with misses (mm, image diagonal)"
 OTHER = "Dataset005_Other"
 
 
@@ -34,7 +38,7 @@ def told(study: Study, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, P
     """With everything that can stand beside: the terminal's text and the folder of the formats."""
     out = tmp_path_factory.mktemp("beside")
     known = write_csv(out / "known.csv", centre=["A", "B"] * 6, age=[float(n) for n in range(12)])
-    options = ReportOptions(covariates=[known], margin=0.5, failure=0.9)
+    options = ReportOptions(covariates=[known], margins={"Dice": 0.5}, failure={"Dice": 0.9})
     return report(folders(study), FOLDS, out, options), out
 
 
@@ -48,7 +52,7 @@ def test_every_format_has_tails_claims_and_covariates_in_the_same_words(told: tu
     assert [effect["covariate"] for effect in content["covariates"]] == ["centre", "age"]
     assert [group["category"] for group in content["covariates"][0]["groups"]] == ["A", "B"]
     assert sum(group["difference"]["interval"]["n"] for group in content["covariates"][1]["groups"]) == 12
-    assert content["failure_threshold"] == 0.9 and len(content["tails"]) == 2
+    assert [tail["threshold"] for tail in content["tails"]] == [0.9, 0.9]
 
 
 def test_the_probability_of_a_false_claim_is_half_the_p_before_adjustment(told: tuple[str, Path]) -> None:
@@ -60,7 +64,9 @@ def test_the_probability_of_a_false_claim_is_half_the_p_before_adjustment(told: 
 
 def test_a_margin_that_was_not_fixed_before_says_so_in_every_format(told: tuple[str, Path]) -> None:
     text, out = told
-    words = "The margin of 0.5 Dice is not preregistered: skipx bench --margin wrote none before training."
+    words = (
+        "The margin of 0.5 Dice is not preregistered: skipx bench --margin wrote none in this metric before training."
+    )
     for written in (text, *((out / name).read_text() for name in FORMATS)):
         assert " ".join(words.split()) in " ".join(written.split())
     claim = "by more than the margin (0.5 Dice, not preregistered)"
@@ -69,11 +75,11 @@ def test_a_margin_that_was_not_fixed_before_says_so_in_every_format(told: tuple[
     assert sentence in json.loads((out / "report.json").read_text())["comparisons"][0]["further_sentences"][1]
 
 
-def promise(results: Path, date: str, margin: float) -> None:
+def promise(results: Path, date: str, margin: float, metric: str = "Dice") -> None:
     pairs = [[f"{trainer}__nnUNetPlans__3d_fullres" for trainer in reversed(TRAINERS)]]
     path = results / FILE
     path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps([{"date": date, "margin": margin, "comparisons": {DATASET: pairs}}]))
+    path.write_text(json.dumps([{"date": date, "margin": margin, "metric": metric, "comparisons": {DATASET: pairs}}]))
 
 
 def copied(study: Study, tmp_path: Path) -> list[list[Path]]:
@@ -96,9 +102,66 @@ def test_a_margin_fixed_before_training_is_read_and_dated(study: Study, tmp_path
     text, comparison = judged(mine, tmp_path, ReportOptions())
     assert "The margin of 0.4 Dice was fixed before training on 2025-11-20." in text
     assert "by more than the margin (0.4 Dice, fixed before training on 2025-11-20)" in text
-    assert comparison.margin is not None and comparison.margin.preregistered
-    other, _ = judged(mine, tmp_path, ReportOptions(margin=0.3))
+    assert [margin.preregistered for margin in comparison.margins] == [True]
+    other, _ = judged(mine, tmp_path, ReportOptions(margins={"Dice": 0.3}))
     assert "0.3 Dice is not preregistered: --margin 0.3 differs from the 0.4 fixed on 2025-11-20" in other
+
+
+def in_detail(study: Study, tmp_path: Path, **options: Any) -> tuple[str, Comparison]:
+    """With boundary metrics."""
+    asked = ReportOptions(nsd_mm=[1.0], references=study.labels, **options)
+    made = [read_comparison(folders(study)[0], FOLDS, tmp_path, asked, 1.0, case_files(asked, 0, 1))]
+    return terminal_text(made), made[0]
+
+
+def test_every_metric_in_detail_has_tails_covariates_and_its_own_margin(study: Study, tmp_path: Path) -> None:
+    known = write_csv(tmp_path / "known.csv", centre=["A", "B"] * 6)
+    margins, failure = {"Dice": 0.5, "NSD": 0.4, "HD95 with misses": 3.0}, {"HD95 with misses": 1.5}
+    text, made = in_detail(study, tmp_path, margins=margins, failure=failure, covariates=[known])
+    assert made.in_detail == ["Dice", "NSD (1 mm)", MISSES]
+    assert [claim.metric for _, claim in made.margin_claims] == made.in_detail
+    assert f"by more than the margin (3 in {MISSES}, not preregistered): mean {MISSES} difference" in text
+    assert {effect.metric for effect in made.covariate_effects} == set(made.in_detail)
+    table = tails_section(made).table
+    assert table is not None
+    cells = table.set_index(["Metric", "Row"])
+    assert cells.loc[("NSD (1 mm)", TRAINERS[0]), "Failures"] == "–"
+    off, half_off = (cells.loc[(MISSES, trainer), ["Percentile", "Failures"]] for trainer in TRAINERS)
+    assert off.tolist()[1] == "0 of 12 (0.0 %) > 1.5" and half_off.tolist()[1].startswith("6 of 12 (50.0 %)")
+    assert half_off["Percentile"] == "95th: 2.000"
+
+
+def test_what_a_metric_cannot_tell_stands_beside_it(study: Study, tmp_path: Path) -> None:
+    _, made = in_detail(study, tmp_path, metrics=["volume error", "HD95"])
+    told = tails_section(made).reading
+    assert "Of volume error neither end is bad, so that it has no tail." in told
+    assert "HD95 (mm, found only) is of what was found only: who misses a structure has none there." in told
+    assert {tail.metric for tail in made.tails} == {"Dice", "HD95 (mm, found only)"}
+    assert "neither end" not in size_section(made).reading
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"margins": {"NSD": 0.02}}, "--margin names NSD, but taken are Dice only: add --nsd-mm with its tolerance"),
+        ({"failure": {"HD95": 5.0}}, "--failure names HD95.*add --nsd-mm"),
+        ({"metrics": ["lesion F1"]}, "--metrics names lesion F1.*add --lesions"),
+        ({"metrics": ["ECE"]}, "--metrics names ECE.*add --calibration"),
+    ],
+)
+def test_a_metric_that_was_not_taken_is_named_with_what_takes_it(
+    study: Study, tmp_path: Path, options: dict, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        judged(folders(study), tmp_path, ReportOptions(**options))
+
+
+def test_a_promise_in_a_metric_that_was_not_taken_is_told_and_not_used_for_dice(study: Study, tmp_path: Path) -> None:
+    mine = copied(study, tmp_path)
+    promise(tmp_path / "results", "2025-11-20T12:00:00+01:00", 0.02, "NSD (1 mm)")
+    text, comparison = judged(mine, tmp_path, ReportOptions())
+    assert "0.02 in NSD (1 mm) was fixed before training on 2025-11-20. It is not tested: no row has NSD (1 mm)" in text
+    assert not comparison.margin_claims and not margin_section(comparison).is_shown
 
 
 def test_a_margin_written_after_training_began_is_not_preregistered(study: Study, tmp_path: Path) -> None:
@@ -112,7 +175,7 @@ def test_without_margin_and_covariates_nothing_is_said_of_them(study: Study, tmp
     text, comparison = judged(folders(study), tmp_path, ReportOptions())
     assert "margin" not in text and "depend" not in text
     assert not covariate_section(comparison).is_shown
-    assert "Margin" not in " ".join(claims_section(comparison).table)
+    assert not margin_section(comparison).is_shown
 
 
 def test_patients_are_the_sample_where_they_have_several_cases(study: Study, tmp_path: Path) -> None:
@@ -155,7 +218,11 @@ def test_data_sets_are_judged_together_by_a_model(study: Study, tmp_path: Path) 
 
 
 def test_wrong_margins_and_thresholds_are_refused() -> None:
-    with pytest.raises(ValueError, match="--margin 2 is no margin"):
-        ReportOptions(margin=2)
+    with pytest.raises(ValueError, match="--margin 2 is no margin: give a difference in Dice"):
+        ReportOptions(margins={"Dice": 2})
     with pytest.raises(ValueError, match="--failure 0 is no Dice"):
-        ReportOptions(failure=0)
+        ReportOptions(failure={"Dice": 0})
+    assert ReportOptions(margins={"HD95": 2}, failure={"HD95": 20})
+    for option in ("margins", "failure"):
+        with pytest.raises(ValueError, match="volume error: neither more nor less of it is better"):
+            ReportOptions(**{option: {"volume error": 0.1}})

@@ -13,11 +13,13 @@ from nnunet_skipx.results.preregistration import (
     Promise,
     first_training,
     margin_of,
+    margins_of,
     read_promises,
     write_promise,
 )
 
 PAIR = ("A__p__c", "B__p__c")
+HD95 = "HD95 with misses (mm, image diagonal)"
 DAY = datetime(2026, 3, 1, 12)
 ENTRY = {"date": "2026-03-01T12:00:00+01:00", "margin": 0.01, "comparisons": {"Heart": [list(PAIR)]}, "matrix": {}}
 
@@ -41,6 +43,8 @@ def test_what_is_written_is_read_again_in_local_time(tmp_path: Path) -> None:
         ({**ENTRY, "date": "yesterday"}, r'\[0\]\.date is "yesterday", expected a date such as'),
         ({**ENTRY, "date": 5}, r"\[0\]\.date is 5"),
         ({**ENTRY, "margin": 0}, r"\[0\]\.margin is 0"),
+        ({**ENTRY, "metric": "NSD"}, r'\[0\]\.metric is "NSD", expected a metric with its setting'),
+        ({**ENTRY, "metric": 5}, r"\[0\]\.metric is 5, expected a metric with its setting"),
         ({**ENTRY, "comparisons": {"Heart": [["A"]]}}, r"\[0\]\.comparisons"),
         ({"margin": 0.01}, r"\[0\]\.date is missing"),
     ],
@@ -68,7 +72,7 @@ def test_what_was_not_promised_is_not_preregistered() -> None:
     assert margin_of([], "Heart", [PAIR], DAY, None) is None
     assert margin_of([promise(-1, 0.01)], "Liver", [PAIR], DAY, None) is None
     for promises, pairs, begun, asked, why in (
-        ([], [PAIR], DAY, 0.01, "wrote none before training"),
+        ([], [PAIR], DAY, 0.01, "wrote none in this metric before training"),
         ([promise(-1, 0.01)], [PAIR], None, None, "no training log says when training began"),
         ([promise(-1, 0.01)], [PAIR], DAY, 0.02, "--margin 0.02 differs from the 0.01 fixed on 2026-02-28"),
         ([promise(-1, 0.01)], [PAIR, ("C__p__c", "B__p__c")], DAY, None, "C__p__c against B__p__c was not planned"),
@@ -76,6 +80,20 @@ def test_what_was_not_promised_is_not_preregistered() -> None:
     ):
         margin = margin_of(promises, "Heart", pairs, begun, asked)
         assert margin is not None and not margin.preregistered and why in margin.told
+
+
+def test_a_margin_counts_in_its_own_metric_only() -> None:
+    in_mm = Promise(DAY - timedelta(days=1), 2.0, {"Heart": (PAIR,)}, HD95)
+    found = margins_of([in_mm, promise(-2, 0.01)], "Heart", [PAIR], DAY, {})
+    assert [(margin.metric, margin.value, margin.preregistered) for margin in found] == [
+        ("Dice", 0.01, True),
+        (HD95, 2.0, True),
+    ]
+    assert found[1].told.startswith("The margin of 2 in HD95 with misses (mm, image diagonal) was fixed")
+    (dice,) = margins_of([], "Heart", [PAIR], DAY, {"Dice": 2.0})
+    assert dice.metric == "Dice" and not dice.preregistered
+    dice, _ = margins_of([in_mm], "Heart", [PAIR], DAY, {"Dice": 2.0})
+    assert not dice.preregistered and "wrote none in this metric" in dice.told
 
 
 def test_the_first_training_is_the_earliest_log_and_unknown_where_one_has_none(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def test_a_patient_fails_once(fails: list[tuple[bool, bool]], cases: int) -> Non
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=40), st.floats(0, 1))
 def test_percentile_and_rate_are_those_of_the_known_cases(values: list[float], threshold: float) -> None:
     (tail,) = tails(pd.DataFrame({"A": [*values, np.nan]}), threshold)
-    assert tail.low == pytest.approx(np.percentile(values, 5))
+    assert tail.worst == pytest.approx(np.percentile(values, 5))
     assert (tail.failures, tail.n) == (sum(value < threshold for value in values), len(values))
 
 

@@ -2,18 +2,19 @@
 
 from nnunet_skipx.report import tables
 from nnunet_skipx.report.comparison import Comparison
-from nnunet_skipx.report.other_metrics import calibration_reading, metric_reading
+from nnunet_skipx.report.other_metrics import calibration_reading, metric_reading, no_meaning
 from nnunet_skipx.report.sections.section import Section
 
 
 def size_section(comparison: Comparison) -> Section:
-    """Dice of small and of large structures."""
+    """Small and large structures."""
     return Section(
         "By size",
-        "Dice of the structures (a class of a case) that the reference has, in thirds by their size within each class; "
+        "The structures (a class of a case) that the reference has, in thirds by their size within each class; "
         "the range is over all classes. Mean: over the classes of a case in that third, then over cases; differences "
-        "and verdicts as above, adjusted over all rows and thirds (Holm). A wrong voxel costs a small structure more "
-        "Dice than a large one.",
+        "and verdicts as above, of Dice only with a region of equivalence, adjusted over all rows and thirds of a "
+        "metric (Holm). A wrong voxel costs a small structure more Dice than a large one."
+        + no_meaning(comparison.in_detail),
         tables.size_table(comparison),
     )
 

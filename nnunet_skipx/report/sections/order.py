@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from nnunet_skipx.report.comparison import Comparison
 from nnunet_skipx.report.sections.cases import dice_section, pairs_section, slices_section
-from nnunet_skipx.report.sections.claims import claims_section
+from nnunet_skipx.report.sections.claims import claims_section, margin_section
 from nnunet_skipx.report.sections.comparisons import contrast_section
 from nnunet_skipx.report.sections.cost import cost_section
 from nnunet_skipx.report.sections.covariates import covariate_section
@@ -25,6 +25,7 @@ ORDER: tuple[Builder, ...] = (
     result_section,
     contrast_section,
     claims_section,
+    margin_section,
     detection_section,
     size_section,
     metric_section,
