@@ -10,7 +10,7 @@ import pandas as pd
 
 from nnunet_skipx.report.comparison import Comparison
 from nnunet_skipx.report.further import further_json, further_tables, sentences_over_datasets
-from nnunet_skipx.report.methods import methods
+from nnunet_skipx.report.methods import methods, methods_over
 from nnunet_skipx.report.page import consensus_of, remarks, result_tables
 from nnunet_skipx.report.pooling import pooled_over
 from nnunet_skipx.statistics.metric import metric_of
@@ -31,9 +31,7 @@ def write_exports(comparisons: Sequence[Comparison], folder: Path) -> list[Path]
         "cases.csv": comma_separated(table),
         **challenger_files(table),
         "report.json": json.dumps(finite(report_json(comparisons)), indent=2, allow_nan=False),
-        "report.md": "\n\n".join(
-            [*map(captioned, tables.items()), bullets(words), *map(methods_text, comparisons), ""]
-        ),
+        "report.md": "\n\n".join([*map(captioned, tables.items()), bullets(words), *methods_texts(comparisons), ""]),
         "report.tex": "\n".join(latex(caption, shown) for caption, shown in tables.items()),
     }
     folder.mkdir(parents=True, exist_ok=True)
@@ -61,10 +59,12 @@ def bullets(texts: Sequence[str]) -> str:
     return "\n".join(f"- {escaping.markdown(text)}" for text in texts)
 
 
-def methods_text(comparison: Comparison) -> str:
-    """The paragraphs for a paper in Markdown."""
-    paragraphs = map(escaping.markdown, (f"Methods, {comparison.dataset}", *methods(comparison)))
-    return "## " + "\n\n".join(paragraphs)
+def methods_texts(comparisons: Sequence[Comparison]) -> list[str]:
+    """The paragraphs for a paper in Markdown, under a heading per data set, and one for the model over them."""
+    parts = [(f"Methods, {comparison.dataset}", methods(comparison)) for comparison in comparisons]
+    if len(comparisons) > 1:
+        parts.append(("Methods over data sets", methods_over(comparisons)))
+    return ["## " + "\n\n".join(map(escaping.markdown, (head, *told))) for head, told in parts if told]
 
 
 def challenger(table: pd.DataFrame) -> pd.DataFrame:
@@ -83,6 +83,7 @@ def report_json(comparisons: Sequence[Comparison]) -> dict[str, Any]:
     if len(comparisons) > 1:
         found = consensus_of(comparisons)
         content["over_datasets"] = as_json(pooled_over(comparisons))
+        content["methods_over_datasets"] = methods_over(comparisons)
         content["consensus"] = {"mean_place": found.mean.to_dict(), "missing": found.missing}
     return content
 

@@ -5,46 +5,43 @@ from importlib.metadata import version
 
 from nnunet_skipx import __version__
 from nnunet_skipx.report.comparison import Comparison
-from nnunet_skipx.report.wording import EMPTY_RULES, listed, matched_by, without
-from nnunet_skipx.results.citations import NNUNET
+from nnunet_skipx.report.methods_evaluation import (
+    as_text,
+    beside_sentences,
+    evaluation_sentences,
+    pooled_paragraph,
+    software,
+)
+from nnunet_skipx.report.references import NNUNET, References
+from nnunet_skipx.report.wording import listed, matched_by, without
 from nnunet_skipx.results.schedules import STEPS
-from nnunet_skipx.results.tools import taken_by
-from nnunet_skipx.statistics.contrasts import Contrast
-from nnunet_skipx.statistics.metric import base_name
 
-HOLM = "Holm S. A simple sequentially rejective multiple test procedure. Scandinavian Journal of Statistics 6 (1979)."
-TOST = (
-    "Schuirmann DJ. A comparison of the two one-sided tests procedure and the power approach for assessing the "
-    "equivalence of average bioavailability. Journal of Pharmacokinetics and Biopharmaceutics 15 (1987)."
-)
-SATTERTHWAITE = (
-    "Satterthwaite FE. An approximate distribution of estimates of variance components. Biometrics Bulletin 2 (1946)."
-)
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 NOTED = {STEPS: "epochs x iterations", "optimiser": "optimiser and learning rate", "precision": "precision"}
 
 
 def methods(comparison: Comparison) -> list[str]:
-    """Paragraphs: what was trained, how it was evaluated; then the references that they number, one each."""
-    references = references_of(comparison)
-    numbers = {text: f"[{number}]" for number, text in enumerate(references, start=1)}
-    told = [training_paragraph(comparison, numbers), evaluation_paragraph(comparison, numbers)]
-    return [*told, *(f"{numbers[text]} {text}" for text in references)]
+    """Paragraphs: what was trained, how it was evaluated, what stands beside; then the references, one each."""
+    cite = References()
+    told = [
+        training_paragraph(comparison, cite),
+        as_text([*evaluation_sentences(comparison, cite), *beside_sentences(comparison, cite), software()]),
+    ]
+    return [*told, *cite.listed]
 
 
-def references_of(comparison: Comparison) -> list[str]:
-    """nnU-Net's paper, those of the rows, and of the tests, each once."""
-    of_rows = [text for text in comparison.citations.values() if text]
-    tests = [HOLM, TOST] if comparison.contrasts else []
-    random_effect = [SATTERTHWAITE] if "replicates" in _ways(comparison.contrasts) else []
-    return list(dict.fromkeys([NNUNET, *of_rows, *tests, *random_effect]))
+def methods_over(comparisons: Sequence[Comparison]) -> list[str]:
+    """The paragraph of the model over data sets with its references; empty without one."""
+    cite = References()
+    told = pooled_paragraph(comparisons, cite)
+    return [told, *cite.listed] if told else []
 
 
-def training_paragraph(comparison: Comparison, numbers: Mapping[str, str]) -> str:
+def training_paragraph(comparison: Comparison, cite: References) -> str:
     """Rows, data and trainings."""
     table, baseline = comparison.table, comparison.baseline
     rows = [row.name for row in comparison.rows]
-    cited = {row: comparison.short(row) + _number(comparison.citations.get(row), numbers) for row in rows}
+    cited = {row: comparison.short(row) + _number(comparison.citations.get(row), cite) for row in rows}
     others = [cited[row] for row in rows if row != baseline]
     networks = table[table["plans"] != "-"]
     models = listed(sorted(set(networks["configuration"] + " with the plans " + networks["plans"])))
@@ -55,7 +52,7 @@ def training_paragraph(comparison: Comparison, numbers: Mapping[str, str]) -> st
         f"({table['case'].nunique()} cases) in a cross-validation of {_folds(table['fold'].nunique())}"
         if others
         else f"We evaluated {cited[baseline]} on {comparison.dataset}{protocol} ({table['case'].nunique()} cases)",
-        f"All networks were trained through nnU-Net {numbers[NNUNET]} ({models}) on the same folds, "
+        f"All networks were trained through nnU-Net {cite(NNUNET)} ({models}) on the same folds, "
         + (
             f"{_times(int(replicates.max()))} in each"
             if replicates.nunique() == 1
@@ -63,9 +60,11 @@ def training_paragraph(comparison: Comparison, numbers: Mapping[str, str]) -> st
         ),
         *twin_sentences(comparison),
         *noted_sentences(comparison),
+        comparison.incomplete,
+        comparison.test_run,
         f"Versions: {_versions(comparison)}",
     ]
-    return " ".join(f"{sentence}." for sentence in sentences)
+    return as_text(sentences)
 
 
 def twin_sentences(comparison: Comparison) -> list[str]:
@@ -88,47 +87,6 @@ def noted_sentences(comparison: Comparison) -> list[str]:
     return told
 
 
-def evaluation_paragraph(comparison: Comparison, numbers: Mapping[str, str]) -> str:
-    """Metrics and tests."""
-    contrasts = comparison.contrasts
-    others = [metric for metric in comparison.table["metric"].unique() if metric != "Dice"]
-    sentences = [
-        "Every case was segmented by the network of the fold that was not trained on it, and scored by Dice, averaged "
-        "over classes and replicates; means are over cases",
-        comparison.convention.rstrip("."),
-        EMPTY_RULES[comparison.empty].rstrip(".") if contrasts else "",
-        f"Further metrics: {listed(others)} (taken by {taken_by(dict.fromkeys(map(base_name, others)))})"
-        if others
-        else "",
-    ]
-    if contrasts:
-        count = contrasts[0].comparisons
-        sentences += [
-            "The estimand is the mean paired difference in Dice over cases and trained networks, tested by a t-test "
-            + _law(contrasts, numbers)
-            + ", which also gives its 95 % confidence interval",
-            f"Equivalence within ± {comparison.rope:g} Dice was tested by two one-sided t-tests {numbers[TOST]}",
-            f"Both p were adjusted by Holm's method {numbers[HOLM]} over {count} comparison{'s' if count > 1 else ''} "
-            "at a level of 0.05; where neither test rejects, the comparison is called undecided",
-        ]
-    sentences.append(f"The analysis was made with nnunet-skipx {__version__} and scipy {version('scipy')}")
-    return " ".join(f"{sentence}." for sentence in sentences if sentence)
-
-
-def _law(contrasts: Sequence[Contrast], numbers: Mapping[str, str]) -> str:
-    """How the noise of training is in the test."""
-    if _ways(contrasts) == {"replicates"}:
-        return (
-            "with the trained network as a random effect whose variance is estimated from the replicates (degrees of "
-            f"freedom after Satterthwaite {numbers[SATTERTHWAITE]})"
-        )
-    return "over fold means or over cases, whichever has the wider interval"
-
-
-def _ways(contrasts: Sequence[Contrast]) -> set[str]:
-    return {contrast.difference.interval.training for contrast in contrasts}
-
-
 def _versions(comparison: Comparison) -> str:
     torch = {row: facts["torch"] for row, facts in comparison.provenance.items() if "torch" in facts}
     trained = f"PyTorch {_each(comparison, torch)} for training; " if torch else ""
@@ -142,9 +100,9 @@ def _each(comparison: Comparison, values: Mapping[str, str]) -> str:
     return "; ".join(f"{comparison.short(row)} {value}" for row, value in values.items())
 
 
-def _number(reference: str | None, numbers: Mapping[str, str]) -> str:
+def _number(reference: str | None, cite: References) -> str:
     """A reference's number, [?] where a network's is not known, nothing for what is none."""
-    return "" if reference is None else f" {numbers.get(reference, '[?]')}"
+    return "" if reference is None else f" {cite(reference) if reference else '[?]'}"
 
 
 def _word(count: int) -> str:

@@ -13,6 +13,7 @@ from nnunet_skipx import __version__
 from nnunet_skipx.report.comparison import Comparison
 from nnunet_skipx.report.further import sentences_over_datasets
 from nnunet_skipx.report.names import names_note, short_names, shortener
+from nnunet_skipx.report.sections.methods import methods_over_section
 from nnunet_skipx.report.sections.order import sections
 from nnunet_skipx.report.sections.pooled import pooled_section
 from nnunet_skipx.report.sections.section import Section
@@ -109,6 +110,7 @@ def across(comparisons: Sequence[Comparison]) -> Part:
                 Section("Verdicts", "Of each data set for itself, as its part has them.", verdict_table(comparisons)),
                 Section("Consensus", reading, consensus_table(found)),
                 pooled_section(comparisons),
+                methods_over_section(comparisons),
             )
             if section.is_shown
         ],

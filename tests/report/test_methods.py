@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 
@@ -11,16 +12,21 @@ import pytest
 from nnunet_skipx import __version__
 from nnunet_skipx.report.command import ReportOptions, report
 from nnunet_skipx.report.comparison import Comparison
-from nnunet_skipx.report.methods import HOLM, SATTERTHWAITE, methods, references_of
+from nnunet_skipx.report.methods import methods, methods_over
+from nnunet_skipx.report.references import HOLM, NIKOLOV, SATTERTHWAITE
 from nnunet_skipx.results.citations import NNUNET, citation
+from nnunet_skipx.results.preregistration import Margin
 from tests.made_up_study import FOLDS, TRAINERS, Study
+
+HD95 = "HD95 (mm, found only)"
 
 
 def test_every_number_of_a_reference_is_in_the_list_and_the_other_way_round(comparison: Comparison) -> None:
-    *told, first, second, third = methods(comparison)
-    listed = {text.split(" ")[0] for text in (first, second, third)}
-    assert listed == set(re.findall(r"\[\d\]", " ".join(told))) == {"[1]", "[2]", "[3]"}
-    assert NNUNET in first and HOLM in second
+    training, evaluation, *references = methods(comparison)
+    numbers = [text.split(" ")[0] for text in references]
+    told = re.findall(r"\[\d+\]", f"{training} {evaluation}")
+    assert numbers == list(dict.fromkeys(told)) == [f"[{number}]" for number in range(1, len(references) + 1)]
+    assert NNUNET in references[0] and HOLM in " ".join(references)
 
 
 def test_a_reference_that_is_not_known_is_marked_and_what_is_no_network_has_none(comparison: Comparison) -> None:
@@ -55,14 +61,59 @@ def test_the_test_is_told_as_it_was_made(comparison: Comparison) -> None:
     again = [comparison.table.assign(replicate=number) for number in (1, 2)]
     shifted = again[1].assign(value=again[1]["value"] * 0.99)
     twice = dataclasses.replace(comparison, table=pd.concat([again[0], shifted], ignore_index=True))
-    assert "estimated from the replicates (degrees of freedom after Satterthwaite [4])" in methods(twice)[1]
-    assert "on the same folds, twice in each." in methods(twice)[0] and SATTERTHWAITE in references_of(twice)
+    assert "estimated from the replicates (degrees of freedom after Satterthwaite [2])" in methods(twice)[1]
+    assert "on the same folds, twice in each." in methods(twice)[0] and f"[2] {SATTERTHWAITE}" in methods(twice)
+    assert "where both rows have replicates" not in methods(twice)[1]
+    mixed = methods(
+        dataclasses.replace(comparison, table=pd.concat([again[0], shifted[shifted["row"].isin(TRAINERS)]]))
+    )
+    assert "where both rows have replicates, else over fold means or over cases" in mixed[1]
+    one_fold = methods(dataclasses.replace(comparison, table=comparison.table.assign(fold=0)))[1]
+    assert "as each row is one trained network, its luck cannot be told apart, and nothing is decided" in one_fold
 
 
 def test_further_metrics_are_told_with_their_tools(comparison: Comparison) -> None:
     more = comparison.table.assign(metric="NSD (1 mm)")
     made = dataclasses.replace(comparison, table=pd.concat([comparison.table, more], ignore_index=True))
-    assert f"Further metrics: NSD (1 mm) (taken by NSD: MONAI {version('monai')})." in methods(made)[1]
+    told = methods(made)[1]
+    assert re.search(r"Further metrics \[\d\], \[\d\]: NSD \(1 mm\) \(taken by NSD: MONAI ", told)
+    assert f"MONAI {version('monai')})." in told and "less is better" not in told
+    assert "adjusted within each metric but not over metrics" in told
+    assert any(NIKOLOV in text for text in methods(made))
+    off = comparison.table.assign(metric=HD95)
+    distance = dataclasses.replace(comparison, table=pd.concat([comparison.table, off], ignore_index=True))
+    assert f"Of {HD95} less is better." in methods(distance)[1]
+
+
+def test_margin_patients_covariates_and_failures_are_told_with_their_tests(comparison: Comparison) -> None:
+    cases = sorted(comparison.table["case"].unique())
+    known = pd.DataFrame({"age": range(len(cases))}, cases).astype(float)
+    margin = Margin(0.02, date(2025, 11, 20), "")
+    patients = comparison.table.assign(cluster=comparison.table["case"].map(lambda case: f"p{int(case[-2:]) // 2}"))
+    made = dataclasses.replace(
+        comparison, table=patients, covariates=known, margins=[margin], incomplete="Incomplete: x."
+    )
+    training, told, *_ = methods(made)
+    assert "Incomplete: x." in training and ".." not in f"{training} {told}"
+    for words in (
+        "The 12 cases are of 6 patients, who count as the sample.",
+        "Non-inferiority to nnUNetTrainer with a margin of 0.02 Dice (fixed before training on 2025-11-20) was tested by "
+        "a one-sided t-test at 2.5 %, adjusted by Holm's method [",
+        "A case counts as failed with a mean Dice below 0.5; failures were compared",
+        "Whether the differences in Dice depend on age was tested by F-tests on ranks with an effect of every fold",
+        "Rows were also ranked in every case by Dice",
+    ):
+        assert words in told
+    plain = methods(comparison)[1]
+    for absent in ("patients", "Non-inferiority", "F-tests"):
+        assert absent not in plain
+
+
+def test_the_model_over_data_sets_is_told_where_it_was_made(comparison: Comparison) -> None:
+    other = dataclasses.replace(comparison, dataset="Dataset005_Other")
+    paragraph, *references = methods_over([comparison, other])
+    assert "combined over 2 data sets by a random-effects model" in paragraph and len(references) == 4
+    assert methods_over([comparison]) == []
 
 
 def test_a_twin_is_told_with_what_it_lacks(comparison: Comparison) -> None:
