@@ -1,7 +1,8 @@
-"""How long `skipx report` takes, with how much memory, on made-up results of three sizes.
+"""How long `skipx report` takes, with how much memory, on made-up results of four sizes.
 
 `python -m benchmarks.report_speed` writes the table into docs/report.md. Results lie in nnU-Net's layout in a temporary
-folder; label maps hold two halves of an ellipsoid as large as a hippocampus.
+folder; label maps hold two halves of an ellipsoid as large as a hippocampus in its crop, or half as long as a head. The
+last but one size writes 1,560 volumes first, which takes minutes and 200 MB of disk and is not counted.
 """
 
 import json
@@ -22,49 +23,57 @@ from nnunet_skipx.system.machine import describe_machine
 
 DOCS = Path(__file__).parents[1] / "docs"
 FOLDS = 5
-SHAPE = (36, 50, 36)
+HIPPOCAMPUS, WHOLE_HEAD = (36, 50, 36), (160, 192, 160)
 LABELS = {"background": 0, "Anterior": 1, "Posterior": 2}
 
 
 @dataclass(frozen=True)
 class Size:
-    """Rows, cases, and whether boundary metrics are taken."""
+    """Rows, cases, and of what shape the label maps are that boundary metrics are taken from; None without them."""
 
     rows: int
     cases: int
-    boundary: bool
+    maps: tuple[int, int, int] | None = None
 
 
-SIZES = (Size(5, 260, False), Size(5, 260, True), Size(100, 1000, False))
+SIZES = (Size(5, 260), Size(5, 260, HIPPOCAMPUS), Size(5, 260, WHOLE_HEAD), Size(100, 1000))
 
 
 def main() -> None:
     """Measure every size in a process of its own and write the table."""
-    lines = ["| rows x cases | seconds | MB at the peak | MB of the page |", "|---|---|---|---|"]
+    lines = ["| rows x cases | seconds | CPU seconds | MB at the peak | MB of the page |", "|---|---|---|---|---|"]
     for size in SIZES:
         with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-            seconds, megabytes, page = pool.submit(measure, size).result()
-        name = f"{size.rows} x {size.cases:,}{', with --nsd-mm 1' if size.boundary else ''}"
-        lines.append(f"| {name} | {seconds:.1f} | {megabytes:,.0f} | {page:.1f} |")
+            seconds, cpu, megabytes, page = pool.submit(measure, size).result()
+        maps = f", --nsd-mm 1 on maps of {' x '.join(map(str, size.maps))}" if size.maps else ""
+        lines.append(
+            f"| {size.rows} x {size.cases:,}{maps} | {seconds:.1f} | {cpu:.0f} | {megabytes:,.0f} | {page:.1f} |"
+        )
         print(lines[-1], flush=True)
     told = f"Made-up results of two classes (`python -m benchmarks.report_speed`), {describe_machine(False)}."
     replace_block(DOCS / "report.md", "speed", "\n".join([told, "", *lines]))
 
 
-def measure(size: Size) -> tuple[float, float, float]:
-    """Seconds, peak memory in MB and the page's size in MB of one report."""
+def measure(size: Size) -> tuple[float, float, float, float]:
+    """Seconds, CPU seconds with those of its processes, peak memory in MB and the page's size in MB of one report."""
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
-        folders = [make_model(root, row, size.cases, size.boundary) for row in range(size.rows)]
-        options = ReportOptions(nsd_mm=[1.0] if size.boundary else [], references=root / "labels")
-        start = time.perf_counter()
+        folders = [make_model(root, row, size.cases, size.maps) for row in range(size.rows)]
+        options = ReportOptions(nsd_mm=[1.0] if size.maps else [], references=root / "labels")
+        start, before = time.perf_counter(), cpu_seconds()
         report([folders], range(FOLDS), root / "out", options)
-        seconds = time.perf_counter() - start
+        seconds, cpu = time.perf_counter() - start, cpu_seconds() - before
         megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        return seconds, megabytes, (root / "out" / "report.html").stat().st_size / 1e6
+        return seconds, cpu, megabytes, (root / "out" / "report.html").stat().st_size / 1e6
 
 
-def make_model(root: Path, row: int, cases: int, with_maps: bool) -> Path:
+def cpu_seconds() -> float:
+    """Of this process and of those that it has waited for."""
+    used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(one.ru_utime + one.ru_stime for one in used)
+
+
+def make_model(root: Path, row: int, cases: int, maps: tuple[int, int, int] | None) -> Path:
     """A model folder with a summary per fold, and its label maps where they are wanted."""
     rng = np.random.default_rng(row)
     trainer = "nnUNetTrainer" if row == 0 else f"nnUNetTrainerX{row}"
@@ -79,10 +88,10 @@ def make_model(root: Path, row: int, cases: int, with_maps: bool) -> Path:
         lines = [summary_line(validation / f"case_{number:04d}.nii.gz", rng) for number in numbers]
         summary = {"metric_per_case": lines, "mean": {}, "foreground_mean": {}}
         (validation / "summary.json").write_text(json.dumps(summary))
-        for number in numbers if with_maps else ():
-            write_map(validation / f"case_{number:04d}.nii.gz", number, rng.uniform(-1, 1, 3))
+        for number in numbers if maps else ():
+            write_map(validation / f"case_{number:04d}.nii.gz", number, rng.uniform(-1, 1, 3), maps)
             if row == 0:
-                write_map(root / "labels" / f"case_{number:04d}.nii.gz", number, np.zeros(3))
+                write_map(root / "labels" / f"case_{number:04d}.nii.gz", number, np.zeros(3), maps)
     return folder
 
 
@@ -92,12 +101,12 @@ def summary_line(path: Path, rng: np.random.Generator) -> dict:
     return {"prediction_file": str(path), "reference_file": str(path), "metrics": metrics}
 
 
-def write_map(path: Path, number: int, shift: np.ndarray) -> None:
-    """Two halves of an ellipsoid, the same for the same number but for the shift in voxels."""
+def write_map(path: Path, number: int, shift: np.ndarray, shape: tuple[int, int, int]) -> None:
+    """Two halves of an ellipsoid over half of each axis, the same for the same number but for the shift in voxels."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    radii = np.random.default_rng(number).uniform((7, 10, 7), (10, 14, 10))
-    axes = np.meshgrid(*(np.arange(n) for n in SHAPE), indexing="ij")
-    centre = np.array(SHAPE) / 2 + shift
+    radii = np.random.default_rng(number).uniform(0.2, 0.28, 3) * shape
+    axes = np.ogrid[tuple(slice(n) for n in shape)]
+    centre = np.array(shape) / 2 + shift
     inside = sum(((axis - c) / r) ** 2 for axis, c, r in zip(axes, centre, radii, strict=True)) < 1
     label_map = np.where(inside, np.where(axes[1] < centre[1], 1, 2), 0).astype(np.uint8)
     SimpleITK.WriteImage(SimpleITK.GetImageFromArray(label_map), str(path))

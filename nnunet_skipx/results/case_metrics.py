@@ -1,17 +1,15 @@
 """The metrics of one predicted label map against its reference, for the report of a cross-validation."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
-import torch
-from monai.metrics.hausdorff_distance import compute_hausdorff_distance
-from monai.metrics.surface_dice import compute_surface_dice
-from nnunetv2.evaluation.evaluate_predictions import compute_tp_fp_fn_tn, region_or_label_to_mask
-from scipy import ndimage
+from nnunetv2.evaluation.evaluate_predictions import compute_tp_fp_fn_tn
 
+from nnunet_skipx.results.boundaries import hausdorff_95, surface_dice
 from nnunet_skipx.results.lesions import lesion_metrics
+from nnunet_skipx.results.masks import axes_of, boxed_masks
 from nnunet_skipx.results.summary import LabelKey
-from nnunet_skipx.results.wanted import HD95, HD95_WITH_MISSES, Wanted, nsd_name, reach
+from nnunet_skipx.results.wanted import HD95, HD95_WITH_MISSES, Wanted, nsd_name
 
 OVERLAP = ("Dice", "IoU", "volume error", "absolute volume error")
 NAN = float("nan")
@@ -46,40 +44,17 @@ def case_metrics(
     Raises ValueError where the shapes differ, or are not that of one volume with its spacing.
     """
     _require_one_volume(reference, prediction, spacing)
-    diagonal = float(np.linalg.norm(np.multiply(reference.shape, spacing)[-_axes(reference) :]))
+    diagonal = float(np.linalg.norm(np.multiply(reference.shape, spacing)[-axes_of(reference) :]))
     values: dict[tuple[str, str], float] = {}
-    for name, masks, steps in scored_masks(reference, prediction, spacing, labels, ignore_label):
-        cropped = _cropped(masks)
-        metrics = dict(zip(OVERLAP, _overlap(*cropped), strict=True))
+    for name, masks, steps in boxed_masks(reference, prediction, spacing, labels, ignore_label):
+        metrics = dict(zip(OVERLAP, _overlap(*masks), strict=True))
         if wanted.nsd_mm is not None:
-            metrics |= _boundary(*cropped, steps, wanted.nsd_mm, diagonal)
+            metrics |= _boundary(*masks, steps, wanted.nsd_mm, diagonal)
         if wanted.lesions is not None:
-            found = lesion_metrics(*cropped, steps, wanted.lesions)
+            found = lesion_metrics(*masks, steps, wanted.lesions)
             metrics |= {f"{metric} ({wanted.lesions.words})": value for metric, value in found.items()}
         values |= {(name, metric): value for metric, value in metrics.items()}
     return values
-
-
-def scored_masks(
-    reference: np.ndarray,
-    prediction: np.ndarray,
-    spacing: Sequence[float],
-    labels: Mapping[LabelKey, str],
-    ignore_label: int | None,
-) -> Iterator[tuple[str, tuple[np.ndarray, np.ndarray], Sequence[float]]]:
-    """(label name, masks of reference and prediction, their spacing), of two axes for an image of one slice.
-
-    Arguments as `case_metrics` has them.
-    """
-    axes = _axes(reference)
-    scored = np.full(reference.shape, True) if ignore_label is None else reference != ignore_label
-    for key, name in labels.items():
-        one, other = (region_or_label_to_mask(maps, key) & scored for maps in (reference, prediction))
-        yield name, (one.reshape(one.shape[-axes:]), other.reshape(other.shape[-axes:])), spacing[-axes:]
-
-
-def _axes(label_map: np.ndarray) -> int:
-    return 2 if label_map.shape[0] == 1 else 3
 
 
 def _require_one_volume(reference: np.ndarray, prediction: np.ndarray, spacing: Sequence[float]) -> None:
@@ -93,16 +68,6 @@ def _require_one_volume(reference: np.ndarray, prediction: np.ndarray, spacing: 
             f"Expected label maps (z, y, x) and three spacings, not shape {reference.shape} and spacing "
             f"{tuple(spacing)}. Drop the channel axis; a 2D image has shape (1, y, x)."
         )
-
-
-def _cropped(masks: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Cut down to the box around both.
-
-    The box has no margin: MONAI closes a mask at the border of an array, so nothing changes but the time it takes.
-    """
-    boxes = ndimage.find_objects((masks[0] | masks[1]).astype(np.uint8))  # it rejects bool
-    box = boxes[0] if boxes else ()
-    return masks[0][box], masks[1][box]
 
 
 def _overlap(reference: np.ndarray, prediction: np.ndarray) -> tuple[float, float, float, float]:
@@ -121,11 +86,9 @@ def _boundary(
         return dict.fromkeys((name, HD95, HD95_WITH_MISSES), NAN)
     if not reference.any() or not prediction.any():
         return {name: 0.0, HD95: NAN, HD95_WITH_MISSES: diagonal}
-    y_pred, y = (torch.from_numpy(mask)[None, None] for mask in (prediction, reference))
-    mm = [float(step) for step in spacing]  # MONAI rejects a mix of int and float
-    nsd = compute_surface_dice(y_pred, y, [reach(nsd_mm)], include_background=True, spacing=mm, use_subvoxels=True)
-    hd95 = float(compute_hausdorff_distance(y_pred, y, include_background=True, percentile=95, spacing=mm))
-    return {name: float(nsd), HD95: hd95, HD95_WITH_MISSES: hd95}
+    nsd = surface_dice(reference, prediction, spacing, nsd_mm)
+    hd95 = hausdorff_95(reference, prediction, spacing)
+    return {name: nsd, HD95: hd95, HD95_WITH_MISSES: hd95}
 
 
 def _ratio(numerator: int, denominator: int) -> float:

@@ -10,9 +10,10 @@ from typing import Any
 import pandas as pd
 
 from nnunet_skipx.results.calibration import calibration
-from nnunet_skipx.results.case_metrics import case_metrics, scored_masks
+from nnunet_skipx.results.case_metrics import case_metrics
 from nnunet_skipx.results.collect import scored_labels
 from nnunet_skipx.results.dice import udtransnet_dice
+from nnunet_skipx.results.masks import scored_masks
 from nnunet_skipx.results.predicted_cases import Job, find_jobs, read_maps, side_by_side
 from nnunet_skipx.results.tools import tool_versions
 from nnunet_skipx.results.wanted import CALIBRATION, Wanted

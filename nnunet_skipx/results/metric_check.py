@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nnunet_skipx.results.case_metrics import scored_masks
 from nnunet_skipx.results.collect import scored_labels
+from nnunet_skipx.results.masks import scored_masks
 from nnunet_skipx.results.predicted_cases import Job, find_jobs, read_maps, side_by_side
 from nnunet_skipx.results.summary import LabelKey
 from nnunet_skipx.results.wanted import HD95, Wanted, nsd_name, reach

@@ -1,10 +1,13 @@
 """The predicted cases of a study: their files, read, and work on them side by side."""
 
+import functools
 import hashlib
+import json
 import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -51,7 +54,10 @@ class Job:
 def find_jobs(
     models: Mapping[str, Sequence[Path]], table: pd.DataFrame, references: Path, ending: str, probabilities: bool
 ) -> list[Job]:
-    """A job for each case of each row and replicate; probabilities: with those that are there."""
+    """A job for each case of each row and replicate, those of a case together.
+
+    probabilities: with those that are there.
+    """
     columns = list(table.columns)
     cells = table[columns[: columns.index("case") + 1]].drop_duplicates()
     jobs = []
@@ -61,23 +67,37 @@ def find_jobs(
         npz = validation / f"{cell.case}.npz"
         beside = npz if probabilities and npz.is_file() else None
         jobs.append(Job(tuple(cell), references / f"{cell.case}{ending}", validation / f"{cell.case}{ending}", beside))
-    return jobs
+    return sorted(jobs, key=lambda job: job.reference)
 
 
 def read_maps(job: Job, dataset_json: dict[str, Any]) -> tuple[np.ndarray, np.ndarray, tuple[float, ...]]:
     """Reference and prediction (z, y, x) and their spacing in mm; ValueError, a sentence, for a file at fault."""
-    reader = determine_reader_writer_from_dataset_json(dataset_json, str(job.reference), verbose=False)()
-    maps = []
-    for path in (job.reference, job.prediction):
-        try:
-            label_map, properties = reader.read_seg(str(path))
-        except (RuntimeError, OSError, ValueError) as error:
-            reason = str(error).strip().splitlines()[-1]
-            raise ValueError(
-                f"Label map {path} cannot be read ({reason}): validate this fold again with --val."
-            ) from error
-        maps.append(label_map[0])
-    return maps[0], maps[1], tuple(properties["spacing"])
+    with _at_fault(job.reference):
+        written = job.reference.stat()
+        key = job.reference, written.st_mtime_ns, written.st_size, json.dumps(dataset_json)
+        reader, reference = _read_reference(*key)
+    with _at_fault(job.prediction):
+        prediction, properties = reader.read_seg(str(job.prediction))
+    return reference, prediction[0], tuple(properties["spacing"])
+
+
+@functools.lru_cache(maxsize=1)
+def _read_reference(path: Path, written: int, size: int, dataset_json: str) -> tuple[Any, np.ndarray]:
+    """Its reader and the label map, once for all rows, whose jobs follow each other; written, size: of the file."""
+    reader = determine_reader_writer_from_dataset_json(json.loads(dataset_json), str(path), verbose=False)()
+    label_map = reader.read_seg(str(path))[0][0]
+    label_map.flags.writeable = False
+    return reader, label_map
+
+
+@contextmanager
+def _at_fault(path: Path) -> Iterator[None]:
+    """What goes wrong in reading a label map as a sentence."""
+    try:
+        yield
+    except (RuntimeError, OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise ValueError(f"Label map {path} cannot be read ({reason}): validate this fold again with --val.") from error
 
 
 def side_by_side(jobs: Sequence[Job], work: Callable[[Job], Found], what: str) -> Iterator[tuple[Job, Found]]:

@@ -97,7 +97,7 @@ def test_margin_patients_covariates_and_failures_are_told_with_their_tests(compa
     assert "Incomplete: x." in training and ".." not in f"{training} {told}"
     for words in (
         "The 12 cases are of 6 patients, who count as the sample.",
-        "Non-inferiority to nnUNetTrainer with a margin of 0.02 Dice (fixed before training on 2025-11-20) was tested by "
+        "with a margin of 0.02 Dice (fixed before training on 2025-11-20) was tested by "
         "a one-sided t-test at 2.5 %, adjusted by Holm's method [",
         "A case counts as failed with a mean Dice below 0.5; failures were compared",
         "Whether the differences in Dice depend on age was tested by F-tests on ranks with an effect of every fold",

@@ -1,19 +1,21 @@
 """Metrics from the label maps: of every case of the table, once, and no case is blamed for another's fault."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from nnunetv2.imageio.simpleitk_reader_writer import SimpleITKIO
 
 from nnunet_skipx.report.command import ReportOptions, report
 from nnunet_skipx.results import label_maps, predicted_cases
 from nnunet_skipx.results.case_metrics import case_metrics
 from nnunet_skipx.results.label_maps import label_map_metrics, measure
 from nnunet_skipx.results.lesions import LESIONS, LesionRule
-from nnunet_skipx.results.predicted_cases import Job
+from nnunet_skipx.results.predicted_cases import Job, find_jobs
 from nnunet_skipx.results.study import Study as CheckedStudy
 from nnunet_skipx.results.study import read_study
 from nnunet_skipx.results.wanted import HD95, HD95_WITH_MISSES, Wanted
@@ -178,3 +180,25 @@ def test_measure_returns_numbers_or_a_sentence(study: Study, tmp_path: Path) -> 
     broken = tmp_path / "broken.nii.gz"
     broken.write_bytes(b"")
     assert str(measure(Job((), good, broken), DATASET_JSON, BOUNDARY)).startswith(f"Label map {broken} cannot be read")
+
+
+def test_the_same_reference_is_read_once_for_all_rows_and_again_where_it_was_rewritten(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    stock = SimpleITKIO.read_seg
+    monkeypatch.setattr(SimpleITKIO, "read_seg", lambda self, name: read.append(name) or stock(self, name))
+    reference, prediction = tmp_path / "case_00.nii.gz", study.labels / "case_00.nii.gz"
+    write_volume(reference, label_map(0, 0))
+    first, again = (measure(Job((), reference, prediction), DATASET_JSON, Wanted()) for _ in range(2))
+    assert first == again and read.count(str(reference)) == 1
+    write_volume(reference, label_map(0, 2))
+    os.utime(reference, (1, 1))
+    assert measure(Job((), reference, prediction), DATASET_JSON, Wanted()) != first
+    assert read.count(str(reference)) == 2
+
+
+def test_jobs_of_a_case_follow_each_other(study: Study, checked: CheckedStudy) -> None:
+    jobs = find_jobs(checked.models, checked.table, study.labels, ".nii.gz", probabilities=False)
+    references = [job.reference for job in jobs]
+    assert references == sorted(references) and len(set(references)) < len(references)
