@@ -17,7 +17,7 @@ from nnunet_skipx.report.failures import RowTail, row_tails
 from nnunet_skipx.report.margins import Claims, margin_claims, margin_sentences
 from nnunet_skipx.report.names import short_names, shortener
 from nnunet_skipx.report.twins import trainer_in, twins_among
-from nnunet_skipx.report.wording import how_judged, sentence, training_caveat
+from nnunet_skipx.report.wording import counted, how_judged, sentence, training_caveat
 from nnunet_skipx.results.preregistration import Margin
 from nnunet_skipx.results.row_cost import RowCost
 from nnunet_skipx.results.sizes import Sizes
@@ -244,7 +244,7 @@ class Comparison:
     @property
     def judged(self) -> list[str]:
         """How the verdicts were reached, in a sentence; none without comparisons."""
-        return [how_judged(contrast.comparisons) for contrast in self.contrasts[:1]]
+        return [how_judged(self.contrasts)] if self.contrasts else []
 
     @property
     def caveats(self) -> list[str]:
@@ -259,7 +259,7 @@ class Comparison:
         folds = sorted(self.table["fold"].unique())
         return (
             f"{self.dataset}{f', {self.data_protocol.name}' if self.data_protocol else ''}: "
-            f"{self.table['case'].nunique()} cases, validated once each in "
+            f"{counted(self.table['case'].nunique(), 'case')}, validated once each in "
             f"{len(folds)} fold{'s' if len(folds) > 1 else ''} ({', '.join(map(str, folds))}); {models}"
         )
 

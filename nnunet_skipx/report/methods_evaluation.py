@@ -18,7 +18,7 @@ from nnunet_skipx.report.references import (
     TOST,
     References,
 )
-from nnunet_skipx.report.wording import EMPTY_RULES, listed
+from nnunet_skipx.report.wording import EMPTY_RULES, counted, law_words, listed
 from nnunet_skipx.results.tools import taken_by
 from nnunet_skipx.statistics.contrasts import Contrast
 from nnunet_skipx.statistics.metric import DICE, base_name, metric_of, quantity
@@ -35,16 +35,7 @@ def evaluation_sentences(comparison: Comparison, cite: References) -> list[str]:
         EMPTY_RULES[comparison.empty] if contrasts else "",
         *_further_metrics(comparison, cite),
     ]
-    if contrasts:
-        count = contrasts[0].comparisons
-        sentences += [
-            f"The estimand is the mean paired difference in Dice over cases and trained networks, tested by a t-test "
-            f"{_law(contrasts, cite)}, which also gives its 95 % confidence interval",
-            f"Equivalence within ± {comparison.rope:g} Dice was tested by two one-sided t-tests {cite(TOST)}",
-            f"Both p were adjusted by Holm's method {cite(HOLM)} over {_counted(count, 'comparison')} "
-            "at a level of 0.05; where neither test rejects, the comparison is called undecided",
-        ]
-    return sentences
+    return [*sentences, *_tests(comparison, cite)] if contrasts else sentences
 
 
 def beside_sentences(comparison: Comparison, cite: References) -> list[str]:
@@ -68,11 +59,11 @@ def pooled_paragraph(comparisons: Sequence[Comparison], cite: References) -> str
     if not found:
         return ""
     sentences = [
-        f"Mean differences in Dice to the baseline were combined over {_counted(len(comparisons), 'data set')} by a "
+        f"Mean differences in Dice to the baseline were combined over {counted(len(comparisons), 'data set')} by a "
         f"random-effects model (variance between data sets after Paule and Mandel {cite(PAULE_MANDEL)}, interval after "
         f"Hartung and Knapp {cite(HARTUNG_KNAPP)}, a t law of data sets less one), and tested for a difference and for "
         f"equivalence within ± {comparisons[0].rope:g} Dice {cite(TOST)}, both adjusted by Holm's method {cite(HOLM)} "
-        f"over {_counted(len(found), 'row')} at a level of 0.05",
+        f"over {counted(len(found), 'row')} at a level of 0.05",
         "Data sets count as a sample of their kind; those in which nothing could be decided for a row are left out of "
         "its mean",
     ]
@@ -90,8 +81,25 @@ def as_text(sentences: Sequence[str]) -> str:
 
 
 def ways(contrasts: Sequence[Contrast]) -> set[str]:
-    """How the noise of training is in the tests."""
-    return {contrast.difference.interval.training for contrast in contrasts}
+    """How the noise of training is in the tests that were made."""
+    return {contrast.difference.interval.training for contrast in contrasts if contrast.difference.laws}
+
+
+def _tests(comparison: Comparison, cite: References) -> list[str]:
+    """Estimand, both tests and what the verdicts are."""
+    contrasts = comparison.contrasts
+    estimated = "replicates" in ways(contrasts)
+    freedom = f" (degrees of freedom after Satterthwaite {cite(SATTERTHWAITE)})" if estimated else ""
+    law = law_words(contrasts, f" whose variance is estimated from the replicates{freedom}")
+    if not law:
+        return ["No difference could be tested, as no comparison has enough cases that differ"]
+    return [
+        "The estimand is the mean paired difference in Dice over cases and trained networks, tested by a t-test "
+        f"{law}, which also gives its 95 % confidence interval",
+        f"Equivalence within ± {comparison.rope:g} Dice was tested by two one-sided t-tests {cite(TOST)}",
+        f"Both p were adjusted by Holm's method {cite(HOLM)} over {counted(contrasts[0].comparisons, 'comparison')} "
+        "at a level of 0.05; where neither test rejects, the comparison is called undecided",
+    ]
 
 
 def _patients(comparison: Comparison) -> list[str]:
@@ -120,19 +128,6 @@ def _further_metrics(comparison: Comparison, cite: References) -> list[str]:
     return told
 
 
-def _law(contrasts: Sequence[Contrast], cite: References) -> str:
-    """How the noise of training is in the test."""
-    found = ways(contrasts)
-    wider = "over fold means or over cases, whichever has the wider interval"
-    effect = "with the trained network as a random effect whose variance is estimated from the replicates"
-    if found == {"unknown"}:
-        return "over cases; as each row is one trained network, its luck cannot be told apart, and nothing is decided"
-    if "replicates" not in found:
-        return wider
-    told = f"{effect} (degrees of freedom after Satterthwaite {cite(SATTERTHWAITE)})"
-    return told if found == {"replicates"} else f"{told} where both rows have replicates, else {wider}"
-
-
 def _margins(comparison: Comparison, cite: References) -> list[str]:
     told = []
     for margin in comparison.margins:
@@ -141,7 +136,7 @@ def _margins(comparison: Comparison, cite: References) -> list[str]:
             told.append(
                 f"Non-inferiority to {comparison.short(comparison.baseline)} with a margin of "
                 f"{quantity(margin.value, margin.metric)} ({margin.origin}) was tested by a {NONINFERIORITY_TEST}, "
-                f"adjusted by Holm's method {cite(HOLM)} over {_counted(mine[0].comparisons, 'comparison')}"
+                f"adjusted by Holm's method {cite(HOLM)} over {counted(mine[0].comparisons, 'comparison')}"
             )
     return told
 
@@ -188,7 +183,3 @@ def _ranks(comparison: Comparison) -> list[str]:
         "Rows were also ranked in every case by Dice, and the ranks averaged; pairs without the baseline were "
         "tested in the same way, adjusted over all of them"
     ]
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"

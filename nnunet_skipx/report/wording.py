@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from nnunet_skipx.nnunet.trainer_name import FLOPSTWIN
 from nnunet_skipx.report.twins import trainer_in
 from nnunet_skipx.statistics.contrasts import Contrast
-from nnunet_skipx.statistics.estimate import FEWEST_CASES
+from nnunet_skipx.statistics.estimate import FEWEST_CASES, Training
 from nnunet_skipx.statistics.means import Interval
 from nnunet_skipx.statistics.scores import EmptyRule
 from nnunet_skipx.statistics.text import format_p, signed_numbers
@@ -14,6 +14,11 @@ from nnunet_skipx.statistics.verdict import Reason, direction
 
 DIFFERENCE_TEST = "t-test"
 EQUIVALENCE_TEST = "two one-sided t-tests"
+LAWS: dict[Training, str] = {
+    "replicates": "with the trained network as a random effect{satterthwaite}",
+    "folds": "over fold means or over cases, whichever has the wider interval",
+    "unknown": "over the cases of one trained network each, whose luck it cannot tell apart",
+}
 EMPTY_RULES: dict[EmptyRule, str] = {
     "scored": "Between rows, where only some predict a class that the reference lacks, these count 0 and those that "
     "rightly predict nothing 1; where no row predicts it, the class is left out.",
@@ -34,9 +39,24 @@ def sentence(contrast: Contrast, rope: float, removed: Sequence[str] = (), claim
     return told + _in_doubt(contrast, removed, claimed)
 
 
-def how_judged(comparisons: int) -> str:
+def how_judged(contrasts: Sequence[Contrast]) -> str:
     """What the p of a table of Dice is that of: test and adjustment."""
-    return f"p: {_tested('of the mean difference, with the trained networks as a random effect', comparisons)}."
+    law = law_words(contrasts)
+    if not law:
+        return "p: none, as no comparison has enough cases that differ."
+    return f"p: {_tested(f'of the mean difference {law}', contrasts[0].comparisons)}."
+
+
+def law_words(contrasts: Sequence[Contrast], satterthwaite: str = "") -> str:
+    """How the noise of training is in the tests; empty where nothing could be tested.
+
+    satterthwaite: what stands behind the degrees of freedom.
+    """
+    found = {contrast.difference.interval.training for contrast in contrasts if contrast.difference.laws}
+    parts = [words.format(satterthwaite=satterthwaite) for way, words in LAWS.items() if way in found]
+    if len(parts) < 2:
+        return "".join(parts)
+    return ", else ".join([f"{parts[0]} where both rows have replicates", *parts[1:]])
 
 
 def training_caveat(contrasts: Sequence[Contrast]) -> str:
@@ -84,10 +104,11 @@ def _why(contrast: Contrast, reason: Reason) -> str:
     """What keeps a comparison from being decided, whatever its p."""
     interval, empties = contrast.difference.interval, contrast.empties
     if reason == "few cases":
-        told = f"{cases_of(interval)} with a value are too few for an interval, which takes {FEWEST_CASES}"
+        are = "is" if interval.n == 1 else "are"
+        told = f"{cases_of(interval)} with a value {are} too few for an interval, which takes {FEWEST_CASES}"
         return f"{told}." if interval.clusters is None else f"{told} patients."
     if reason == "no scatter":
-        return f"the mean Dice difference is {interval.value:+.3f} in each of {interval.n} cases."
+        return f"the mean Dice difference is {interval.value:+.3f} in each of {counted(interval.n, 'case')}."
     if reason == "one training":
         return (
             f"mean Dice difference {numbers_of(interval)} over {cases_of(interval)}, but of one trained network each, "
@@ -105,11 +126,23 @@ def _why(contrast: Contrast, reason: Reason) -> str:
 
 def cases_of(interval: Interval) -> str:
     """200 cases of 100 patients; without the patients where each case counts for itself."""
-    return f"{interval.n} cases" + ("" if interval.clusters is None else f" of {interval.clusters} patients")
+    cases = counted(interval.n, "case")
+    return cases if interval.clusters is None else f"{cases} of {counted(interval.clusters, 'patient')}"
+
+
+def counted(count: int, what: str) -> str:
+    """A number of things in words.
+
+    >>> counted(1, "case"), counted(0, "case")
+    ('1 case', '0 cases')
+    """
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def numbers_of(interval: Interval) -> str:
-    """+0.012, 95 % CI +0.004 to +0.020."""
+    """+0.012, 95 % CI +0.004 to +0.020; 'unknown' without a case that both rows have a value of."""
+    if math.isnan(interval.value):
+        return "unknown"
     value, low, high = signed_numbers(interval)
     if math.isnan(interval.low):
         return f"{value} without an interval"

@@ -49,7 +49,8 @@ class Contrast:
     """One row against another: `against` is the baseline, a twin of the row, or any other row.
 
     p: of the difference, outside: of the equivalence test, both after Holm's adjustment over the `comparisons` of a
-    data set in this metric. verdict: None where neither more nor less is better. reason: what forbids to decide.
+    data set in this metric that have a p. verdict: None where neither more nor less is better. reason: what forbids to
+    decide.
     empties: structures without a value in both rows. alternative: where some are in the prediction of one row only,
     the difference by the other `EmptyRule`. metric: its name in the table.
     """
@@ -199,6 +200,7 @@ def judged(found: Sequence[Contrast], parts: Sequence[Hashable] | None = None) -
     keys = [(frozenset((c.row, c.against)), part) for c, part in zip(found, parts or [None] * len(found), strict=True)]
     tests = _adjusted({key: c.difference for key, c in zip(keys, found, strict=True)})
     alternatives = _adjusted({key: c.alternative or c.difference for key, c in zip(keys, found, strict=True)})
+    tested = sum(p == p for p, _ in tests.values())  # the others have no p, and count not
     made = []
     for key, contrast in zip(keys, found, strict=True):
         sign = metric_of(contrast.metric).sign
@@ -208,7 +210,7 @@ def judged(found: Sequence[Contrast], parts: Sequence[Hashable] | None = None) -
         otherwise = verdict(sign * other.interval.value, *alternatives[key])
         reason = _why_undecided(contrast, word, otherwise)
         told = None if sign == 0 else "undecided" if reason else word
-        made.append(replace(contrast, p=p, outside=outside, verdict=told, reason=reason))
+        made.append(replace(contrast, p=p, outside=outside, verdict=told, reason=reason, comparisons=tested))
     return made
 
 

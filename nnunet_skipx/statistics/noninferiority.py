@@ -50,7 +50,8 @@ def noninferiority(found: Sequence[Contrast], margin: float) -> list[NonInferior
         require_margin(margin, contrast.metric)
     p = holm([_p(c, c.difference, margin) for c in planned]).tolist()
     otherwise = holm([_p(c, c.alternative or c.difference, margin) for c in planned]).tolist()
-    return [_claim(*parts, margin, len(planned)) for parts in zip(planned, p, otherwise, strict=True)]
+    tested = sum(value == value for value in p)
+    return [_claim(*parts, margin, tested) for parts in zip(planned, p, otherwise, strict=True)]
 
 
 def _p(contrast: Contrast, difference: PairedDifference, margin: float) -> float:
@@ -63,7 +64,7 @@ def _claim(contrast: Contrast, p: float, otherwise: float, margin: float, compar
     reason = no_ground(contrast)
     if not reason and shown:
         undefined = contrast.empties.undefined > 0
-        reason = "undefined values" if undefined else "empty structures" if otherwise >= ONE_SIDED else ""
+        reason = "undefined values" if undefined else "empty structures" if not otherwise < ONE_SIDED else ""
     return NonInferiority(
         row=contrast.row,
         against=contrast.against,

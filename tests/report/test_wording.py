@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nnunet_skipx.report.wording import how_judged, sentence, training_caveat, without
+from nnunet_skipx.report.wording import how_judged, numbers_of, sentence, training_caveat, without
 from nnunet_skipx.statistics.contrasts import Contrast
 from nnunet_skipx.statistics.estimate import Training
 from nnunet_skipx.statistics.means import Interval, PairedDifference
@@ -36,7 +36,7 @@ def contrast(
 ) -> Contrast:
     """`p` is the adjusted one; that of the difference itself, before Holm, would always convince."""
     interval = Interval(sum(ends) / 2, *ends, 0.1, n, 0, training)
-    difference = PairedDifference(interval, 1e-6, 1e-6, 0.0123, n, 0, 0)
+    difference = PairedDifference(interval, 1e-6, 1e-6, 0.0123, n, 0, 0, () if reason == "few cases" else ((0.1, 9.0),))
     empties = Empties(one=7, undefined=5)
     return Contrast("New", against, kind, difference, p, 0.034, comparisons, verdict, reason, empties, difference)
 
@@ -124,7 +124,10 @@ def test_every_reason_has_its_sentence() -> None:
 
 
 def test_what_stands_beside_the_verdicts() -> None:
-    assert how_judged(3).endswith("as a random effect, Holm over 3 comparisons.")
+    told = how_judged([contrast("better")] * 3)
+    assert (
+        told == "p: t-test of the mean difference with the trained network as a random effect, Holm over 3 comparisons."
+    )
     assert training_caveat([contrast()]) == ""
     assert "confounded" in training_caveat([contrast(), contrast(training="folds")])
     assert "nothing is decided" in training_caveat([contrast(training="unknown", reason="one training")])
@@ -187,3 +190,18 @@ def test_what_is_lacking_is_a_list_in_words() -> None:
         " without reinjection and attention",
         " without reinjection, attention and head",
     ]
+
+
+def test_the_law_that_was_used_is_told_and_none_where_none_was() -> None:
+    folds, single = contrast(training="folds"), contrast(training="unknown", reason="one training")
+    assert "random effect" not in how_judged([folds]) and "fold means or over cases, whichever" in how_judged([folds])
+    mixed = how_judged([contrast(), folds])
+    assert "random effect where both rows have replicates, else over fold means" in mixed
+    assert "one trained network each, whose luck it cannot tell apart" in how_judged([single])
+    assert how_judged([contrast(reason="few cases")]) == "p: none, as no comparison has enough cases that differ."
+
+
+@pytest.mark.parametrize(("n", "words"), [(0, "0 cases with a value are"), (1, "1 case with a value is too few")])
+def test_one_case_is_one_case_and_no_mean_is_unknown(n: int, words: str) -> None:
+    assert words in sentence(contrast(reason="few cases", n=n), ROPE)
+    assert numbers_of(Interval(NAN, NAN, NAN, NAN, 0, 9)) == "unknown"

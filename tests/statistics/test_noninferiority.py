@@ -49,3 +49,18 @@ def test_what_empty_structures_would_decide_is_not_shown() -> None:
     found = contrasts(false_positives(0.001), "B")  # A invents nothing, B does
     (claim,) = noninferiority(contrasts(false_positives(0.001), "A"), 0.01)
     assert found[0].empties.one and (claim.shown, claim.reason) in ((False, "empty structures"), (False, ""))
+
+
+def test_where_one_row_finds_nothing_anywhere_its_rightness_decides_and_nothing_is_shown() -> None:
+    """By the other rule there is no case left, and no p."""
+    nothing = table_of({"A": scores(), "B": np.full(len(scores()), np.nan)})
+    (claim,) = noninferiority(contrasts(nothing, "A"), 0.01)
+    assert claim.p < 0.025 and (claim.shown, claim.reason) == (False, "empty structures")
+
+
+def test_what_has_no_p_is_not_counted() -> None:
+    rows = {"A": scores(), "B": shifted(0, 0.01), "C": scores()}
+    found = contrasts(table_of(rows), "A")
+    assert [contrast.comparisons for contrast in found] == [1, 1], "C does not scatter around A"
+    assert found[0].p == found[0].difference.p
+    assert [claim.comparisons for claim in noninferiority(found, 0.01)] == [1, 1]

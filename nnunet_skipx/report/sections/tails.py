@@ -11,7 +11,8 @@ def tails_section(comparison: Comparison) -> Section:
     return Section(
         "Tails",
         "Of the mean over classes, and over replicates, of every case: the 5th percentile, or the 95th where less is "
-        "better. A case fails beyond the threshold (--failure), where the metric has one. McNemar's exact test asks "
+        "better; of fewer than 20 cases it lies between the two worst. A case fails beyond the threshold (--failure), "
+        "where the metric has one. McNemar's exact test asks "
         "whether a row fails in more cases than the baseline (Holm over rows, within the metric); it takes the "
         "trained networks as given, so that it says of them, not of their architectures. Where cases "
         "are of patients, a patient fails in it where one of his cases does."
