@@ -41,25 +41,28 @@ def covariate_sentences(effects: Sequence[CovariateEffect]) -> list[str]:
         for e in effects
         if e.p < ALPHA
     ]
-    told += [_none_shown(name, [e for e in effects if e.metric == name]) for name in _without_any(effects)]
-    return told
+    return [*told, *_not_shown(effects)]
 
 
-def _without_any(effects: Sequence[CovariateEffect]) -> list[str]:
-    """The metrics in which no difference depends on a covariate."""
-    shown = {effect.metric for effect in effects if effect.p < ALPHA}
-    return list(dict.fromkeys(effect.metric for effect in effects if effect.metric not in shown))
+def _not_shown(effects: Sequence[CovariateEffect]) -> list[str]:
+    """A sentence for all metrics in which no difference depends on a covariate, by how that was tested."""
+    alike: dict[str, list[str]] = {}
+    for metric in dict.fromkeys(effect.metric for effect in effects):
+        mine = [effect for effect in effects if effect.metric == metric]
+        if not any(effect.p < ALPHA for effect in mine):
+            alike.setdefault(_what_was_tested(mine), []).append(metric)
+    return [told.format(", ".join(metrics)) for told, metrics in alike.items()]
 
 
-def _none_shown(metric: str, effects: Sequence[CovariateEffect]) -> str:
-    names = ", ".join(dict.fromkeys(effect.covariate for effect in effects))
+def _what_was_tested(effects: Sequence[CovariateEffect]) -> str:
+    """The sentence on a metric without a dependence, with a place for its name."""
+    names = ", ".join(dict.fromkeys(effect.covariate for effect in effects)).replace("{", "{{").replace("}", "}}")
     if not any(effect.tests for effect in effects):
-        return f"Whether a difference in {metric} depends on {names} cannot be tested with these cases."
+        return f"Whether a difference in {{}} depends on {names} cannot be tested with these cases."
     tests = [text for text, used in ((TEST, False), (WITHIN, True)) if any(e.within_patients == used for e in effects)]
-    return (
-        f"No difference in {metric} is shown to depend on {names} ({'; '.join(tests)}, {_adjusted(effects[0].tests)})."
-    )
+    how = f"{'; '.join(tests)}, {_adjusted(effects[0].tests)}"
+    return f"No difference in {{}} is shown to depend on {names} ({how})."
 
 
 def _adjusted(tests: int) -> str:
-    return f"Holm over {tests} tests" if tests > 1 else "one test"
+    return f"Holm over {tests} tests in a metric" if tests > 1 else "one test"

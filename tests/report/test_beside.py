@@ -11,12 +11,14 @@ import pytest
 
 from nnunet_skipx.report.command import ReportOptions, case_files, read_comparison, report
 from nnunet_skipx.report.comparison import Comparison
+from nnunet_skipx.report.covariates import covariate_sentences
 from nnunet_skipx.report.page import terminal_text
 from nnunet_skipx.report.sections.claims import margin_section
 from nnunet_skipx.report.sections.covariates import covariate_section
 from nnunet_skipx.report.sections.metrics import size_section
 from nnunet_skipx.report.sections.tails import tails_section
 from nnunet_skipx.results.preregistration import FILE
+from nnunet_skipx.statistics.subgroups import CovariateEffect
 from tests.made_up_study import CASES, DATASET, FOLDS, TRAINERS, Study
 
 FORMATS = ("report.html", "report.md", "report.tex")
@@ -226,3 +228,16 @@ def test_wrong_margins_and_thresholds_are_refused() -> None:
     for option in ("margins", "failure"):
         with pytest.raises(ValueError, match="volume error: neither more nor less of it is better"):
             ReportOptions(**{option: {"volume error": 0.1}})
+
+
+def test_metrics_that_depend_on_nothing_share_a_sentence() -> None:
+    effects = [
+        CovariateEffect(metric, "B", "A", "age {x}", p, tests, 20, False, ())
+        for metric, p, tests in (("Dice", 0.2, 2), ("IoU", 0.3, 2), ("NSD (1 mm)", 0.01, 2), (MISSES, np.nan, 0))
+    ]
+    test = "F-test on ranks, beside the folds, Holm over 2 tests in a metric"
+    assert covariate_sentences(effects) == [
+        f"The difference in NSD (1 mm) between B and A depends on age {{x}}: p = 0.010, {test}.",
+        f"No difference in Dice, IoU is shown to depend on age {{x}} ({test}).",
+        f"Whether a difference in {MISSES} depends on age {{x}} cannot be tested with these cases.",
+    ]

@@ -26,7 +26,8 @@ def margin_section(comparison: Comparison) -> Section:
     return Section(
         "Non-inferiority",
         f"Whether the mean is not worse than the baseline's by more than the margin, whichever way is better: "
-        f"{NONINFERIORITY_TEST} of the law that the interval is of, adjusted over the rows within each metric (Holm). "
+        f"{NONINFERIORITY_TEST} of the law that the interval is of, adjusted over the rows within each metric (Holm), "
+        "not over metrics. "
         "What is not shown is not thereby shown to be worse. A margin holds in its own metric and setting only. "
         f"{told}",
         margin_table(comparison.margin_claims),

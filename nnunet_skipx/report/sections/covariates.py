@@ -12,6 +12,7 @@ def covariate_section(comparison: Comparison) -> Section:
         "Means of the cases of each category, and of each third where a number has more than five values. Whether "
         "the difference to the baseline depends on the covariate is asked by an F-test on ranks beside an effect of "
         "every fold (within patients, where the covariate varies in them), adjusted over all covariates and rows "
-        "of a metric (Holm). The intervals of categories are not adjusted, and no ground for a claim.",
+        "of a metric (Holm), not over metrics. The intervals of categories are not adjusted, and no ground for a "
+        "claim.",
         covariate_table(comparison.covariate_effects),
     )
