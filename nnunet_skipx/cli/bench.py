@@ -1,11 +1,11 @@
 """`skipx bench`: a matrix of trainings."""
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nnunet_skipx.cli.values import FOLDS, EachOnce, in_metric, path, real, require_existing, whole
+from nnunet_skipx.cli.values import FOLDS, EachMetricOnce, EachOnce, in_metric, path, real, require_existing, whole
 from nnunet_skipx.statistics.metric import DICE
 from nnunet_skipx.system.next_steps import go_on
 
@@ -69,8 +69,9 @@ def _add_planning(add: Callable[..., Any]) -> None:
         "--margin",
         type=in_metric,
         nargs="+",
-        metavar="[METRIC=]VALUE",
-        default=[],
+        action=EachMetricOnce,
+        metavar="METRIC=VALUE",
+        default={},
         help="non-inferiority: not worse than the baseline by more than this, in Dice unless a metric is named as in "
         "'NSD (1 mm)=0.02'; written down before training, for report",
     )
@@ -98,7 +99,7 @@ def bench_command(args: argparse.Namespace) -> int:
     if args.margin:
         from nnunet_skipx.bench.preregister import preregister
 
-        for metric, margin in args.margin:
+        for metric, margin in args.margin.items():
             print(preregister(matrix, margin, metric))
     if options is not None:
         status = bench_on_slurm(matrix, options)
@@ -154,8 +155,8 @@ def power(args: argparse.Namespace, matrix: "Matrix") -> int:
     return 0
 
 
-def dice_margin(margins: Sequence[tuple[str, float]]) -> float | None:
+def dice_margin(margins: Mapping[str, float]) -> float | None:
     """That which --power can plan."""
-    if others := [metric for metric, _ in margins if metric != DICE]:
+    if others := [metric for metric in margins if metric != DICE]:
         raise ValueError(f"--power plans in Dice: leave the --margin in {others[0]} out")
-    return margins[-1][1] if margins else None
+    return margins.get(DICE)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nnunet_skipx.results.lesions import LesionRule
 
-from nnunet_skipx.cli.values import FOLDS, EachOnce, in_metric, metric, path, real, require_existing
+from nnunet_skipx.cli.values import FOLDS, EachMetricOnce, EachOnce, in_metric, metric, path, real, require_existing
 
 
 def add_report_parser(commands: Any) -> None:
@@ -66,8 +66,9 @@ def _add_comparison(add: Callable[..., Any]) -> None:
         "--margin",
         type=in_metric,
         nargs="+",
-        metavar="[METRIC=]VALUE",
-        default=[],
+        action=EachMetricOnce,
+        metavar="METRIC=VALUE",
+        default={},
         help="non-inferiority: not worse by more than this, in Dice unless a metric is named as in NSD=0.02 (default: "
         "what skipx bench --margin fixed before training)",
     )
@@ -91,8 +92,9 @@ def _add_comparison(add: Callable[..., Any]) -> None:
         "--failure",
         type=in_metric,
         nargs="+",
-        metavar="[METRIC=]VALUE",
-        default=[],
+        action=EachMetricOnce,
+        metavar="METRIC=VALUE",
+        default={},
         help="a case that is worse has failed, as in 0.6 HD95-with-misses=20 (default: 0.5 of Dice)",
     )
     add(
@@ -193,10 +195,10 @@ def report_command(args: argparse.Namespace) -> int:
         empty=args.empty,
         references=args.references,
         images=args.images,
-        margins=dict(args.margin),
+        margins=args.margin,
         covariates=args.covariates,
         clusters=args.cluster,
-        failure=dict(args.failure),
+        failure=args.failure,
         metrics=args.metrics,
         profiles=[read_profile(path) for path in args.profile],
         command=shlex.join(["skipx", *args.argv]),

@@ -97,4 +97,15 @@ class EachOnce(argparse.Action):
         setattr(namespace, self.dest, values)
 
 
+class EachMetricOnce(argparse.Action):
+    """Several `in_metric` as metric -> value, no metric twice."""
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: Any, values: Any, option: str | None = None) -> None:
+        given: Sequence[tuple[str, float]] = values
+        names = [name for name, _ in given]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise argparse.ArgumentError(self, f"{twice[0]} has two values: give one")
+        setattr(namespace, self.dest, dict(given))
+
+
 FOLDS: dict[str, Any] = {"nargs": "+", "action": EachOnce, "type": fold, "metavar": "FOLD"}  # of add_argument

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from nnunet_skipx.cli.main import build_parser
 from nnunet_skipx.report.command import ReportOptions, case_files, read_comparison, report
 from nnunet_skipx.report.comparison import Comparison
 from nnunet_skipx.report.covariates import covariate_sentences
@@ -241,3 +242,30 @@ def test_metrics_that_depend_on_nothing_share_a_sentence() -> None:
         f"No difference in Dice, IoU is shown to depend on age {{x}} ({test}).",
         f"Whether a difference in {MISSES} depends on age {{x}} cannot be tested with these cases.",
     ]
+
+
+def test_the_command_names_metrics_as_users_write_them(capsys: pytest.CaptureFixture[str]) -> None:
+    asked = [
+        "report",
+        "-d",
+        "4",
+        "--margin",
+        "0.01",
+        "nsd=0.02",
+        "--failure",
+        "hd95-with-misses=20",
+        "--metrics",
+        "IoU",
+    ]
+    args = build_parser().parse_args(asked)
+    assert (args.margin, args.failure) == ({"Dice": 0.01, "NSD": 0.02}, {"HD95 with misses": 20.0})
+    assert args.metrics == ["IoU"] and build_parser().parse_args(["report", "-d", "4"]).margin == {}
+    for wrong, told in (
+        (["--margin", "0.01", "dice=0.02"], "Dice has two values: give one"),
+        (["--margin", "ASSD=1"], "nothing is known of the metric 'ASSD'; known are Dice"),
+        (["--failure", "NSD=no"], "'no' is no number above 0"),
+        (["--metrics", "NSD", "nsd"], "NSD is named twice"),
+    ):
+        with pytest.raises(SystemExit):
+            build_parser().parse_args(["report", "-d", "4", *wrong])
+        assert told in " ".join(capsys.readouterr().err.split())
