@@ -53,6 +53,7 @@ def add_report_parser(commands: Any) -> None:
         metavar="FOLD",
         help="folds (default: those of the protocol, or five)",
     )
+    add("--test", action="store_true", help="on the test set, as skipx bench --test predicted it")
     _add_comparison(add)
     _add_metrics(add)
     _add_files(add)
@@ -164,6 +165,7 @@ def report_command(args: argparse.Namespace) -> int:
         find_models(results, dataset, args.configurations, args.trainers, args.plans) for dataset in args.datasets
     ]
     options = ReportOptions(
+        test=args.test,
         baseline=args.baseline,
         allow_missing=args.allow_missing,
         rope=args.rope,

@@ -16,9 +16,12 @@ import torch
 from nnunetv2.imageio.reader_writer_registry import determine_reader_writer_from_dataset_json
 from tqdm import tqdm
 
+from nnunet_skipx.nnunet.evaluated import again, predictions
+from nnunet_skipx.results.collect import COLUMNS
 from nnunet_skipx.results.study import replicate_number
 
 MOST_PROCESSES = 8  # a case may need gigabytes
+FOLD = COLUMNS.index("fold")
 LITTLE = 2**20  # bytes of label maps that are measured sooner than a process starts
 Found = TypeVar("Found")
 
@@ -57,10 +60,10 @@ def find_jobs(
     jobs = []
     for cell in cells.itertuples(index=False):
         (folder,) = (path for path in models[cell.row] if replicate_number(path) == cell.replicate)
-        validation = folder / f"fold_{cell.fold}" / "validation"
-        npz = validation / f"{cell.case}.npz"
+        predicted = predictions(folder, cell.fold)
+        npz = predicted / f"{cell.case}.npz"
         beside = npz if probabilities and npz.is_file() else None
-        jobs.append(Job(tuple(cell), references / f"{cell.case}{ending}", validation / f"{cell.case}{ending}", beside))
+        jobs.append(Job(tuple(cell), references / f"{cell.case}{ending}", predicted / f"{cell.case}{ending}", beside))
     return jobs
 
 
@@ -73,9 +76,7 @@ def read_maps(job: Job, dataset_json: dict[str, Any]) -> tuple[np.ndarray, np.nd
             label_map, properties = reader.read_seg(str(path))
         except (RuntimeError, OSError, ValueError) as error:
             reason = str(error).strip().splitlines()[-1]
-            raise ValueError(
-                f"Label map {path} cannot be read ({reason}): validate this fold again with --val."
-            ) from error
+            raise ValueError(f"Label map {path} cannot be read ({reason}): {again(job.cell[FOLD])}.") from error
         maps.append(label_map[0])
     return maps[0], maps[1], tuple(properties["spacing"])
 

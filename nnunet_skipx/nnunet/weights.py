@@ -1,12 +1,37 @@
-"""A trained fold's checkpoint, looked at before nnU-Net's predictor loads it."""
+"""The checkpoints of trained folds, looked at before nnU-Net's predictor loads them."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import torch
+from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 
 from nnunet_skipx.nnunet.checkpoints import DamagedCheckpointError, read_checkpoint
+from nnunet_skipx.nnunet.json_files import FROM_TRAINING, read_plans
 from nnunet_skipx.nnunet.names import ModelName, dataset_number
+from nnunet_skipx.nnunet.network_classes import require_known_networks
+
+LONGEST_REASON = 200  # characters of what torch and nnU-Net say
+
+
+def load_networks(predictor: nnUNetPredictor, folder: Path, folds: Sequence[int], checkpoint: str) -> None:
+    """Have nnU-Net's predictor load these folds of a model folder, and run nothing that stands in its files.
+
+    Raises FileNotFoundError or ValueError for a file at fault, with the command that makes it again.
+    """
+    plans = read_plans(folder / "plans.json", FROM_TRAINING)
+    require_known_networks(plans)
+    paths = {fold: folder / f"fold_{fold}" / checkpoint for fold in folds}
+    for fold, path in paths.items():
+        require_weights(path, plans["configurations"], training_command(folder, fold))
+    try:
+        predictor.initialize_from_trained_model_folder(str(folder), tuple(folds), checkpoint)
+    except (RuntimeError, KeyError, TypeError, AttributeError) as error:
+        reason = " ".join(str(error).split())[:LONGEST_REASON]
+        raise ValueError(
+            f"{paths[folds[0]]} does not fit the network of {folder / 'plans.json'} ({reason}): copy both from where "
+            f"the model was trained, or train it again with {training_command(folder, folds[0])}"
+        ) from error
 
 
 def training_command(folder: Path, fold: int) -> str:
