@@ -3,7 +3,9 @@
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import ClassVar
 
+from nnunet_skipx.nnunet.evaluated import summary_file
 from nnunet_skipx.nnunet.json_files import read_debug, read_mean_dice
 from nnunet_skipx.results.training_log import read_training_log
 
@@ -16,13 +18,14 @@ class Progress:
     """How far a training is: epochs finished of all (None before nnU-Net has said), and what remains.
 
     ema_dice: nnU-Net's exponential moving average of the pseudo Dice, None before the first epoch.
-    seconds: of an epoch, median so far, None before the first.
+    seconds: of an epoch, median so far, None before the first. unit: what is counted, where it is no training.
     """
 
     epoch: int
     epochs: int | None
     ema_dice: float | None
     seconds: float | None
+    unit: str = "epochs"
 
     @property
     def seconds_left(self) -> float | None:
@@ -48,6 +51,7 @@ class Cell:
     fold: int
     trainer: str
     plans: str
+    PROGRAM: ClassVar[str] = "nnunet_skipx.bench.train_cell"  # what does it, as a module
 
     @property
     def model(self) -> str:
@@ -55,14 +59,44 @@ class Cell:
         return f"{self.trainer}__{self.plans}__{self.configuration}"
 
     @property
+    def model_folder(self) -> Path:
+        """Where nnU-Net writes all folds."""
+        return self.results / self.dataset / self.model
+
+    @property
+    def part(self) -> str:
+        """The fold as names of folders have it."""
+        return f"fold_{self.fold}"
+
+    @property
+    def shown(self) -> str:
+        """The fold in tables."""
+        return str(self.fold)
+
+    @property
     def folder(self) -> Path:
         """Where nnU-Net writes this fold."""
-        return self.results / self.dataset / self.model / f"fold_{self.fold}"
+        return self.model_folder / self.part
+
+    @property
+    def lacks(self) -> str:
+        """What stands in place of progress before anything is done."""
+        return "missing"
+
+    @property
+    def remark(self) -> str:
+        """What a user should know of the cell when it is done."""
+        return ""
+
+    @property
+    def summary(self) -> Path:
+        """What is written last."""
+        return summary_file(self.model_folder, self.fold)
 
     @property
     def log(self) -> Path:
         """What the training printed."""
-        return self.results / WORK_FOLDER / self.dataset / self.model / f"fold_{self.fold}.log"
+        return self.results / WORK_FOLDER / self.dataset / self.model / f"{self.part}.log"
 
     @property
     def lock(self) -> Path:
@@ -75,7 +109,7 @@ class Cell:
     def is_done(self) -> bool:
         """Whether nnU-Net's validation has written its whole summary."""
         try:
-            read_mean_dice(self.folder / "validation" / "summary.json")
+            read_mean_dice(self.summary)
         except (FileNotFoundError, ValueError):
             return False  # not there yet, or cut off by a kill: the cell runs again
         return True

@@ -61,7 +61,7 @@ class LiveView:
 
 def running_table(run: Run) -> Table:
     """The trainings under way: epoch, nnU-Net's moving average of the pseudo Dice, time left."""
-    table = Table("data set", "configuration", "fold", "trainer", "epoch", "EMA Dice", "time left")
+    table = Table("data set", "configuration", "fold", "trainer", "epoch or case", "EMA Dice", "time left")
     for cell in run.running:
         progress = cell.progress()
         epochs = "?" if progress.epochs is None else str(progress.epochs)
@@ -69,7 +69,7 @@ def running_table(run: Run) -> Table:
         table.add_row(
             cell.dataset,
             cell.configuration,
-            str(cell.fold),
+            cell.shown,
             cell.trainer,
             f"{progress.epoch}/{epochs}",
             ema,
@@ -98,5 +98,5 @@ def clock(seconds: float) -> str:
 
 
 def mean_dice(cell: Cell) -> str:
-    """The validation's mean Dice over foreground classes, as nnU-Net wrote it."""
-    return f"Dice {read_mean_dice(cell.folder / 'validation' / 'summary.json'):.4f}"
+    """The mean Dice over foreground classes, as nnU-Net wrote it."""
+    return f"Dice {read_mean_dice(cell.summary):.4f}" if cell.summary.is_file() else "not evaluated, without labelsTs"

@@ -135,7 +135,7 @@ def configured(folder: Path, options: SlurmOptions) -> SlurmExecutor:
 def name_job(job: str, cell: Cell, options: SlurmOptions) -> None:
     """Have a job show its cell in `squeue` and accounting, where the user has given no name or comment."""
     names = {
-        "JobName": f"{cell.dataset}_{cell.configuration}_fold{cell.fold}_{cell.trainer}",
+        "JobName": f"{cell.dataset}_{cell.configuration}_{cell.part}_{cell.trainer}",
         "Comment": f"{cell} in {cell.results}",
     }
     given = {"JobName": "job_name", "Comment": "comment"}

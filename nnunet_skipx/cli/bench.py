@@ -43,6 +43,11 @@ def add_bench_parser(commands: Any) -> None:
         metavar="KEY=VALUE",
         help="submit to Slurm instead: time (minutes), partition, mem (GB), cpus, gpus, and options of sbatch",
     )
+    bench.add_argument(
+        "--test",
+        action="store_true",
+        help="instead of training: predict imagesTs by the ensemble of each model's folds, and evaluate with labelsTs",
+    )
     bench.add_argument("--dry-run", action="store_true", help="show the cells, what is missing and how long it takes")
     _add_planning(bench.add_argument)
     bench.set_defaults(function=bench_command)
@@ -69,7 +74,7 @@ def _add_planning(add: Callable[..., Any]) -> None:
 
 
 def bench_command(args: argparse.Namespace) -> int:
-    from nnunet_skipx.bench.command import bench, bench_on_slurm, dry_run
+    from nnunet_skipx.bench.command import bench, bench_on_slurm, dry_run, dry_run_of_tests
     from nnunet_skipx.bench.matrix import Matrix, read_matrix
     from nnunet_skipx.bench.slots import slots
     from nnunet_skipx.bench.slurm import slurm_options
@@ -90,13 +95,15 @@ def bench_command(args: argparse.Namespace) -> int:
         return 0
     if (args.paired_sd or args.seed_sd) is not None:
         raise ValueError("--paired-sd and --seed-sd are assumptions of --power: add it")
+    if args.test and args.margin is not None:
+        raise ValueError("--margin is fixed before training, and --test comes after it: leave one out")
     if args.dry_run:
-        print(dry_run(matrix, slots(args.device, args.gpus, args.jobs)))
+        print(dry_run_of_tests(matrix) if args.test else dry_run(matrix, slots(args.device, args.gpus, args.jobs)))
         return 0
     if args.margin is not None:
         from nnunet_skipx.bench.preregister import preregister
 
         print(preregister(matrix, args.margin))
     if args.slurm is not None:
-        return bench_on_slurm(matrix, slurm_options(args.slurm))
-    return bench(matrix, slots(args.device, args.gpus, args.jobs))
+        return bench_on_slurm(matrix, slurm_options(args.slurm), args.test)
+    return bench(matrix, slots(args.device, args.gpus, args.jobs), args.test)

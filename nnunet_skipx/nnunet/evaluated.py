@@ -1,4 +1,4 @@
-"""What a model was evaluated on, and where that lies: its folds' validations, or a test set that they predict together."""
+"""What a model was evaluated on, its folds' validations or a test set that they predict together, and where it lies."""
 
 from collections.abc import Iterable
 from pathlib import Path

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from nnunetv2.paths import nnUNet_preprocessed, nnUNet_results
+from nnunetv2.paths import nnUNet_preprocessed, nnUNet_raw, nnUNet_results
 
 
 def results_folder() -> Path:
@@ -15,6 +15,17 @@ def results_folder() -> Path:
     if not nnUNet_results.is_set():
         raise FileNotFoundError("nnUNet_results is not set: export nnUNet_results=/path/to/results")
     return Path(os.fspath(nnUNet_results))
+
+
+def raw_data() -> Path:
+    """nnU-Net's folder of raw data.
+
+    Raises:
+        FileNotFoundError: the environment variable is not set.
+    """
+    if not nnUNet_raw.is_set():
+        raise FileNotFoundError("nnUNet_raw is not set: export nnUNet_raw=/path/to/raw")
+    return Path(os.fspath(nnUNet_raw))
 
 
 def preprocessed_data() -> Path:

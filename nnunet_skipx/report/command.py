@@ -40,7 +40,8 @@ V = TypeVar("V")
 class ReportOptions:
     """How a report is made.
 
-    test: on the test set, as skipx bench --test predicted it. baseline: the name of a row; None for nnU-Net's own trainer where it is one, else the first.
+    test: on the test set, as skipx bench --test predicted it. baseline: the name of a row; None for nnU-Net's own
+    trainer where it is one, else the first.
     allow_missing: compare on the folds that all rows have. rope: half the region of practical equivalence, in Dice.
     nsd_mm: tolerances of NSD, one for all data sets or one for each; empty without metrics of boundaries.
     lesions: how they are counted; None: not at all. calibration: with that of the probabilities beside predictions.

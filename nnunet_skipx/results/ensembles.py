@@ -26,6 +26,6 @@ def not_predicted(lacking: Mapping[Path, tuple[str, int]], wanted: str) -> str:
             most[folder.name] = (replicate, folder)  # one command is for all replicates up to this one
     commands = [prediction_command(folder, members(wanted), replicate) for replicate, folder in most.values()]
     return (
-        f"no test predictions by the {ensemble_told(members(wanted))} yet: {'; '.join(told)}. Name the folds of another "
-        "ensemble with -f, or predict with:\n" + "\n".join(f"  {command}" for command in commands)
+        f"no test predictions by the {ensemble_told(members(wanted))} yet: {'; '.join(told)}. Name the folds of "
+        "another ensemble with -f, or predict with:\n" + "\n".join(f"  {command}" for command in commands)
     )

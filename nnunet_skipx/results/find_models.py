@@ -21,11 +21,8 @@ def find_models(
         FileNotFoundError: no such data set or no such model among the results; says what there is.
         ValueError: the data set is a universal run.
     """
-    there = are_of(dataset, results.glob("Dataset*"))
-    if len(there) != 1:
-        known = ", ".join(sorted(path.name for path in results.glob("Dataset*"))) or "none"
-        raise FileNotFoundError(f"data set {dataset!r} has no results in {results}; there are: {known}")
-    models = sorted(there[0].glob("*__*__*"), key=_stock_first)
+    there = results_of(dataset, results)
+    models = sorted(there.glob("*__*__*"), key=_stock_first)
     chosen = []
     for path in models:
         _, its_plans, configuration = ModelName.of(path)
@@ -37,15 +34,24 @@ def find_models(
     if not chosen or (trainers is not None and found != set(trainers)):
         known = "\n".join(f"  {path.name}" for path in models) or "  none"
         lacking = ", ".join(sorted(set(trainers or ()) - found)) or "any model"
-        raise FileNotFoundError(f"{there[0]} has no results of {lacking} with these options; there are:\n{known}")
+        raise FileNotFoundError(f"{there} has no results of {lacking} with these options; there are:\n{known}")
     if domains := [name for path in chosen for name in domains_in(path)]:
         ids = " ".join(str(dataset_number(name)) for name in dict.fromkeys(domains))
-        run = there[0].name
+        run = there.name
         raise ValueError(
             f"{run} is a universal run, whose validations are its domains': report on those, -d {ids}, "
             f"with the trainers nnUNetTrainerU2Net..._from{dataset_number(run)}"
         )
     return chosen
+
+
+def results_of(dataset: str, results: Path) -> Path:
+    """The folder of a data set, by id or name; FileNotFoundError where there is none, or several."""
+    there = are_of(dataset, results.glob("Dataset*"))
+    if len(there) != 1:
+        known = ", ".join(sorted(path.name for path in results.glob("Dataset*"))) or "none"
+        raise FileNotFoundError(f"data set {dataset!r} has no results in {results}; there are: {known}")
+    return there[0]
 
 
 def _stock_first(folder: Path) -> tuple[bool, tuple[str, str, str]]:

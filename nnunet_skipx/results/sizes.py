@@ -31,8 +31,8 @@ def structure_sizes(
 ) -> Sizes:
     """In ml where every reference is a volume whose header can be read, else in voxels.
 
-    models, folds (its `evaluated`), dataset_json: those of a `Study`, whose summaries have been read and checked. references: folder of
-    the true label maps.
+    models, folds (its `evaluated`), dataset_json: those of a `Study`, whose summaries have been read and checked.
+    references: folder of the true label maps.
     """
     names, ending = scored_labels(dataset_json), dataset_json["file_ending"]
     folder = next(iter(models.values()))[0]

@@ -60,7 +60,8 @@ def read_study(
     test: of the test set, as the ensemble of these folds predicted it.
 
     Raises:
-        FileNotFoundError: a fold is not validated, or the test set not predicted, and `allow_missing` is not set; or no fold is shared by all.
+        FileNotFoundError: a fold is not validated, or the test set not predicted, and `allow_missing` is not set; or
+            no fold is shared by all.
         ValueError: the models were validated on other cases, or have other labels or protocols, or a summary cannot
             be read and `allow_missing` is not set.
     """

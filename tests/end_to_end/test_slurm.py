@@ -74,7 +74,7 @@ def test_jobs_that_are_ended_early_are_requeued_and_finish(workplace: Path, slur
     array = submit(slurm, [sys.executable, "-m", "nnunet_skipx.cli"], cells, "comment=my own")
     jobs = [f"{array}_{number}" for number in range(len(cells))]
     for cell, job in zip(cells, jobs, strict=True):
-        name = f"{DATASET}_3d_fullres_fold{cell.fold}_{TRAINER}"
+        name = f"{DATASET}_3d_fullres_fold_{cell.fold}_{TRAINER}"
         assert re.search(rf"JobName={name}\s.*Comment=my own\s", facts(slurm, job), re.DOTALL)
         wait("a checkpoint", (cell.folder / "checkpoint_latest.pth").is_file, slurm)
         assert told(cell).startswith("running (process ")

@@ -31,8 +31,8 @@ def slice_panels(
 ) -> tuple[list[Panel], list[str]]:
     """The case of median and the one of lowest mean Dice over the rows: the reference, then every row's prediction.
 
-    case_means: of `case_table`. Reads images, references and predictions. The second value has a remark for each picture that
-    cannot be shown.
+    case_means: of `case_table`. Reads images, references and predictions. The second value has a remark for each
+    picture that cannot be shown.
     """
     shown = case_means[[row for row in case_means.columns if row in model_folders]]
     ranked = shown.mean(axis=1).dropna().sort_values(kind="stable")
