@@ -110,10 +110,10 @@ class EnsembleCell(Cell):
             return False  # not there yet, or cut off by a kill
         return found == set(images.cases) and self.is_newer(last, images.label_files(ending))
 
-    def is_predicted(self) -> bool:
-        """Whether every case has a prediction by these networks."""
-        progress = self.progress()
-        return progress.epoch == progress.epochs
+    def goes_on_from(self, configuration: str) -> bool:
+        """Whether the same folds of another configuration, the first stage of a cascade, have predicted every case."""
+        stage = self.stage(configuration)
+        return all(stage.is_newer(stage.folder / f"{case}{self.ending()}") for case in self.images().cases)
 
     def progress(self) -> Progress:
         """How many cases are predicted."""

@@ -54,7 +54,7 @@ def trained_ensembles(matrix: Matrix, results: Path) -> list[EnsembleCell]:
     for cell in cells:
         plans = read_plans(cell.model_folder / "plans.json", FROM_TRAINING)
         before = plans["configurations"].get(cell.configuration, {}).get("previous_stage")
-        if before and not cell.stage(before).is_predicted():
+        if before and not cell.goes_on_from(before):
             raise FileNotFoundError(
                 f"{cell} continues from the predictions of {before}, which are not there: give the same command with "
                 f"-c {before} first"

@@ -123,7 +123,7 @@ def _law(contrasts: Sequence[Contrast], numbers: Mapping[str, str]) -> str:
     """How the noise of training is in the test."""
     ways = _ways(contrasts)
     if ways == {"unknown"}:
-        return "over cases, which does not know the noise of training, so that nothing is decided"
+        return "over cases (it does not know the noise of training, so that nothing is decided)"
     if ways == {"replicates"}:
         return (
             "with the trained network as a random effect whose variance is estimated from the replicates (degrees of "

@@ -51,10 +51,14 @@ def training_caveat(contrasts: Sequence[Contrast], trained: str = TRAINED) -> st
     """What the intervals cannot tell apart without replicates; empty where every row has them. trained: as above."""
     ways = {contrast.difference.interval.training for contrast in contrasts}
     if any(contrast.reason == "one training" for contrast in contrasts):
-        more = "more folds or replicates" if trained == TRAINED else "replicates, and predict with them"
+        more = (
+            "more folds or replicates (skipx bench --replicates 3)"
+            if trained == TRAINED
+            else "replicates (skipx bench --replicates 3, then the same with --test)"
+        )
         return (
             f"One {trained} per row: the noise of training is not in the intervals, and nothing is decided. Train "
-            f"{more} (skipx bench --replicates 3)."
+            f"{more}."
         )
     if "folds" in ways:
         return (

@@ -1,4 +1,4 @@
-"""A test set from bench to report: predicted by the folds' ensemble, killed, gone on with, and the numbers of nnU-Net."""
+"""A test set from bench to report: predicted by the folds' ensemble, killed, gone on with, the numbers nnU-Net's."""
 
 import json
 import shutil
