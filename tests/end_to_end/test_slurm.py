@@ -14,7 +14,7 @@ import pytest
 from nnunet_skipx.bench.cell import Cell
 from nnunet_skipx.bench.state import told
 from nnunet_skipx.system.files import write_json
-from tests.end_to_end.conftest import DATASET, PLANS, environment
+from tests.end_to_end.conftest import DATASET, PLANS, Command, environment
 from tests.end_to_end.slurm_node import single_node_slurm, why_not
 from tests.forking.fixture import ForkServer
 
@@ -117,3 +117,18 @@ def test_a_refused_submission_leaves_nothing_behind(workplace: Path, slurm: dict
     with pytest.raises(AssertionError, match=r"sbatch refused the cells: .*partition"):
         submit(slurm | forks.variables, program, cells_of(workplace, PLANS, 2), "partition=nowhere")
     assert sorted((workplace / "nnUNet_results").rglob("*")) == before
+
+
+def test_a_test_set_is_a_job_as_a_training_is(
+    workplace: Path, slurm: dict[str, str], forks: ForkServer, command: Command
+) -> None:
+    words = ["-d", "99", "-c", "2d", "-p", PLANS, "-tr", "nnUNetTrainer_demo_1epochs", "-f", "0"]
+    command("skipx", "bench", *words, "-device", "cpu")
+    program = [str(forks.python), "skipx", "bench", "--test", *words]
+    output = run(slurm | forks.variables, *program, "--slurm", "time=60", "cpus=1", "gpus=0")
+    job = output.split("Slurm job ")[1].split(":")[0]
+    wait("a good end", lambda: "JobState=COMPLETED" in facts(slurm, job), slurm, 120)
+    assert f"JobName={DATASET}_2d_test_folds_0_nnUNetTrainer" in facts(slurm, job)
+    assert "1 of 1 test sets are done." in command("skipx", "bench", "--test", *words, "--dry-run").stdout
+    model = workplace / "nnUNet_results" / DATASET / f"nnUNetTrainer_demo_1epochs__{PLANS}__2d"
+    assert len(list((model / "test_folds_0").glob("*.nii.gz"))) == 2
