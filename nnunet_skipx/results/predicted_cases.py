@@ -17,11 +17,9 @@ from nnunetv2.imageio.reader_writer_registry import determine_reader_writer_from
 from tqdm import tqdm
 
 from nnunet_skipx.nnunet.evaluated import again, predictions
-from nnunet_skipx.results.collect import COLUMNS
 from nnunet_skipx.results.study import replicate_number
 
 MOST_PROCESSES = 8  # a case may need gigabytes
-FOLD = COLUMNS.index("fold")
 LITTLE = 2**20  # bytes of label maps that are measured sooner than a process starts
 Found = TypeVar("Found")
 
@@ -30,13 +28,15 @@ Found = TypeVar("Found")
 class Job:
     """One predicted case of a row: what the tidy table says of it, and its files.
 
-    probabilities: as nnUNetv2_train --npz writes them; None where they do not matter or are not there.
+    probabilities: as nnUNetv2_train --npz writes them; None where they do not matter or are not there. cure: for a file
+    at fault.
     """
 
     cell: tuple[Any, ...]  # the table's columns up to the case
     reference: Path
     prediction: Path
     probabilities: Path | None = None
+    cure: str = again(0)
 
     @property
     def files(self) -> list[Path]:
@@ -63,7 +63,8 @@ def find_jobs(
         predicted = predictions(folder, cell.fold)
         npz = predicted / f"{cell.case}.npz"
         beside = npz if probabilities and npz.is_file() else None
-        jobs.append(Job(tuple(cell), references / f"{cell.case}{ending}", predicted / f"{cell.case}{ending}", beside))
+        reference, prediction = (where / f"{cell.case}{ending}" for where in (references, predicted))
+        jobs.append(Job(tuple(cell), reference, prediction, beside, again(cell.fold)))
     return jobs
 
 
@@ -76,7 +77,7 @@ def read_maps(job: Job, dataset_json: dict[str, Any]) -> tuple[np.ndarray, np.nd
             label_map, properties = reader.read_seg(str(path))
         except (RuntimeError, OSError, ValueError) as error:
             reason = str(error).strip().splitlines()[-1]
-            raise ValueError(f"Label map {path} cannot be read ({reason}): {again(job.cell[FOLD])}.") from error
+            raise ValueError(f"Label map {path} cannot be read ({reason}): {job.cure}.") from error
         maps.append(label_map[0])
     return maps[0], maps[1], tuple(properties["spacing"])
 
