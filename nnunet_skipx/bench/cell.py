@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from nnunet_skipx.nnunet.evaluated import summary_file
 from nnunet_skipx.nnunet.json_files import read_debug, read_mean_dice
@@ -141,5 +141,8 @@ class Cell:
     @classmethod
     def from_json(cls, text: str) -> "Cell":
         """What `to_json` wrote."""
-        content = json.loads(text)
-        return cls(**{**content, "results": Path(content["results"])})
+        read: dict[str, Any] = json.loads(text)
+        fields: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in read.items()
+        }
+        return cls(**{**fields, "results": Path(read["results"])})

@@ -1,6 +1,5 @@
 """The cell of a test set: the folds of one model predict it together."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -125,9 +124,3 @@ class EnsembleCell(Cell):
         """Of label maps."""
         ending: str = self.dataset_json()["file_ending"]
         return ending
-
-    @classmethod
-    def from_json(cls, text: str) -> "EnsembleCell":
-        """What `to_json` wrote."""
-        content = json.loads(text)
-        return cls(**{**content, "results": Path(content["results"]), "others": tuple(content["others"])})
