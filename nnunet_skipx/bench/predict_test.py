@@ -43,11 +43,11 @@ def _predict(order: TrainingOrder) -> None:
     predictor = nnUNetPredictor(device=torch.device(order.device), allow_tqdm=False)
     load_networks(predictor, cell.model_folder, cell.folds, FINAL)
     cell.folder.mkdir(parents=True, exist_ok=True)
+    cell.summary.unlink(missing_ok=True)  # of other networks, cases or labels: nobody may take it for that of these
     missing = _missing(cell, images, predictor, order.npz)
     note(cell, cases_left=len(missing))
     print(f"{len(images.cases) - len(missing)} of {len(images.cases)} cases are predicted already")
     if missing:
-        cell.summary.unlink(missing_ok=True)  # of a training before: nobody may take it for that of these networks
         predictor.predict_from_files(
             [list(map(str, images.cases[case])) for case in missing],
             [str(cell.folder / case) for case in missing],
