@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 
 from nnunet_skipx import __version__
+from nnunet_skipx.nnunet.evaluated import ensemble_told
 from nnunet_skipx.report.comparison import Comparison
 from nnunet_skipx.report.wording import EMPTY_RULES, listed, matched_by, without
 from nnunet_skipx.results.citations import NNUNET
@@ -50,11 +51,14 @@ def training_paragraph(comparison: Comparison, numbers: Mapping[str, str]) -> st
     models = listed(sorted(set(networks["configuration"] + " with the plans " + networks["plans"])))
     replicates = table.groupby("row")["replicate"].nunique()
     protocol = f", {comparison.data_protocol.name}" if comparison.data_protocol else ""
+    where = (
+        f"{'the test set of ' if comparison.ensemble else ''}{comparison.dataset}{protocol} "
+        f"({table['case'].nunique()} cases)"
+    )
     sentences = [
-        f"We compared {listed(others)} with {cited[baseline]} on {comparison.dataset}{protocol} "
-        f"({table['case'].nunique()} cases) in a cross-validation of {_folds(table['fold'].nunique())}"
+        f"We compared {listed(others)} with {cited[baseline]} on {where} {_design(comparison)}".rstrip()
         if others
-        else f"We evaluated {cited[baseline]} on {comparison.dataset}{protocol} ({table['case'].nunique()} cases)",
+        else f"We evaluated {cited[baseline]} on {where}",
         f"All networks were trained through nnU-Net {numbers[NNUNET]} ({models}) on the same folds, "
         + (
             f"{_times(int(replicates.max()))} in each"
@@ -93,8 +97,8 @@ def evaluation_paragraph(comparison: Comparison, numbers: Mapping[str, str]) -> 
     contrasts = comparison.contrasts
     others = [metric for metric in comparison.table["metric"].unique() if metric != "Dice"]
     sentences = [
-        "Every case was segmented by the network of the fold that was not trained on it, and scored by Dice, averaged "
-        "over classes and replicates; means are over cases",
+        f"Every case was segmented by {_segmented_by(comparison)}, and scored by Dice, averaged over classes and "
+        "replicates; means are over cases",
         comparison.convention.rstrip("."),
         EMPTY_RULES[comparison.empty].rstrip(".") if contrasts else "",
         f"Further metrics: {listed(others)} (taken by {taken_by(dict.fromkeys(map(base_name, others)))})"
@@ -117,12 +121,28 @@ def evaluation_paragraph(comparison: Comparison, numbers: Mapping[str, str]) -> 
 
 def _law(contrasts: Sequence[Contrast], numbers: Mapping[str, str]) -> str:
     """How the noise of training is in the test."""
-    if _ways(contrasts) == {"replicates"}:
+    ways = _ways(contrasts)
+    if ways == {"unknown"}:
+        return "over cases (it does not know the noise of training, so that nothing is decided)"
+    if ways == {"replicates"}:
         return (
             "with the trained network as a random effect whose variance is estimated from the replicates (degrees of "
             f"freedom after Satterthwaite {numbers[SATTERTHWAITE]})"
         )
     return "over fold means or over cases, whichever has the wider interval"
+
+
+def _design(comparison: Comparison) -> str:
+    return "" if comparison.ensemble else f"in a cross-validation of {_folds(comparison.table['fold'].nunique())}"
+
+
+def _segmented_by(comparison: Comparison) -> str:
+    folds = comparison.ensemble
+    if not folds:
+        return "the network of the fold that was not trained on it"
+    if len(folds) == 1:
+        return f"the network of fold {folds[0]}"
+    return f"the {ensemble_told(folds)} (nnU-Net's mean of their logits)"
 
 
 def _ways(contrasts: Sequence[Contrast]) -> set[str]:

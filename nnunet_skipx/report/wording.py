@@ -14,6 +14,7 @@ from nnunet_skipx.statistics.verdict import Reason, direction
 
 DIFFERENCE_TEST = "t-test"
 EQUIVALENCE_TEST = "two one-sided t-tests"
+TRAINED = "trained network"  # of a fold; on a test set a network, or an ensemble
 EMPTY_RULES: dict[EmptyRule, str] = {
     "scored": "Between rows, where only some predict a class that the reference lacks, these count 0 and those that "
     "rightly predict nothing 1; where no row predicts it, the class is left out.",
@@ -21,14 +22,21 @@ EMPTY_RULES: dict[EmptyRule, str] = {
 }
 
 
-def sentence(contrast: Contrast, rope: float, removed: Sequence[str] = (), claimed: Collection[str] = ()) -> str:
+def sentence(
+    contrast: Contrast,
+    rope: float,
+    removed: Sequence[str] = (),
+    claimed: Collection[str] = (),
+    trained: str = TRAINED,
+) -> str:
     """The verdict on a contrast in Dice, with its difference, interval, p, test, adjustment and cases.
 
     removed: the ingredients that a twin lacks, empty where unknown. claimed: all that the row claims, likewise.
+    trained: what all cases of a fold or test set were predicted by.
     """
     other = contrast.against + (f", its twin{without(removed)}" if contrast.kind == "twin" else "")
     if contrast.reason:
-        told = f"Undecided between {contrast.row} and {other}: {_why(contrast, contrast.reason)}"
+        told = f"Undecided between {contrast.row} and {other}: {_why(contrast, contrast.reason, trained)}"
     else:
         told = _told(contrast, other, rope)
     return told + _in_doubt(contrast, removed, claimed)
@@ -39,13 +47,18 @@ def how_judged(comparisons: int) -> str:
     return f"p: {_tested('of the mean difference, with the trained networks as a random effect', comparisons)}."
 
 
-def training_caveat(contrasts: Sequence[Contrast]) -> str:
-    """What the intervals cannot tell apart without replicates; empty where every row has them."""
+def training_caveat(contrasts: Sequence[Contrast], trained: str = TRAINED) -> str:
+    """What the intervals cannot tell apart without replicates; empty where every row has them. trained: as above."""
     ways = {contrast.difference.interval.training for contrast in contrasts}
     if any(contrast.reason == "one training" for contrast in contrasts):
+        more = (
+            "more folds or replicates (skipx bench --replicates 3)"
+            if trained == TRAINED
+            else "replicates (skipx bench --replicates 3, then the same with --test)"
+        )
         return (
-            "One trained network per row: the noise of training is not in the intervals, and nothing is decided. Train "
-            "more folds or replicates (skipx bench --replicates 3)."
+            f"One {trained} per row: the noise of training is not in the intervals, and nothing is decided. Train "
+            f"{more}."
         )
     if "folds" in ways:
         return (
@@ -80,7 +93,7 @@ def _told(contrast: Contrast, other: str, rope: float) -> str:
     )
 
 
-def _why(contrast: Contrast, reason: Reason) -> str:
+def _why(contrast: Contrast, reason: Reason, trained: str) -> str:
     """What keeps a comparison from being decided, whatever its p."""
     interval, empties = contrast.difference.interval, contrast.empties
     if reason == "few cases":
@@ -90,7 +103,7 @@ def _why(contrast: Contrast, reason: Reason) -> str:
         return f"the mean Dice difference is {interval.value:+.3f} in each of {interval.n} cases."
     if reason == "one training":
         return (
-            f"mean Dice difference {numbers_of(interval)} over {cases_of(interval)}, but of one trained network each, "
+            f"mean Dice difference {numbers_of(interval)} over {cases_of(interval)}, but of one {trained} each, "
             "which may differ by the luck of their training alone."
         )
     if reason == "undefined values":

@@ -16,6 +16,7 @@ import torch
 from nnunetv2.imageio.reader_writer_registry import determine_reader_writer_from_dataset_json
 from tqdm import tqdm
 
+from nnunet_skipx.nnunet.evaluated import again, predictions
 from nnunet_skipx.results.study import replicate_number
 
 MOST_PROCESSES = 8  # a case may need gigabytes
@@ -27,13 +28,15 @@ Found = TypeVar("Found")
 class Job:
     """One predicted case of a row: what the tidy table says of it, and its files.
 
-    probabilities: as nnUNetv2_train --npz writes them; None where they do not matter or are not there.
+    probabilities: as nnUNetv2_train --npz writes them; None where they do not matter or are not there. cure: for a file
+    at fault.
     """
 
     cell: tuple[Any, ...]  # the table's columns up to the case
     reference: Path
     prediction: Path
     probabilities: Path | None = None
+    cure: str = again(0)
 
     @property
     def files(self) -> list[Path]:
@@ -57,10 +60,11 @@ def find_jobs(
     jobs = []
     for cell in cells.itertuples(index=False):
         (folder,) = (path for path in models[cell.row] if replicate_number(path) == cell.replicate)
-        validation = folder / f"fold_{cell.fold}" / "validation"
-        npz = validation / f"{cell.case}.npz"
+        predicted = predictions(folder, cell.fold)
+        npz = predicted / f"{cell.case}.npz"
         beside = npz if probabilities and npz.is_file() else None
-        jobs.append(Job(tuple(cell), references / f"{cell.case}{ending}", validation / f"{cell.case}{ending}", beside))
+        reference, prediction = (where / f"{cell.case}{ending}" for where in (references, predicted))
+        jobs.append(Job(tuple(cell), reference, prediction, beside, again(cell.fold)))
     return jobs
 
 
@@ -73,9 +77,7 @@ def read_maps(job: Job, dataset_json: dict[str, Any]) -> tuple[np.ndarray, np.nd
             label_map, properties = reader.read_seg(str(path))
         except (RuntimeError, OSError, ValueError) as error:
             reason = str(error).strip().splitlines()[-1]
-            raise ValueError(
-                f"Label map {path} cannot be read ({reason}): validate this fold again with --val."
-            ) from error
+            raise ValueError(f"Label map {path} cannot be read ({reason}): {job.cure}.") from error
         maps.append(label_map[0])
     return maps[0], maps[1], tuple(properties["spacing"])
 
