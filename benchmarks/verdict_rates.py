@@ -1,6 +1,6 @@
 """How often the report's verdicts and intervals are wrong, in simulated studies.
 
-`python -m benchmarks.verdict_rates` writes two tables into docs/statistics.md; a minute on one core.
+`python -m benchmarks.verdict_rates` writes three tables into docs/statistics.md; a minute on one core.
 """
 
 from collections.abc import Callable
@@ -15,6 +15,7 @@ from nnunet_skipx.statistics.means import ROPE
 
 DOCS = Path(__file__).parents[1] / "docs" / "statistics.md"
 FOLDS = 5
+TEST_SET = 1  # where one ensemble predicts every case, as if it were the only fold
 STUDIES = 4000
 PAIRED_SD = 0.015  # of the difference of two rows in a case
 CASES = (40, 100, 260)
@@ -56,23 +57,29 @@ SHAPES: dict[str, tuple[Draw, float]] = {
 
 
 def paired_studies(
-    cases: int, replicates: int, seed_sd: float, difference: float, studies: int, seed: int = 0
+    cases: int,
+    replicates: int,
+    seed_sd: float,
+    difference: float,
+    studies: int,
+    seed: int = 0,
+    folds: int = FOLDS,
 ) -> Estimates:
     """Two rows whose architectures differ by so much: half of a case's variance is the rows', half the trainings'."""
     rng = np.random.default_rng([cases, replicates, round(1e6 * seed_sd), *([seed] if seed else [])])
-    folds = np.arange(cases) % FOLDS
+    fold = np.arange(cases) % folds
     own, rest = rng.normal(difference, PAIRED_SD / np.sqrt(2), (cases, studies)), PAIRED_SD / 2
     rows = [
-        rng.normal(0, seed_sd, (replicates, FOLDS, studies))[:, folds]
+        rng.normal(0, seed_sd, (replicates, folds, studies))[:, fold]
         + rng.normal(0, rest, (replicates, cases, studies))
         for _ in range(2)
     ]
-    return estimates([rows[0] + own, rows[1]], folds.tolist())
+    return estimates([rows[0] + own, rows[1]], fold.tolist())
 
 
-def false_claims(cases: int, replicates: int, seed_sd: float, studies: int = STUDIES) -> float:
+def false_claims(cases: int, replicates: int, seed_sd: float, studies: int = STUDIES, folds: int = FOLDS) -> float:
     """Share of the studies of two equal architectures that call one better."""
-    return float((paired_studies(cases, replicates, seed_sd, 0.0, studies).p() < ALPHA).mean())
+    return float((paired_studies(cases, replicates, seed_sd, 0.0, studies, folds=folds).p() < ALPHA).mean())
 
 
 def false_claims_of_cases_alone(cases: int, seed_sd: float, studies: int = STUDIES) -> float:
@@ -82,9 +89,12 @@ def false_claims_of_cases_alone(cases: int, seed_sd: float, studies: int = STUDI
     return float((p < ALPHA).mean())
 
 
-def false_equivalences(cases: int, replicates: int, seed_sd: float, studies: int = STUDIES) -> float:
+def false_equivalences(
+    cases: int, replicates: int, seed_sd: float, studies: int = STUDIES, folds: int = FOLDS
+) -> float:
     """Share of the studies of two architectures that differ by just the ROPE that call them equivalent."""
-    return float((paired_studies(cases, replicates, seed_sd, ROPE, studies).p_outside(ROPE) < ALPHA).mean())
+    found = paired_studies(cases, replicates, seed_sd, ROPE, studies, folds=folds)
+    return float((found.p_outside(ROPE) < ALPHA).mean())
 
 
 def coverage(
@@ -105,25 +115,31 @@ def coverage(
 
 
 def main() -> None:
-    """Write both tables."""
-    told = f"{STUDIES:,} studies per cell (`python -m benchmarks.verdict_rates`), {FOLDS} folds."
+    """Write the tables."""
+    how = f"{STUDIES:,} studies per cell (`python -m benchmarks.verdict_rates`)"
+    told = f"{how}, {FOLDS} folds."
     replace_block(DOCS, "error-rates", "\n".join([told, "", *error_table()]))
+    replace_block(DOCS, "error-rates-test", "\n".join([f"{how}.", "", *error_table(folds=TEST_SET)]))
     replace_block(DOCS, "coverage", "\n".join([told, "", *coverage_table()]))
 
 
-def error_table(studies: int = STUDIES) -> list[str]:
-    """False claims and false equivalences in percent, a line per number of cases and replicates."""
+def error_table(studies: int = STUDIES, folds: int = FOLDS) -> list[str]:
+    """False claims and false equivalences in percent, a line per number of cases and replicates.
+
+    On a test set, without replicates nothing is claimed, and there is no line.
+    """
     lines = [
         f"| cases | replicates | {' | '.join(f'seed SD {sd:g}' for sd in SEED_SDS)} |",
         "|---|---|" + "---|" * len(SEED_SDS),
     ]
     for cases in CASES:
-        for replicates in REPLICATES:
-            made = [(cases, replicates, sd, studies) for sd in SEED_SDS]
+        for replicates in REPLICATES[folds == TEST_SET :]:
+            made = [(cases, replicates, sd, studies, folds) for sd in SEED_SDS]
             cells = [f"{100 * false_claims(*study):.1f} / {100 * false_equivalences(*study):.1f}" for study in made]
             lines.append(f"| {cases} | {replicates} | {' | '.join(cells)} |")
-        alone = [f"{100 * false_claims_of_cases_alone(cases, sd, studies):.1f}" for sd in SEED_SDS]
-        lines.append(f"| {cases} | 1, cases alone | {' | '.join(alone)} |")
+        if folds != TEST_SET:
+            alone = [f"{100 * false_claims_of_cases_alone(cases, sd, studies):.1f}" for sd in SEED_SDS]
+            lines.append(f"| {cases} | 1, cases alone | {' | '.join(alone)} |")
     return lines
 
 

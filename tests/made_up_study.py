@@ -1,5 +1,6 @@
 """A results folder in nnU-Net's own layout, with summaries written by nnU-Net's own code, for a made-up data set."""
 
+import shutil
 from dataclasses import dataclass
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
@@ -12,6 +13,9 @@ from batchgenerators.utilities.file_and_folder_operations import save_json
 from nnunetv2.evaluation import evaluate_predictions
 from nnunetv2.imageio.simpleitk_reader_writer import SimpleITKIO
 from nnunetv2.utilities.crossval_split import generate_crossval_split
+
+from nnunet_skipx.nnunet.evaluated import ensemble
+from nnunet_skipx.nnunet.names import ModelName
 
 DATASET = "Dataset004_Hippocampus"
 TRAINERS = ("nnUNetTrainer", "nnUNetTrainerUTANet")
@@ -128,3 +132,13 @@ def _write_fold(study: Study, model_folder: Path, fold: int, trainer: str) -> No
         write_volume(validation / f"{case}.nii.gz", label_map(number, shift))
     write_summary(study.labels, validation, [1, 2])
     write_log(validation.parent, epochs=3, extra=EXPERT_LINES if trainer == TRAINERS[1] else ())
+
+
+def write_test_set(study: Study, model_folder: Path, folds: tuple[int, ...] = FOLDS) -> Path:
+    """What these folds' ensemble predicted, and nnU-Net's summary of it: here the maps of all validations."""
+    folder = model_folder / ensemble(folds)
+    folder.mkdir(parents=True)
+    for path in study.model_folder(ModelName.of(model_folder).trainer).glob("fold_*/validation/*.nii.gz"):
+        shutil.copy(path, folder)
+    write_summary(study.labels, folder, [1, 2])
+    return folder

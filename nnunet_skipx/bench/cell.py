@@ -3,7 +3,9 @@
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, ClassVar
 
+from nnunet_skipx.nnunet.evaluated import summary_file
 from nnunet_skipx.nnunet.folds import ALL, FINAL, Fold
 from nnunet_skipx.nnunet.json_files import FROM_TRAINING, read_debug, read_mean_dice, read_plans
 from nnunet_skipx.nnunet.planned import has_next_stage
@@ -18,13 +20,14 @@ class Progress:
     """How far a training is: epochs finished of all (None before nnU-Net has said), and what remains.
 
     ema_dice: nnU-Net's exponential moving average of the pseudo Dice, None before the first epoch.
-    seconds: of an epoch, median so far, None before the first.
+    seconds: of an epoch, median so far, None before the first. unit: what is counted, where it is no training.
     """
 
     epoch: int
     epochs: int | None
     ema_dice: float | None
     seconds: float | None
+    unit: str = "epochs"
 
     @property
     def seconds_left(self) -> float | None:
@@ -52,6 +55,7 @@ class Cell:
     trainer: str
     plans: str
     weights: str = ""
+    PROGRAM: ClassVar[str] = "nnunet_skipx.bench.train_cell"  # what does it, as a module
 
     @property
     def model(self) -> str:
@@ -59,14 +63,44 @@ class Cell:
         return f"{self.trainer}__{self.plans}__{self.configuration}"
 
     @property
+    def model_folder(self) -> Path:
+        """Where nnU-Net writes all folds."""
+        return self.results / self.dataset / self.model
+
+    @property
+    def part(self) -> str:
+        """The fold as names of folders have it."""
+        return f"fold_{self.fold}"
+
+    @property
+    def shown(self) -> str:
+        """The fold in tables."""
+        return str(self.fold)
+
+    @property
     def folder(self) -> Path:
         """Where nnU-Net writes this fold."""
-        return self.results / self.dataset / self.model / f"fold_{self.fold}"
+        return self.model_folder / self.part
+
+    @property
+    def lacks(self) -> str:
+        """What stands in place of progress before anything is done."""
+        return "missing"
+
+    @property
+    def remark(self) -> str:
+        """What a user should know of the cell when it is done."""
+        return ""
+
+    @property
+    def summary(self) -> Path:
+        """What is written last."""
+        return summary_file(self.model_folder, self.fold)
 
     @property
     def log(self) -> Path:
         """What the training printed."""
-        return self.results / WORK_FOLDER / self.dataset / self.model / f"fold_{self.fold}.log"
+        return self.results / WORK_FOLDER / self.dataset / self.model / f"{self.part}.log"
 
     @property
     def lock(self) -> Path:
@@ -93,7 +127,7 @@ class Cell:
         if not self.ends_with_prediction():
             return (self.folder / FINAL).is_file()
         try:
-            read_mean_dice(self.folder / "validation" / "summary.json")
+            read_mean_dice(self.summary)
         except (FileNotFoundError, ValueError):
             return False  # not there yet, or cut off by a kill: the cell runs again
         return True
@@ -125,5 +159,8 @@ class Cell:
     @classmethod
     def from_json(cls, text: str) -> "Cell":
         """What `to_json` wrote."""
-        content = json.loads(text)
-        return cls(**{**content, "results": Path(content["results"])})
+        read: dict[str, Any] = json.loads(text)
+        fields: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in read.items()
+        }
+        return cls(**{**fields, "results": Path(read["results"])})

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from nnunet_skipx.bench.cell import Cell
+from nnunet_skipx.bench.ensembles import ensemble_cells, trained_ensembles
 from nnunet_skipx.bench.estimate import hours_left
 from nnunet_skipx.bench.live import LiveView, told_hours
 from nnunet_skipx.bench.local import Run, run_cells
@@ -20,18 +21,18 @@ from nnunet_skipx.system.files import last_lines
 from nnunet_skipx.system.text_table import text_table
 
 
-def bench(matrix: Matrix, slots: Sequence[Slot]) -> int:
-    """Train what is missing on this machine; returns 0 when every cell is done, 1 otherwise."""
-    everything = checked(matrix)
+def bench(matrix: Matrix, slots: Sequence[Slot], test: bool = False) -> int:
+    """Train what is missing on this machine; returns 0 when every cell is done, 1 otherwise. test: the test sets."""
+    everything = trained_ensembles(matrix, results_folder()) if test else checked(matrix)
     with LiveView(Console()) as view:
         run = run_cells(everything, slots, matrix.npz, view)
     print(outcome(run))
     return 0 if len(run.done()) == len(everything) else 1
 
 
-def bench_on_slurm(matrix: Matrix, options: SlurmOptions) -> int:
-    """Submit what is missing to Slurm; returns 0 once it is submitted."""
-    everything = checked(matrix)
+def bench_on_slurm(matrix: Matrix, options: SlurmOptions, test: bool = False) -> int:
+    """Submit what is missing to Slurm; returns 0 once it is submitted. test: the test sets."""
+    everything = trained_ensembles(matrix, results_folder()) if test else checked(matrix)
     missing = [cell for cell in everything if not cell.is_done()]
     if missing:
         jobs = submit(missing, options, matrix.npz)
@@ -55,10 +56,20 @@ def outcome(run: Run) -> str:
     for cell, why in run.failed.items():
         lines += [f"\nFAILED: {cell} ({why}); the end of {cell.log}:", last_lines(cell.log)]
     for cell in run.elsewhere:
-        lines.append(f"Trained by another process: {cell} ({read_state(cell).process or 'which has noted no name'})")
+        lines.append(f"Left to another process: {cell} ({read_state(cell).process or 'which has noted no name'})")
+    lines += dict.fromkeys(cell.remark for cell in run.done() if cell.remark)
     if run.failed or run.elsewhere:
-        lines.append("\nRun the same command again: it does what is missing, from the last checkpoints on.")
+        lines.append("\nRun the same command again: it does what is missing, and goes on where it was.")
     return "\n".join(lines)
+
+
+def dry_run_of_tests(matrix: Matrix) -> str:
+    """The test sets, what is done and what is missing; how long it takes is not known."""
+    everything = ensemble_cells(matrix, results_folder())
+    done = sum(cell.is_done() for cell in everything)
+    remarks = dict.fromkeys(cell.remark for cell in everything if cell.remark)
+    rows = [{key: text for key, text in cell_row(cell, None).items() if key != "hours"} for cell in everything]
+    return "\n".join([text_table(rows), "", f"{done} of {len(everything)} test sets are done.", *remarks])
 
 
 def dry_run(matrix: Matrix, slots: Sequence[Slot]) -> str:
@@ -98,7 +109,7 @@ def cell_row(cell: Cell, hours: float | None) -> dict[str, str]:
     return {
         "data set": cell.dataset,
         "configuration": cell.configuration,
-        "fold": str(cell.fold),
+        "fold": cell.shown,
         "trainer": cell.trainer,
         "plans": cell.plans,
         "results": str(cell.results),

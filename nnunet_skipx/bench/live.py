@@ -62,7 +62,7 @@ class LiveView:
 
 def running_table(run: Run) -> Table:
     """The trainings under way: epoch, nnU-Net's moving average of the pseudo Dice, time left."""
-    table = Table("data set", "configuration", "fold", "trainer", "epoch", "EMA Dice", "time left")
+    table = Table("data set", "configuration", "fold", "trainer", "epoch or case", "EMA Dice", "time left")
     for cell in run.running:
         progress = cell.progress()
         epochs = "?" if progress.epochs is None else str(progress.epochs)
@@ -70,7 +70,7 @@ def running_table(run: Run) -> Table:
         table.add_row(
             cell.dataset,
             cell.configuration,
-            str(cell.fold),
+            cell.shown,
             cell.trainer,
             f"{progress.epoch}/{epochs}",
             ema,
@@ -102,7 +102,7 @@ def told_hours(hours: float) -> str:
 
 
 def result(cell: Cell) -> str:
-    """The validation's mean Dice over foreground classes, as nnU-Net wrote it; of fold all there is none."""
+    """The mean Dice over foreground classes, as nnU-Net wrote it; of fold all there is none."""
     if cell.fold == ALL:
         return "trained on every case"
-    return f"Dice {read_mean_dice(cell.folder / 'validation' / 'summary.json'):.4f}"
+    return f"Dice {read_mean_dice(cell.summary):.4f}" if cell.summary.is_file() else "not evaluated, without labelsTs"

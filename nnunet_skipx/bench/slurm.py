@@ -96,7 +96,7 @@ def name_job(job: str, cell: Cell, options: SlurmOptions) -> None:
 def names_of(cell: Cell) -> dict[str, str]:
     """How a cell is called in Slurm."""
     return {
-        "JobName": f"{cell.dataset}_{cell.configuration}_fold{cell.fold}_{cell.trainer}",
+        "JobName": f"{cell.dataset}_{cell.configuration}_{cell.part}_{cell.trainer}",
         "Comment": f"{cell} in {cell.results}",
     }
 

@@ -65,8 +65,8 @@ class TrainCell:
             why = f"no further in {MOST_IDLE_TURNS} turns: give a longer time"
             note(cell, failure=why)
             raise RuntimeError(
-                f"{cell} came {why} than {cell.progress().epoch} epochs; between checkpoints lie 10 epochs of our "
-                f"trainers, 50 of nnU-Net's, or one predicted case of the final validation"
+                f"{cell} came {why} than {cell.progress().epoch} {cell.progress().unit}; between checkpoints lie 10 "
+                "epochs of our trainers, 50 of nnU-Net's, or one predicted case"
             )
         return DelayedSubmission(self)
 

@@ -73,7 +73,7 @@ def told(cell: Cell) -> str:
     if cell.is_done():
         return "done"
     state, progress = read_state(cell), cell.progress()
-    how_far = "" if progress.epoch == 0 else f"{progress.epoch} of {progress.epochs} epochs"
+    how_far = "" if progress.epoch == 0 else f"{progress.epoch} of {progress.epochs} {progress.unit}"
     if is_locked(cell):
         words = f"running ({state.process or 'by another program'})"
     elif state.failure:
@@ -81,5 +81,5 @@ def told(cell: Cell) -> str:
     elif state.job:
         words = f"waiting (Slurm job {state.job})"
     else:
-        return how_far or "missing"
+        return how_far or cell.lacks
     return f"{words}, {how_far}" if how_far else words

@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import popen_fork
@@ -46,33 +47,38 @@ class TrainingOrder:
         return json.dumps({**vars(self), "cell": self.cell.to_json()})
 
     @classmethod
-    def from_json(cls, text: str) -> "TrainingOrder":
-        """What `to_json` wrote."""
+    def from_json(cls, text: str, kind: type[Cell] = Cell) -> "TrainingOrder":
+        """What `to_json` wrote of a cell of this kind."""
         content = json.loads(text)
-        return cls(**{**content, "cell": Cell.from_json(content["cell"])})
+        return cls(**{**content, "cell": kind.from_json(content["cell"])})
 
     def command(self) -> list[str]:
         """The command line of the process."""
-        return python("-m", "nnunet_skipx.bench.train_cell", self.to_json())
+        return python("-m", self.cell.PROGRAM, self.to_json())
 
 
 def train_cell(order: TrainingOrder) -> int:
     """Train and validate unless that is done; returns the exit status, `BUSY` if another process is at it."""
+    return alone(order, _continue)
+
+
+def alone(order: TrainingOrder, work: Callable[[TrainingOrder], None]) -> int:
+    """Do what is to be done for a cell, unless it is done or another process is at it (`BUSY`)."""
     cell = order.cell
     cell.lock.parent.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(cell.lock, timeout=SECONDS_FOR_A_LOOK):
-            return 0 if cell.is_done() else _train(order)
+            return 0 if cell.is_done() else _noted(order, work)
     except Timeout:
         print(f"{cell} is being trained by another process ({read_state(cell).process or 'which has noted no name'})")
         return BUSY
 
 
-def _train(order: TrainingOrder) -> int:
-    """Train and validate; returns the exit status, `DISK_FULL` where it was that."""
+def _noted(order: TrainingOrder, work: Callable[[TrainingOrder], None]) -> int:
+    """Do it; returns the exit status, `DISK_FULL` where it was that."""
     try:
         note(order.cell, process=this_process(), failure=None)
-        _continue(order)
+        work(order)
     except (OSError, RuntimeError) as error:
         if not (tells_of_full_disk(error) or is_full(order.cell.lock.parent)):
             raise
@@ -109,12 +115,17 @@ def exit_on_terminate(number: int, frame: FrameType | None) -> None:
     sys.exit(128 + number)
 
 
-if __name__ == "__mp_main__":  # in a worker that was spawned, of the final validation
-    end_without(os.getppid())
-if __name__ == "__main__":
+def be_a_child() -> None:
+    """End with the process that started this one, and as it asks; to be called first."""
     end_with_parent()
     if signal.getsignal(signal.SIGTERM) is signal.SIG_IGN:
         let_workers_end_unheard()
     else:
         signal.signal(signal.SIGTERM, exit_on_terminate)
+
+
+if __name__ == "__mp_main__":  # in a worker that was spawned, of the final validation
+    end_without(os.getppid())
+if __name__ == "__main__":
+    be_a_child()
     sys.exit(train_cell(TrainingOrder.from_json(sys.argv[1])))

@@ -48,6 +48,11 @@ def add_bench_parser(commands: Any) -> None:
         metavar="KEY=VALUE",
         help="submit to Slurm instead: time (minutes), partition, mem (GB), cpus, gpus, and options of sbatch",
     )
+    bench.add_argument(
+        "--test",
+        action="store_true",
+        help="instead of training: predict imagesTs by the ensemble of each model's folds, and evaluate with labelsTs",
+    )
     bench.add_argument("--dry-run", action="store_true", help="show the cells, what is missing and how long it takes")
     _add_planning(bench.add_argument)
     bench.set_defaults(function=bench_command)
@@ -81,19 +86,21 @@ def bench_command(args: argparse.Namespace) -> int:
     from nnunet_skipx.bench.slurm_options import slurm_options
 
     matrix = matrix_of(args)
-    require_known(matrix)
+    require_known(matrix, args.test)
     if args.power is not None:
         return power(args, matrix)
     if (args.paired_sd or args.seed_sd) is not None:
         raise ValueError("--paired-sd and --seed-sd are assumptions of --power: add it")
+    if args.test and args.margin is not None:
+        raise ValueError("--margin is fixed before training, and --test comes after it: leave one out")
     options = None if args.slurm is None else slurm_options(args.slurm)
 
-    from nnunet_skipx.bench.command import bench, bench_on_slurm, dry_run
+    from nnunet_skipx.bench.command import bench, bench_on_slurm, dry_run, dry_run_of_tests
     from nnunet_skipx.bench.next_steps import bench_words, reading
     from nnunet_skipx.bench.slots import slots
 
     if args.dry_run:
-        print(dry_run(matrix, slots(args.device, args.gpus, args.jobs)))
+        print(dry_run_of_tests(matrix) if args.test else dry_run(matrix, slots(args.device, args.gpus, args.jobs)))
         print(go_on(["skipx", *(word for word in args.argv if word != "--dry-run")]))
         return 0
     if args.margin:
@@ -102,10 +109,10 @@ def bench_command(args: argparse.Namespace) -> int:
         for metric, margin in args.margin.items():
             print(preregister(matrix, margin, metric))
     if options is not None:
-        status = bench_on_slurm(matrix, options)
+        status = bench_on_slurm(matrix, options, args.test)
         print(go_on([*bench_words(matrix), "--dry-run"], *reading(matrix)))
         return status
-    status = bench(matrix, slots(args.device, args.gpus, args.jobs))
+    status = bench(matrix, slots(args.device, args.gpus, args.jobs), args.test)
     if status == 0:
         print(go_on(*reading(matrix)))
     return status
@@ -129,14 +136,19 @@ def matrix_of(args: argparse.Namespace) -> "Matrix":
     return Matrix(**fields)
 
 
-def require_known(matrix: "Matrix") -> None:
-    """Say what of a matrix is not there before torch is imported, with errors as of `cells`."""
+def require_known(matrix: "Matrix", test: bool) -> None:
+    """Say what of a matrix is not there before torch is imported, with errors as of `cells`, or of the test sets."""
     from nnunet_skipx.bench.matrix import planned_folds
     from nnunet_skipx.nnunet.folders import results_folder
+    from nnunet_skipx.results.find_models import results_of
     from nnunet_skipx.training.spelling import require_trainers
 
-    results_folder()
-    planned_folds(matrix)
+    results = results_folder()
+    if test:
+        for dataset in matrix.datasets:
+            results_of(dataset, results)
+    else:
+        planned_folds(matrix)
     require_trainers(matrix.rows)
 
 

@@ -45,6 +45,7 @@ def add_report_parser(commands: Any) -> None:
     )
     add("-p", dest="plans", nargs="+", action=EachOnce, metavar="PLANS", help="plans (default: all that have results)")
     add("-f", dest="folds", **FOLDS, help="folds (default: those of the protocol, or five)")
+    add("--test", action="store_true", help="on the test set, as skipx bench --test predicted it")
     _add_comparison(add)
     _add_metrics(add)
     _add_files(add)
@@ -184,6 +185,7 @@ def report_command(args: argparse.Namespace) -> int:
     from nnunet_skipx.results.row_cost import read_profile
 
     options = ReportOptions(
+        test=args.test,
         baseline=args.baseline,
         allow_missing=args.allow_missing,
         rope=args.rope,

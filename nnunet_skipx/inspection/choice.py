@@ -4,8 +4,7 @@ import glob
 from collections.abc import Sequence
 from pathlib import Path
 
-from nnunet_skipx.nnunet.folds import ALL, NOTHING_LEFT, Fold, folds_in, numbered
-from nnunet_skipx.nnunet.names import ModelName, dataset_number
+from nnunet_skipx.nnunet.folds import ALL, NOTHING_LEFT, Fold, folds_in, numbered, training_command
 from nnunet_skipx.results.find_models import find_models
 from nnunet_skipx.system.names import unfit_name
 
@@ -48,13 +47,3 @@ def trained_folds(folder: Path, folds: Sequence[Fold] | None, checkpoint: str) -
             "Finish the training with nnUNetv2_train ... --c, or name other folds with -f"
         )
     return wanted
-
-
-def training_command(folder: Path, fold: int) -> str:
-    """What trains a fold of a model folder, or goes on with it."""
-    try:
-        trainer, plans, configuration = ModelName.of(folder.resolve())
-        number = dataset_number(folder.resolve().parent.name)
-    except ValueError:  # a copy under another name
-        return f"nnUNetv2_train DATASET CONFIGURATION {fold} --c"
-    return f"nnUNetv2_train {number} {configuration} {fold} -tr {trainer} -p {plans} --c"

@@ -15,17 +15,14 @@ from nnunetv2.utilities.label_handling.label_handling import LabelManager, deter
 from torch._dynamo import OptimizedModule
 from torch.nn import functional as F
 
-from nnunet_skipx.inspection.choice import training_command
-from nnunet_skipx.inspection.weights import require_weights
-from nnunet_skipx.nnunet.json_files import FROM_TRAINING, read_plans, read_splits
+from nnunet_skipx.nnunet.evaluated import summary_file
+from nnunet_skipx.nnunet.json_files import read_splits
 from nnunet_skipx.nnunet.names import dataset_number
-from nnunet_skipx.nnunet.network_classes import require_known_networks
-from nnunet_skipx.nnunet.search import UnusableModuleError, find_trainer
+from nnunet_skipx.nnunet.weights import LONGEST_REASON, load_networks
 from nnunet_skipx.results.atlas import dice
 from nnunet_skipx.results.summary import read_summary
 
 AXES = 3
-LONGEST_REASON = 200  # characters of what torch and nnU-Net say
 
 
 @dataclass(frozen=True)
@@ -38,21 +35,10 @@ class TrainedFold:
     @classmethod
     def load(cls, folder: Path, fold: int, device: str, checkpoint: str) -> "TrainedFold":
         """From a model folder and nnUNet_preprocessed, with errors as of `validation_cases`."""
-        path, again = folder / f"fold_{fold}" / checkpoint, training_command(folder, fold)
-        plans = read_plans(folder / "plans.json", FROM_TRAINING)
-        require_known_networks(plans)
-        trainer = require_weights(path, plans["configurations"], again)  # nnU-Net's predictor would run what is in it
-        require_trainer(trainer, path, again)
+
         predictor = nnUNetPredictor(use_mirroring=False, device=torch.device(device), allow_tqdm=False)
         torch.backends.cudnn.benchmark = False  # the predictor turns it on; what it picks differs from call to call
-        try:
-            predictor.initialize_from_trained_model_folder(str(folder), (fold,), checkpoint)
-        except (RuntimeError, KeyError, TypeError, AttributeError) as error:
-            reason = " ".join(str(error).split())[:LONGEST_REASON]
-            raise ValueError(
-                f"{path} does not fit the network of {folder / 'plans.json'} ({reason}): copy both from where the "
-                f"model was trained, or train it again with {again}"
-            ) from error
+        load_networks(predictor, folder, (fold,), checkpoint)
         if isinstance(predictor.network, OptimizedModule):  # it would be compiled once more for every cut
             predictor.network = predictor.network._orig_mod
         return cls(predictor, validation_cases(predictor, folder, fold))
@@ -104,16 +90,6 @@ class TrainedFold:
         return ValueError(f"the preprocessed case {files} cannot be used ({why}): make it again with {again}")
 
 
-def require_trainer(name: str, checkpoint: Path, again: str) -> None:
-    """ValueError where nnU-Net finds no such trainer, or ends at a file of the user's: no fault of the checkpoint."""
-    try:
-        find_trainer(name)
-    except UnusableModuleError:
-        raise
-    except ValueError as error:
-        raise ValueError(f"{checkpoint}: {error} Or train it again with {again}") from error
-
-
 def resized(image: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
     """An image `(C, z, y, x)` at another size, interpolated linearly."""
     return F.interpolate(image[None], list(size), mode="trilinear")[0]
@@ -151,8 +127,7 @@ def validation_cases(predictor: nnUNetPredictor, model: Path, fold: int) -> nnUN
     if not nnUNet_preprocessed.is_set():
         raise FileNotFoundError("nnUNet_preprocessed is not set: export nnUNet_preprocessed=/path/to/preprocessed")
     base = Path(os.fspath(nnUNet_preprocessed)) / plans.dataset_name
-    summary = model / f"fold_{fold}" / "validation" / "summary.json"
-    validated = validated_cases(summary, predictor.dataset_json["file_ending"])
+    validated = validated_cases(summary_file(model, fold), predictor.dataset_json["file_ending"])
     cases = split_cases(base / "splits_final.json", fold, validated)
     folder = base / configuration.data_identifier
     if absent := [case for case in cases if not (folder / f"{case}.pkl").is_file()]:

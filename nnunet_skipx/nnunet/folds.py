@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from nnunet_skipx.nnunet.names import is_number
+from nnunet_skipx.nnunet.names import ModelName, dataset_number, is_number
 
 Fold = int | Literal["all"]
 ALL: Literal["all"] = "all"
@@ -45,3 +45,13 @@ def folds_in(folders: Sequence[Path]) -> list[Fold]:
     names = [folder.name.removeprefix("fold_") for folder in folders if folder.name.startswith("fold_")]
     found = [fold_named(name) for name in names if name == ALL or is_number(name)]
     return sorted(found, key=lambda fold: MOST_FOLDS if fold == ALL else fold)
+
+
+def training_command(folder: Path, fold: int) -> str:
+    """What trains a fold of a model folder, or goes on with it."""
+    try:
+        trainer, plans, configuration = ModelName.of(folder.resolve())
+        number = dataset_number(folder.resolve().parent.name)
+    except ValueError:  # a copy under another name
+        return f"nnUNetv2_train DATASET CONFIGURATION {fold} --c"
+    return f"nnUNetv2_train {number} {configuration} {fold} -tr {trainer} -p {plans} --c"

@@ -42,7 +42,8 @@ V = TypeVar("V")
 class ReportOptions:
     """How a report is made.
 
-    baseline: the name of a row; None for nnU-Net's own trainer where it is one, else the first.
+    test: on the test set, as skipx bench --test predicted it. baseline: the name of a row; None for nnU-Net's own
+    trainer where it is one, else the first.
     allow_missing: compare on the folds that all rows have. rope: half the region of practical equivalence, in Dice.
     nsd_mm: tolerances of NSD, one for all data sets or one for each; empty without metrics of boundaries.
     lesions: how they are counted; None: not at all. calibration: with that of the probabilities beside predictions.
@@ -57,6 +58,7 @@ class ReportOptions:
     profiles: contents of `skipx profile --json`, for the memory. command: the command line, to be shown.
     """
 
+    test: bool = False
     baseline: str | None = None
     allow_missing: bool = False
     rope: float = ROPE
@@ -115,8 +117,9 @@ def report(datasets: Sequence[Sequence[Path]], folds: Sequence[Fold] | None, out
     require_one_protocol_for_the_same_data({c.dataset: c.data_protocol for c in comparisons})
     names = ", ".join(comparison.dataset for comparison in comparisons)
     incomplete = " (incomplete)" if any(comparison.incomplete for comparison in comparisons) else ""
+    design = "Test set of" if options.test else "Cross-validation on"
     with swapped_in(out, NOT_IN_ALL) as folder:
-        written = [write_report(f"Cross-validation on {names}{incomplete}", report_parts(comparisons), folder)]
+        written = [write_report(f"{design} {names}{incomplete}", report_parts(comparisons), folder)]
         written += write_exports(comparisons, folder)
     return "\n".join([terminal_text(comparisons), "", *(f"wrote {out / path.name}" for path in written)])
 
@@ -139,11 +142,11 @@ def read_comparison(
 ) -> Comparison:
     """Everything about the model folders of one data set."""
     convention = CONVENTIONS[options.convention]
-    study = read_study(folders, folds, options.allow_missing, convention.rule)
+    study = read_study(folders, folds, options.allow_missing, convention.rule, options.test)
     names = list(study.models)
     if options.baseline is not None and options.baseline not in names:
         raise ValueError(f"--baseline {options.baseline!r} is none of the rows: {', '.join(names)}")
-    references = options.references or nnunet_folder(nnUNet_preprocessed, study.dataset, "gt_segmentations")
+    references = options.references or reference_folder(study.dataset, options.test)
     wanted = Wanted(nsd_mm, options.lesions, convention.slice_by_slice, options.calibration)
     if wanted != Wanted() or options.check_metrics:
         study = with_label_map_metrics(study, references, out, wanted, options.check_metrics)
@@ -171,18 +174,20 @@ def read_comparison(
         convention=convention.words,
         # Slice by slice no absent class is without a value: what has none could not be read.
         empty="left-out" if convention.slice_by_slice else options.empty,
-        presence=presence(study.models, study.folds, study.dataset_json),
-        sizes=structure_sizes(study.models, study.folds, study.dataset_json, references),
+        presence=presence(study.models, study.evaluated, study.dataset_json),
+        sizes=structure_sizes(study.models, study.evaluated, study.dataset_json, references),
         costs=costs,
         logs={name: by_fold for name, by_fold in logs.items() if by_fold},
         provenance={name: provenance(folder, study.folds) for name, folder in models.items()},
         citations={name: citation(trainer_in(name).text) for name in names},
         inspections={name: inspection for name, inspection in found.items() if inspection is not None},
         model_folders=models,
-        images_folder=options.images or nnunet_folder(nnUNet_raw, study.dataset, "imagesTr"),
+        ensemble=study.folds if options.test else (),
+        images_folder=options.images
+        or nnunet_folder(nnUNet_raw, study.dataset, "imagesTs" if options.test else "imagesTr"),
         labels_folder=references,
         settings={
-            "splits (SHA-256 of case and fold)": splits_digest(study.table),
+            f"{'test cases' if options.test else 'splits'} (SHA-256 of case and fold)": splits_digest(study.table),
             **({"report made with": options.command} if options.command else {}),
         },
         notes=(*study_notes(study, patients), *schedule_remarks(trainings), *filter(None, remarks)),
@@ -192,6 +197,13 @@ def read_comparison(
 def study_notes(study: Study, patients: Sequence[str]) -> tuple[str, ...]:
     """What a reader must know of the data."""
     return (*(study.protocol.notes if study.protocol else ()), *patients, *study.remarks)
+
+
+def reference_folder(dataset: str, test: bool) -> Path | None:
+    """nnU-Net's folder of true label maps; None where it is not there."""
+    if test:
+        return nnunet_folder(nnUNet_raw, dataset, "labelsTs")
+    return nnunet_folder(nnUNet_preprocessed, dataset, "gt_segmentations")
 
 
 def nnunet_folder(root: Any, *names: str) -> Path | None:
@@ -216,8 +228,7 @@ def with_label_map_metrics(
 
     if references is None:
         raise FileNotFoundError(
-            f"the true label maps of {study.dataset} are needed, but nnUNet_preprocessed is not set, or has no folder "
-            f"{study.dataset}/gt_segmentations: set it, or give --references"
+            f"the true label maps of {study.dataset} are needed, but {_where(study)}: set it, or give --references"
         )
     if check:
         require_second_tool()
@@ -228,6 +239,13 @@ def with_label_map_metrics(
     if check:
         problems.append(check_remark(check_metrics(study.models, table, references, study.dataset_json, wanted)))
     return replace(study, table=table, remarks=(*study.remarks, *problems))
+
+
+def _where(study: Study) -> str:
+    """That nnU-Net's folder of true label maps is missing."""
+    on_test_set = isinstance(study.evaluated[0], str)
+    variable, name = ("nnUNet_raw", "labelsTs") if on_test_set else ("nnUNet_preprocessed", "gt_segmentations")
+    return f"{variable} is not set, or has no folder {study.dataset}/{name}"
 
 
 def training_logs(folder: Path, folds: Sequence[int]) -> dict[int, TrainingLog]:

@@ -11,13 +11,14 @@ import pandas as pd
 
 from nnunet_skipx.datasets.protocol import Protocol
 from nnunet_skipx.inspection.records import Inspection
+from nnunet_skipx.nnunet.evaluated import ensemble_told
 from nnunet_skipx.report.claims import Claim, claims
 from nnunet_skipx.report.covariates import covariate_sentences
 from nnunet_skipx.report.failures import RowTail, row_tails
 from nnunet_skipx.report.margins import Claims, margin_claims, margin_sentences
 from nnunet_skipx.report.names import short_names, shortener
 from nnunet_skipx.report.twins import trainer_in, twins_among
-from nnunet_skipx.report.wording import counted, how_judged, sentence, training_caveat
+from nnunet_skipx.report.wording import TRAINED, counted, how_judged, sentence, training_caveat
 from nnunet_skipx.results.preregistration import Margin
 from nnunet_skipx.results.row_cost import RowCost
 from nnunet_skipx.results.sizes import Sizes
@@ -62,6 +63,7 @@ class Comparison:
     settings: name -> value, printed as they are.
     notes: sentences that a reader must know, for example what was shortened.
     citations: of the rows' trainers, of `results.citations`.
+    ensemble: the folds whose networks predicted the test set that the cases are of; empty for a cross-validation.
     named_among: the rows among which names are shortened; empty for those of the table.
     """
 
@@ -90,6 +92,7 @@ class Comparison:
     labels_folder: Path | None = None
     settings: dict[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
+    ensemble: Sequence[int] = ()
     named_among: Sequence[str] = ()
     citations: Mapping[str, str] = field(default_factory=dict)
 
@@ -220,7 +223,10 @@ class Comparison:
     @functools.cached_property
     def sentences(self) -> list[str]:
         """What the numbers allow to say, one per contrast."""
-        return [sentence(c, self.rope, self.removed(c.against), self.cost(c.row).claimed) for c in self.contrasts]
+        return [
+            sentence(c, self.rope, self.removed(c.against), self.cost(c.row).claimed, self.trained)
+            for c in self.contrasts
+        ]
 
     @functools.cached_property
     def short_names(self) -> dict[str, str]:
@@ -239,7 +245,9 @@ class Comparison:
     @property
     def cautions(self) -> list[str]:
         """What a reader must know before any verdict: what is missing, was cut short, or cannot be told."""
-        return [text for text in (self.incomplete, self.test_run, training_caveat(self.contrasts)) if text]
+        return [
+            text for text in (self.incomplete, self.test_run, training_caveat(self.contrasts, self.trained)) if text
+        ]
 
     @property
     def judged(self) -> list[str]:
@@ -249,17 +257,26 @@ class Comparison:
     @property
     def caveats(self) -> list[str]:
         """What stands beside every verdict: how it was reached, and what the trainings cannot tell."""
-        return [text for text in (*self.judged, training_caveat(self.contrasts)) if text]
+        return [text for text in (*self.judged, training_caveat(self.contrasts, self.trained)) if text]
+
+    @property
+    def trained(self) -> str:
+        """What predicted all cases of a fold, or of the test set."""
+        if not self.ensemble:
+            return TRAINED
+        return "ensemble" if len(self.ensemble) > 1 else "network"
 
     @property
     def protocol(self) -> str:
         """Data set with the name of its protocol, cases and folds in one line."""
         networks = self.table[self.table["plans"] != "-"]
         models = ", ".join(sorted(set(networks["plans"] + " " + networks["configuration"])))
-        folds = sorted(self.table["fold"].unique())
+        name = f"{self.dataset}{f', {self.data_protocol.name}' if self.data_protocol else ''}"
+        cases, folds = self.table["case"].nunique(), sorted(self.table["fold"].unique())
+        if self.ensemble:
+            return f"{name}: test set of {cases} cases, {ensemble_told(self.ensemble)}; {models}"
         return (
-            f"{self.dataset}{f', {self.data_protocol.name}' if self.data_protocol else ''}: "
-            f"{counted(self.table['case'].nunique(), 'case')}, validated once each in "
+            f"{name}: {counted(cases, 'case')}, validated once each in "
             f"{len(folds)} fold{'s' if len(folds) > 1 else ''} ({', '.join(map(str, folds))}); {models}"
         )
 

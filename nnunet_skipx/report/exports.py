@@ -94,6 +94,7 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
     return {
         "dataset": comparison.dataset,
         "protocol": comparison.protocol,
+        "ensemble": list(comparison.ensemble),
         "baseline": comparison.baseline,
         "rope": comparison.rope,
         "incomplete": comparison.incomplete,

@@ -47,11 +47,14 @@ def training_paragraph(comparison: Comparison, cite: References) -> str:
     models = listed(sorted(set(networks["configuration"] + " with the plans " + networks["plans"])))
     replicates = table.groupby("row")["replicate"].nunique()
     protocol = f", {comparison.data_protocol.name}" if comparison.data_protocol else ""
+    where = (
+        f"{'the test set of ' if comparison.ensemble else ''}{comparison.dataset}{protocol} "
+        f"({table['case'].nunique()} cases)"
+    )
     sentences = [
-        f"We compared {listed(others)} with {cited[baseline]} on {comparison.dataset}{protocol} "
-        f"({table['case'].nunique()} cases) in a cross-validation of {_folds(table['fold'].nunique())}"
+        f"We compared {listed(others)} with {cited[baseline]} on {where} {_design(comparison)}".rstrip()
         if others
-        else f"We evaluated {cited[baseline]} on {comparison.dataset}{protocol} ({table['case'].nunique()} cases)",
+        else f"We evaluated {cited[baseline]} on {where}",
         f"All networks were trained through nnU-Net {cite(NNUNET)} ({models}) on the same folds, "
         + (
             f"{_times(int(replicates.max()))} in each"
@@ -85,6 +88,10 @@ def noted_sentences(comparison: Comparison) -> list[str]:
         if values:
             told.append(f"{words[0].upper()}{words[1:]}: {_each(comparison, values)}")
     return told
+
+
+def _design(comparison: Comparison) -> str:
+    return "" if comparison.ensemble else f"in a cross-validation of {_folds(comparison.table['fold'].nunique())}"
 
 
 def _versions(comparison: Comparison) -> str:

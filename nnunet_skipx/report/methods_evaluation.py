@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 from nnunet_skipx import __version__
+from nnunet_skipx.nnunet.evaluated import ensemble_told
 from nnunet_skipx.report.comparison import Comparison
 from nnunet_skipx.report.margins import NONINFERIORITY_TEST
 from nnunet_skipx.report.pooling import pooled_over
@@ -28,8 +29,8 @@ def evaluation_sentences(comparison: Comparison, cite: References) -> list[str]:
     """Metrics, the test and what the verdicts are."""
     contrasts = comparison.contrasts
     sentences = [
-        "Every case was segmented by the network of the fold that was not trained on it, and scored by Dice, averaged "
-        "over classes and replicates; means are over cases",
+        f"Every case was segmented by {_segmented_by(comparison)}, and scored by Dice, averaged over classes and "
+        "replicates; means are over cases",
         *_patients(comparison),
         comparison.convention,
         EMPTY_RULES[comparison.empty] if contrasts else "",
@@ -100,6 +101,15 @@ def _tests(comparison: Comparison, cite: References) -> list[str]:
         f"Both p were adjusted by Holm's method {cite(HOLM)} over {counted(contrasts[0].comparisons, 'comparison')} "
         "at a level of 0.05; where neither test rejects, the comparison is called undecided",
     ]
+
+
+def _segmented_by(comparison: Comparison) -> str:
+    folds = comparison.ensemble
+    if not folds:
+        return "the network of the fold that was not trained on it"
+    if len(folds) == 1:
+        return f"the network of fold {folds[0]}"
+    return f"the {ensemble_told(folds)} (nnU-Net's mean of their logits)"
 
 
 def _patients(comparison: Comparison) -> list[str]:

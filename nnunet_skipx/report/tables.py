@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
 
+from nnunet_skipx.nnunet.evaluated import Evaluated, told
 from nnunet_skipx.report.comparison import Comparison
 from nnunet_skipx.report.other_metrics import calibration_lines, metric_lines
 from nnunet_skipx.report.wording import without
@@ -204,11 +205,11 @@ def _cost_cells(cost: RowCost, known: Sequence[str]) -> dict[str, str]:
 
 def fold_table(comparison: Comparison) -> pd.DataFrame:
     """Mean Dice per fold, and per replicate where there are several."""
-    folds = sorted({fold for row in comparison.rows for fold in row.fold_means})
+    folds = list(dict.fromkeys(fold for row in comparison.rows for fold in row.fold_means))
     several = max(len(row.replicate_means) for row in comparison.rows) > 1
     lines = []
     for row in comparison.rows:
-        line = {"Row": row.name, **{f"Fold {fold}": number(row.fold_means[fold], ".3f") for fold in folds}}
+        line = {"Row": row.name, **{_headed(fold): number(row.fold_means[fold], ".3f") for fold in folds}}
         if several:
             means = pd.Series(row.replicate_means)
             line["Replicates"] = ", ".join(f"{mean:.3f}" for mean in means)
@@ -217,6 +218,11 @@ def fold_table(comparison: Comparison) -> pd.DataFrame:
             line["ICC"] = number(row.icc, ".2f")
         lines.append(line)
     return pd.DataFrame(lines)
+
+
+def _headed(fold: Evaluated) -> str:
+    words = told(fold).removeprefix("the ")
+    return words[0].upper() + words[1:]
 
 
 def health_table(comparison: Comparison) -> pd.DataFrame:

@@ -14,10 +14,11 @@ from nnunet_skipx.statistics.verdict import Reason, direction
 
 DIFFERENCE_TEST = "t-test"
 EQUIVALENCE_TEST = "two one-sided t-tests"
+TRAINED = "trained network"  # of a fold; on a test set a network, or an ensemble
 LAWS: dict[Training, str] = {
     "replicates": "with the trained network as a random effect{satterthwaite}",
     "folds": "over fold means or over cases, whichever has the wider interval",
-    "unknown": "over the cases of one trained network each, whose luck it cannot tell apart",
+    "unknown": "over cases (it does not know the noise of training, so that nothing is decided)",
 }
 EMPTY_RULES: dict[EmptyRule, str] = {
     "scored": "Between rows, where only some predict a class that the reference lacks, these count 0 and those that "
@@ -26,14 +27,21 @@ EMPTY_RULES: dict[EmptyRule, str] = {
 }
 
 
-def sentence(contrast: Contrast, rope: float, removed: Sequence[str] = (), claimed: Collection[str] = ()) -> str:
+def sentence(
+    contrast: Contrast,
+    rope: float,
+    removed: Sequence[str] = (),
+    claimed: Collection[str] = (),
+    trained: str = TRAINED,
+) -> str:
     """The verdict on a contrast in Dice, with its difference, interval, p, test, adjustment and cases.
 
     removed: the ingredients that a twin lacks, empty where unknown. claimed: all that the row claims, likewise.
+    trained: what all cases of a fold or test set were predicted by.
     """
     other = contrast.against + (f", its twin{without(removed)}" if contrast.kind == "twin" else "")
     if contrast.reason:
-        told = f"Undecided between {contrast.row} and {other}: {_why(contrast, contrast.reason)}"
+        told = f"Undecided between {contrast.row} and {other}: {_why(contrast, contrast.reason, trained)}"
     else:
         told = _told(contrast, other, rope)
     return told + _in_doubt(contrast, removed, claimed)
@@ -59,13 +67,18 @@ def law_words(contrasts: Sequence[Contrast], satterthwaite: str = "") -> str:
     return ", else ".join([f"{parts[0]} where both rows have replicates", *parts[1:]])
 
 
-def training_caveat(contrasts: Sequence[Contrast]) -> str:
-    """What the intervals cannot tell apart without replicates; empty where every row has them."""
+def training_caveat(contrasts: Sequence[Contrast], trained: str = TRAINED) -> str:
+    """What the intervals cannot tell apart without replicates; empty where every row has them. trained: as above."""
     ways = {contrast.difference.interval.training for contrast in contrasts}
     if any(contrast.reason == "one training" for contrast in contrasts):
+        more = (
+            "more folds or replicates (skipx bench --replicates 3)"
+            if trained == TRAINED
+            else "replicates (skipx bench --replicates 3, then the same with --test)"
+        )
         return (
-            "One trained network per row: the noise of training is not in the intervals, and nothing is decided. Train "
-            "more folds or replicates (skipx bench --replicates 3)."
+            f"One {trained} per row: the noise of training is not in the intervals, and nothing is decided. Train "
+            f"{more}."
         )
     if "folds" in ways:
         return (
@@ -100,7 +113,7 @@ def _told(contrast: Contrast, other: str, rope: float) -> str:
     )
 
 
-def _why(contrast: Contrast, reason: Reason) -> str:
+def _why(contrast: Contrast, reason: Reason, trained: str) -> str:
     """What keeps a comparison from being decided, whatever its p."""
     interval, empties = contrast.difference.interval, contrast.empties
     if reason == "few cases":
@@ -111,7 +124,7 @@ def _why(contrast: Contrast, reason: Reason) -> str:
         return f"the mean Dice difference is {interval.value:+.3f} in each of {counted(interval.n, 'case')}."
     if reason == "one training":
         return (
-            f"mean Dice difference {numbers_of(interval)} over {cases_of(interval)}, but of one trained network each, "
+            f"mean Dice difference {numbers_of(interval)} over {cases_of(interval)}, but of one {trained} each, "
             "which may differ by the luck of their training alone."
         )
     if reason == "undefined values":

@@ -6,9 +6,10 @@ from typing import Any
 
 import pandas as pd
 
+from nnunet_skipx.nnunet.evaluated import Evaluated, members, summary_file
 from nnunet_skipx.nnunet.json_files import FROM_TRAINING
 from nnunet_skipx.nnunet.json_files import read_dataset_json as read_description
-from nnunet_skipx.nnunet.names import ModelName
+from nnunet_skipx.nnunet.names import ModelName, dataset_number
 from nnunet_skipx.results.dice import DiceRule, nnunet_dice
 from nnunet_skipx.results.summary import LabelKey, Scores, read_summary
 
@@ -41,21 +42,19 @@ def collect(model_folders: Sequence[Path], folds: Sequence[int]) -> pd.DataFrame
 
 
 def collect_fold(
-    model_folder: Path, fold: int, row: str | None = None, replicate: int = 1, dice_rule: DiceRule = nnunet_dice
+    model_folder: Path, fold: Evaluated, row: str | None = None, replicate: int = 1, dice_rule: DiceRule = nnunet_dice
 ) -> pd.DataFrame:
-    """The rows of one fold, as `collect` describes them.
+    """The rows of one fold, or of the test set that an ensemble predicted, as `collect` describes them.
 
     row: the model's name in a report. dice_rule: how Dice counts where a class is absent.
     """
     trainer, plans, configuration = ModelName.of(model_folder)
     dataset_json = read_dataset_json(model_folder)
     names = label_names(dataset_json)
-    path = model_folder / f"fold_{fold}" / "validation" / "summary.json"
-    command = f"nnUNetv2_train {model_folder.parent.name} {configuration} {fold} -tr {trainer} -p {plans}"
+    path, (missing, cure) = summary_file(model_folder, fold), _cures(model_folder, fold, replicate)
     if not path.is_file():
-        raise FileNotFoundError(f"{path} is missing: fold {fold} is not validated yet. Finish it with: {command} --c")
+        raise FileNotFoundError(f"{path} is missing: {missing}")
     cell = (model_folder.parent.name, row or trainer, trainer, plans, configuration, replicate, fold)
-    cure = f"validate the fold again: {command} --val"
     found = _read(path, dataset_json, cure)
     try:
         rows = [
@@ -66,6 +65,25 @@ def collect_fold(
     except KeyError as error:  # what this way to count needs besides Dice
         raise ValueError(f"{path} has a label without {error}: {cure}") from error
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def prediction_command(model_folder: Path, folds: Sequence[int], replicates: int = 1) -> str:
+    """What predicts a test set by the ensemble of a model's folds, in so many replicates."""
+    trainer, plans, configuration = ModelName.of(model_folder)
+    again = f" --replicates {replicates}" if replicates > 1 else ""
+    model = f"-d {dataset_number(model_folder.parent.name)} -c {configuration} -tr {trainer} -p {plans}"
+    return f"skipx bench --test {model} -f {' '.join(map(str, folds))}{again}"
+
+
+def _cures(model_folder: Path, fold: Evaluated, replicate: int) -> tuple[str, str]:
+    """What to do where a summary is missing, and where it is at fault."""
+    if isinstance(fold, str):
+        command = prediction_command(model_folder, members(fold), replicate)
+        return f"the test set is not predicted yet. Do it with: {command}", f"predict the test set again: {command}"
+    trainer, plans, configuration = ModelName.of(model_folder)
+    command = f"nnUNetv2_train {model_folder.parent.name} {configuration} {fold} -tr {trainer} -p {plans}"
+    missing = f"fold {fold} is not validated yet. Finish it with: {command} --c"
+    return missing, f"validate the fold again: {command} --val"
 
 
 def read_dataset_json(model_folder: Path) -> dict[str, Any]:

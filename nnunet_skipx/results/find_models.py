@@ -25,14 +25,8 @@ def find_models(
     """
     if not results.is_dir():
         raise FileNotFoundError(f"{results} does not exist: give --results FOLDER, or export nnUNet_results=FOLDER")
-    there = are_of(dataset, results.glob("Dataset*"))
-    if len(there) != 1:
-        known = sorted(path.name for path in results.glob("Dataset*"))
-        raise FileNotFoundError(
-            f"data set {dataset!r} has no results in {results}{did_you_mean(dataset, known)}; there are: "
-            f"{', '.join(known) or 'none'}. {go_on(bench_words(dataset, configurations, trainers, plans))}"
-        )
-    models = sorted(there[0].glob("*__*__*"), key=_stock_first)
+    there = results_of(dataset, results, go_on(bench_words(dataset, configurations, trainers, plans)))
+    models = sorted(there.glob("*__*__*"), key=_stock_first)
     chosen = []
     for path in models:
         _, its_plans, configuration = ModelName.of(path)
@@ -46,17 +40,30 @@ def find_models(
         names = {ModelName.of(path).trainer for path in models} - found
         lacking = [f"{name}{did_you_mean(name, names)}" for name in sorted(set(trainers or ()) - found)]
         raise FileNotFoundError(
-            f"{there[0]} has no results of {', '.join(lacking) or 'any model'} with these options; there are:\n"
+            f"{there} has no results of {', '.join(lacking) or 'any model'} with these options; there are:\n"
             f"{listed}\n{go_on(bench_words(dataset, configurations, trainers, plans))}"
         )
     if domains := [name for path in chosen for name in domains_in(path)]:
         ids = " ".join(str(dataset_number(name)) for name in dict.fromkeys(domains))
-        run = there[0].name
+        run = there.name
         raise ValueError(
             f"{run} is a universal run, whose validations are its domains': report on those, -d {ids}, "
             f"with the trainers nnUNetTrainerU2Net..._from{dataset_number(run)}"
         )
     return chosen
+
+
+def results_of(dataset: str, results: Path, cure: str = "") -> Path:
+    """The folder of a data set, by id or name; FileNotFoundError where there is none, or several."""
+    there = are_of(dataset, results.glob("Dataset*"))
+    if len(there) != 1:
+        known = sorted(path.name for path in results.glob("Dataset*"))
+        meant = did_you_mean(dataset, known)
+        raise FileNotFoundError(
+            f"data set {dataset!r} has no results in {results}{meant}; there are: {', '.join(known) or 'none'}"
+            + (f". {cure}" if cure and not meant else "")
+        )
+    return there[0]
 
 
 def report_words(models: Sequence[Path]) -> list[str]:

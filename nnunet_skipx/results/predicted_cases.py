@@ -19,6 +19,7 @@ import torch
 from nnunetv2.imageio.reader_writer_registry import determine_reader_writer_from_dataset_json
 from tqdm import tqdm
 
+from nnunet_skipx.nnunet.evaluated import again, predictions
 from nnunet_skipx.results.study import replicate_number
 
 MOST_PROCESSES = 8  # a case may need gigabytes
@@ -30,13 +31,15 @@ Found = TypeVar("Found")
 class Job:
     """One predicted case of a row: what the tidy table says of it, and its files.
 
-    probabilities: as nnUNetv2_train --npz writes them; None where they do not matter or are not there.
+    probabilities: as nnUNetv2_train --npz writes them; None where they do not matter or are not there. cure: for a file
+    at fault.
     """
 
     cell: tuple[Any, ...]  # the table's columns up to the case
     reference: Path
     prediction: Path
     probabilities: Path | None = None
+    cure: str = again(0)
 
     @property
     def files(self) -> list[Path]:
@@ -63,20 +66,21 @@ def find_jobs(
     jobs = []
     for cell in cells.itertuples(index=False):
         (folder,) = (path for path in models[cell.row] if replicate_number(path) == cell.replicate)
-        validation = folder / f"fold_{cell.fold}" / "validation"
-        npz = validation / f"{cell.case}.npz"
+        predicted = predictions(folder, cell.fold)
+        npz = predicted / f"{cell.case}.npz"
         beside = npz if probabilities and npz.is_file() else None
-        jobs.append(Job(tuple(cell), references / f"{cell.case}{ending}", validation / f"{cell.case}{ending}", beside))
+        reference, prediction = (where / f"{cell.case}{ending}" for where in (references, predicted))
+        jobs.append(Job(tuple(cell), reference, prediction, beside, again(cell.fold)))
     return sorted(jobs, key=lambda job: job.reference)
 
 
 def read_maps(job: Job, dataset_json: dict[str, Any]) -> tuple[np.ndarray, np.ndarray, tuple[float, ...]]:
     """Reference and prediction (z, y, x) and their spacing in mm; ValueError, a sentence, for a file at fault."""
-    with _at_fault(job.reference):
+    with _at_fault(job.reference, job.cure):
         written = job.reference.stat()
         key = job.reference, written.st_mtime_ns, written.st_size, json.dumps(dataset_json)
         reader, reference = _read_reference(*key)
-    with _at_fault(job.prediction):
+    with _at_fault(job.prediction, job.cure):
         prediction, properties = reader.read_seg(str(job.prediction))
     return reference, prediction[0], tuple(properties["spacing"])
 
@@ -91,13 +95,13 @@ def _read_reference(path: Path, written: int, size: int, dataset_json: str) -> t
 
 
 @contextmanager
-def _at_fault(path: Path) -> Iterator[None]:
+def _at_fault(path: Path, cure: str) -> Iterator[None]:
     """What goes wrong in reading a label map as a sentence."""
     try:
         yield
     except (RuntimeError, OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[-1]
-        raise ValueError(f"Label map {path} cannot be read ({reason}): validate this fold again with --val.") from error
+        raise ValueError(f"Label map {path} cannot be read ({reason}): {cure}.") from error
 
 
 def side_by_side(jobs: Sequence[Job], work: Callable[[Job], Found], what: str) -> Iterator[tuple[Job, Found]]:

@@ -60,7 +60,7 @@ def step_mode(trainer: str) -> str:
 
 def splits_digest(table: pd.DataFrame) -> str:
     """Of which case was validated in which fold: equal for equal splits."""
-    pairs = sorted({(int(fold), str(case)) for fold, case in zip(table["fold"], table["case"], strict=True)})
+    pairs = sorted({(fold, str(case)) for fold, case in zip(table["fold"].tolist(), table["case"], strict=True)})
     return hashlib.sha256(json.dumps(pairs).encode()).hexdigest()[:DIGITS]
 
 

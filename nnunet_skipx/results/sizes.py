@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from nnunet_skipx.nnunet.evaluated import Evaluated, again, summary_file
 from nnunet_skipx.nnunet.images import read_grid
 from nnunet_skipx.results.collect import scored_labels
 from nnunet_skipx.results.study import Models
@@ -26,21 +27,19 @@ class Sizes:
 
 
 def structure_sizes(
-    models: Models, folds: Sequence[int], dataset_json: dict[str, Any], references: Path | None
+    models: Models, folds: Sequence[Evaluated], dataset_json: dict[str, Any], references: Path | None
 ) -> Sizes:
     """In ml where every reference is a volume whose header can be read, else in voxels.
 
-    models, folds, dataset_json: those of a `Study`, whose summaries have been read and checked. references: folder of
-    the true label maps.
+    models, folds (its `evaluated`), dataset_json: those of a `Study`, whose summaries have been read and checked.
+    references: folder of the true label maps.
     """
     names, ending = scored_labels(dataset_json), dataset_json["file_ending"]
     folder = next(iter(models.values()))[0]
     lines = [
         (fold, case, names[key], float(counts["n_ref"]))
         for fold in folds
-        for case, scores in read_summary(
-            folder / f"fold_{fold}" / "validation" / "summary.json", ending, "validate this fold again with --val"
-        ).items()
+        for case, scores in read_summary(summary_file(folder, fold), ending, again(fold)).items()
         for key, counts in scores.items()
         if key in names and counts.get("n_ref", 0) > 0  # nnU-Net's older summaries have none
     ]

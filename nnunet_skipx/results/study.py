@@ -9,11 +9,13 @@ from typing import Any
 import pandas as pd
 
 from nnunet_skipx.datasets.protocol import Protocol
+from nnunet_skipx.nnunet.evaluated import Evaluated, members, told
 from nnunet_skipx.nnunet.folds import ALL, FINAL, NOTHING_LEFT, Fold, numbered
 from nnunet_skipx.nnunet.json_files import FROM_TRAINING, read_plans
 from nnunet_skipx.nnunet.names import ModelName
 from nnunet_skipx.results.collect import collect_fold, label_names, read_dataset_json
 from nnunet_skipx.results.dice import DiceRule, nnunet_dice
+from nnunet_skipx.results.ensembles import common_ensemble, not_predicted
 from nnunet_skipx.results.protocols import common_protocol, folds_of, require_protocol_folds
 from nnunet_skipx.results.provenance import augmentation_mode, step_mode
 
@@ -27,9 +29,10 @@ MODES = {  # what a name's options choose, and the remark where the choices diff
 
 @dataclass(frozen=True)
 class Study:
-    """Models that were validated on the same cases.
+    """Models that were evaluated on the same cases.
 
     models: by row name, the trainer's where that is unambiguous. folds: those that every model has.
+    evaluated: what the cases are of, these folds' validations, or the test set that they predicted as an ensemble.
     table: tidy, of `collect_fold`. protocol: that of the data set, if it names one.
     incomplete: what is missing and hence left out, empty if nothing is.
     remarks: what differs besides the trainer.
@@ -38,6 +41,7 @@ class Study:
     dataset: str
     models: Models
     folds: tuple[int, ...]
+    evaluated: tuple[Evaluated, ...]
     table: pd.DataFrame
     dataset_json: dict[str, Any]
     protocol: Protocol | None
@@ -46,28 +50,38 @@ class Study:
 
 
 def read_study(
-    folders: Sequence[Path], folds: Sequence[Fold] | None, allow_missing: bool, dice_rule: DiceRule = nnunet_dice
+    folders: Sequence[Path],
+    folds: Sequence[Fold] | None,
+    allow_missing: bool,
+    dice_rule: DiceRule = nnunet_dice,
+    test: bool = False,
 ) -> Study:
     """Collect and check the folds of model folders of one data set, with their replicates; None for the protocol's.
 
+    test: of the test set, as the ensemble of these folds predicted it.
+
     Raises:
-        FileNotFoundError: a fold is not validated, and `allow_missing` is not set; or no fold is shared by all.
+        FileNotFoundError: a fold is not validated, or the test set not predicted, and `allow_missing` is not set; or
+            no fold is shared by all.
         ValueError: the models were validated on other cases, or have other labels or protocols, or a summary cannot
             be read and `allow_missing` is not set; or one of the folds is `all`.
     """
     models = {name: (folder, *replicates(folder)) for name, folder in row_names(folders).items()}
     dataset_json = same_labels(models)
     protocol, silent = common_protocol(models)
-    wanted = folds_of(folders) if folds is None else numbered(folds)
-    parts, missing = collect_all(models, wanted, allow_missing, dice_rule)
-    models, shared, incomplete = complete_part(models, wanted, missing)
+    chosen = None if folds is None else numbered(folds)
+    usual = folds_of(folders) if chosen is None else chosen
+    asked: Sequence[Evaluated] = [common_ensemble(folders, chosen, usual)] if test else usual
+    parts, missing = collect_all(models, asked, allow_missing, dice_rule)
+    models, shared, incomplete = complete_part(models, asked, missing)
     kept = [part for (folder, fold), part in parts.items() if fold in shared and folder in sum(models.values(), ())]
     table = pd.concat(kept, ignore_index=True)
     require_same_cases(table)
-    if protocol is not None:
+    if protocol is not None and not test:
         require_protocol_folds(protocol, table)
     remarks = (*silent, *plan_differences(models), *mode_differences(models))
-    return Study(folders[0].parent.name, models, shared, table, dataset_json, protocol, incomplete, remarks)
+    trained = tuple(fold for part in shared for fold in members(part))
+    return Study(folders[0].parent.name, models, trained, shared, table, dataset_json, protocol, incomplete, remarks)
 
 
 def row_names(folders: Sequence[Path]) -> dict[str, Path]:
@@ -98,8 +112,8 @@ def named(row: str, replicate: int) -> str:
 
 
 def collect_all(
-    models: Models, folds: Sequence[int], allow_missing: bool, dice_rule: DiceRule
-) -> tuple[dict[tuple[Path, int], pd.DataFrame], dict[tuple[Path, int], str]]:
+    models: Models, folds: Sequence[Evaluated], allow_missing: bool, dice_rule: DiceRule
+) -> tuple[dict[tuple[Path, Evaluated], pd.DataFrame], dict[tuple[Path, Evaluated], str]]:
     """The table of each model folder and fold, and what is wrong with those that have none."""
     parts, missing = {}, {}
     for name, model_folders in models.items():
@@ -111,13 +125,22 @@ def collect_all(
                 except (FileNotFoundError, ValueError) as error:
                     if not allow_missing and not isinstance(error, FileNotFoundError):
                         raise
-                    missing[folder, fold] = f"{named(name, number)} fold {fold}"
+                    missing[folder, fold] = named(name, number) + ("" if isinstance(fold, str) else f" fold {fold}")
     if missing and not allow_missing:
-        raise FileNotFoundError(
-            f"not validated yet: {'; '.join(missing.values())}. Finish them with skipx bench, name fewer folds with "
-            f"-f, or compare on what all have with --allow-missing{trained_on_all(models)}"
-        )
+        raise FileNotFoundError(_not_there(missing) + trained_on_all(models))
     return parts, missing
+
+
+def _not_there(missing: dict[tuple[Path, Evaluated], str]) -> str:
+    """What is missing, and how to get it."""
+    lacking = {folder: (name, replicate_number(folder)) for (folder, _), name in missing.items()}
+    ((_, wanted), *_) = missing
+    if isinstance(wanted, str):
+        return not_predicted(lacking, wanted)
+    return (
+        f"not validated yet: {'; '.join(missing.values())}. Finish them with skipx bench, name fewer folds with -f, or "
+        "compare on what all have with --allow-missing"
+    )
 
 
 def trained_on_all(models: Models) -> str:
@@ -127,8 +150,8 @@ def trained_on_all(models: Models) -> str:
 
 
 def complete_part(
-    models: Models, folds: Sequence[int], missing: dict[tuple[Path, int], str]
-) -> tuple[Models, tuple[int, ...], str]:
+    models: Models, folds: Sequence[Evaluated], missing: dict[tuple[Path, Evaluated], str]
+) -> tuple[Models, tuple[Evaluated, ...], str]:
     """Models without their incomplete replicates, the folds that all first replicates have, and what that left out."""
     lacking = {folder for folder, _ in missing}
     kept = {
@@ -136,12 +159,15 @@ def complete_part(
     }
     firsts = {model_folders[0] for model_folders in kept.values()}
     shared = tuple(fold for fold in folds if not any((first, fold) in missing for first in firsts))
+    on_test_set = isinstance(folds[0], str)
     if not shared:
+        nothing = "the test set is not predicted by" if on_test_set else "no fold is validated for"
         raise FileNotFoundError(
-            f"no fold is validated for every model; missing: {'; '.join(missing.values())}. Finish them with skipx "
+            f"{nothing} every model; missing: {'; '.join(missing.values())}. Finish them with skipx "
             f"bench{trained_on_all(models)}"
         )
-    text = f"Incomplete: compared on fold {', '.join(map(str, shared))} only, because these are missing or unreadable: "
+    part = "the other replicates" if on_test_set else f"fold {', '.join(map(str, shared))}"
+    text = f"Incomplete: compared on {part} only, because these are missing or unreadable: "
     return kept, shared, f"{text}{'; '.join(missing.values())}." if missing else ""
 
 
@@ -168,9 +194,12 @@ def require_same_cases(table: pd.DataFrame) -> None:
     for other in others:
         if different := sorted(cases[first] ^ cases[other]):
             fold, case = different[0]
+            done, cure = "validated", "Train both with the same splits_final.json"
+            if isinstance(fold, str):
+                done, cure = "tested", "Run skipx bench --test on both again, which predicts what is new in imagesTs"
             raise ValueError(
-                f"{first} and {other} were not validated on the same cases: {len(different)} differ, for example "
-                f"case {case} of fold {fold}. Train both with the same splits_final.json"
+                f"{first} and {other} were not {done} on the same cases: {len(different)} differ, for example "
+                f"case {case} of {told(fold)}. {cure}"
             )
 
 

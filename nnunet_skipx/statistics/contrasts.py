@@ -38,7 +38,7 @@ class Row:
     per_class: dict[str, Interval]
     mean: Interval
     foreground_mean: float
-    fold_means: dict[int, float]
+    fold_means: dict[int | str, float]
     replicate_means: dict[int, float]
     training_sd: float
     icc: float
@@ -109,7 +109,7 @@ def _row(name: str, scores: Scores, labels: Sequence[str]) -> Row:
         per_class=per_class,
         mean=mean,
         foreground_mean=float(known_mean(np.array([interval.value for interval in per_class.values()]), 0)),
-        fold_means={int(fold): float(known_mean(by_case[folds == fold], 0)) for fold in np.unique(folds)},
+        fold_means={fold: float(known_mean(by_case[folds == fold], 0)) for fold in np.unique(folds).tolist()},
         replicate_means={
             int(number): float(known_mean(part, 0)) for number, part in zip(scores.replicates, means, strict=True)
         },

@@ -1,6 +1,6 @@
 """How much the rows of a study scattered, for the planning of the next one."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -50,7 +50,7 @@ def _of_pair(one: Scores, other: Scores) -> tuple[float, float]:
     return single, drawn_anew / single
 
 
-def _within_folds(values: np.ndarray, folds: list[int]) -> float:
+def _within_folds(values: np.ndarray, folds: Sequence[Hashable]) -> float:
     known = ~np.isnan(values)
     member = membership(folds)[known]
     size = member.sum(0)

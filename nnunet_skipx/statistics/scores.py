@@ -35,9 +35,9 @@ class Scores:
     clusters: tuple[str, ...] | None = None
 
     @property
-    def folds(self) -> list[int]:
-        """Of the cases."""
-        folds: list[int] = self.cases.get_level_values("fold").tolist()
+    def folds(self) -> list[int | str]:
+        """Of the cases; a text in place of a number where a test set was predicted by several folds' networks."""
+        folds: list[int | str] = self.cases.get_level_values("fold").tolist()
         return folds
 
 

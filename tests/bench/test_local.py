@@ -59,7 +59,7 @@ def test_a_cell_that_another_launch_trains_is_no_failure(two_cells: list[Cell], 
         assert told(two_cells[0]) == "running (process 7 on node3)"
         run = run_cells(two_cells, SLOTS, npz=False, watch=look_away)
     assert (run.failed, run.elsewhere, run.done()) == ({}, two_cells[:1], two_cells[1:])
-    assert re.search("Trained by another process: .* 3d_fullres fold 0 .*process 7 on node3", outcome(run))
+    assert re.search("Left to another process: .* 3d_fullres fold 0 .*process 7 on node3", outcome(run))
     assert two_cells[0].log.read_text().count("being trained by another process (process 7 on node3)") == 2, "two tries"
 
 

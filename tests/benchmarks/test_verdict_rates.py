@@ -6,6 +6,7 @@ from benchmarks.verdict_rates import (
     CASES,
     REPLICATES,
     SEED_SDS,
+    TEST_SET,
     TRAINED_SD,
     coverage,
     error_table,
@@ -25,6 +26,14 @@ STUDIES = 4000
 def test_six_studies_in_a_hundred_at_most_claim_what_is_not(cases: int, replicates: int, seed_sd: float) -> None:
     assert false_claims(cases, replicates, seed_sd, STUDIES) <= 0.06
     assert false_equivalences(cases, replicates, seed_sd, STUDIES) <= 0.06
+
+
+@pytest.mark.parametrize("cases", CASES)
+@pytest.mark.parametrize("replicates", REPLICATES[1:3])
+@pytest.mark.parametrize("seed_sd", SEED_SDS)
+def test_nor_do_they_on_a_test_set_that_one_ensemble_predicts(cases: int, replicates: int, seed_sd: float) -> None:
+    assert false_claims(cases, replicates, seed_sd, STUDIES, TEST_SET) <= 0.065
+    assert false_equivalences(cases, replicates, seed_sd, STUDIES, TEST_SET) <= 0.06
 
 
 @pytest.mark.parametrize(
@@ -61,3 +70,4 @@ def test_a_test_of_the_cases_alone_claims_too_much() -> None:
 
 def test_the_table_has_a_line_per_size() -> None:
     assert len(error_table(10)) == 2 + len(CASES) * (len(REPLICATES) + 1)
+    assert len(error_table(10, TEST_SET)) == 2 + len(CASES) * (len(REPLICATES) - 1)

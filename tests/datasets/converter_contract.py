@@ -35,6 +35,7 @@ class ConverterContract:
     normalisation: ClassVar[str]
     training: ClassVar[int]
     test: ClassVar[int] = 0
+    labelled_test: ClassVar[int] = 0
     brightness: ClassVar[dict[int, float]]  # id of the data set -> what the made-up images show there
     validation: ClassVar[dict[int, list[str]]]  # of some folds
     a_file: ClassVar[str]  # of the source, needed
@@ -86,7 +87,10 @@ class ConverterContract:
         images = {path.name.removesuffix(f"_0000{ending}") for path in (raw / "imagesTr").iterdir()}
         assert labels == images
         assert len(labels) == self.training == description["numTraining"]
-        assert len(list((raw / "imagesTs").glob("*"))) == self.test
+        test = {path.name.removesuffix(f"_0000{ending}") for path in (raw / "imagesTs").glob("*")}
+        labelled = {path.name.removesuffix(ending) for path in (raw / "labelsTs").glob("*")}
+        assert (len(test), len(labelled)) == (self.test, self.labelled_test)
+        assert labelled <= test and not test & labels, "what skipx bench --test needs"
 
     def test_labels_channels_and_normalisation_are_right(self, description: dict) -> None:
         from nnunetv2.preprocessing.normalization.map_channel_name_to_normalization import get_normalization_scheme
@@ -98,8 +102,8 @@ class ConverterContract:
     def test_labels_lie_on_their_images(self, raw: Path, description: dict) -> None:
         ending = description["file_ending"]
         found = set()
-        for label in sorted((raw / "labelsTr").iterdir()):
-            image = raw / "imagesTr" / image_name(label, ending)
+        for label in sorted(raw.glob("labelsT*/*")):
+            image = raw / label.parent.name.replace("labels", "images") / image_name(label, ending)
             values = aligned_volume(image, label) if ending == ".nii.gz" else aligned_picture(image, label)
             found |= set(values)
         assert found == set(self.labels.values())

@@ -130,7 +130,7 @@ class TestACDC(ConverterContract):
     labels = {"background": 0, "right ventricle": 1, "myocardium": 2, "left ventricle": 3}
     brightness = hounsfield({number: number for number in range(4)})
     normalisation = "ZScoreNormalization"
-    training, test = 200, 6
+    training, test, labelled_test = 200, 6, 4
     validation = {}  # compared with nnU-Net's own function in test_acdc
     a_file, missing_message = "training/patient003/patient003_frame01_gt.nii.gz", r"patient003_frame01_gt\.nii\.gz is m"
 

@@ -14,7 +14,7 @@ import pytest
 from nnunet_skipx.bench.cell import Cell
 from nnunet_skipx.bench.state import told
 from nnunet_skipx.system.files import write_json
-from tests.end_to_end.conftest import DATASET, PLANS, environment
+from tests.end_to_end.conftest import DATASET, PLANS, Command, environment
 from tests.end_to_end.slurm_node import single_node_slurm, why_not
 from tests.forking.fixture import ForkServer
 
@@ -78,7 +78,7 @@ def test_jobs_that_are_ended_early_are_requeued_and_finish(workplace: Path, slur
     array = submit(slurm, [sys.executable, "-m", "nnunet_skipx.cli"], cells, "comment=my own")
     jobs = [f"{array}_{number}" for number in range(len(cells))]
     for cell, job in zip(cells, jobs, strict=True):
-        name = f"{DATASET}_3d_fullres_fold{cell.fold}_{TRAINER}"
+        name = f"{DATASET}_3d_fullres_fold_{cell.fold}_{TRAINER}"
         assert re.search(rf"JobName={name}\s.*Comment=my own\s", facts(slurm, job), re.DOTALL)
         wait("a checkpoint", (cell.folder / "checkpoint_latest.pth").is_file, slurm)
         assert told(cell).startswith("running (process ")
@@ -121,3 +121,18 @@ def test_a_refused_submission_leaves_nothing_behind(workplace: Path, slurm: dict
     with pytest.raises(AssertionError, match=r"sbatch refused the cells: .*partition"):
         submit(slurm | forks.variables, program, cells_of(workplace, PLANS, 2), "partition=nowhere")
     assert sorted((workplace / "nnUNet_results").rglob("*")) == before
+
+
+def test_a_test_set_is_a_job_as_a_training_is(
+    workplace: Path, slurm: dict[str, str], forks: ForkServer, command: Command
+) -> None:
+    words = ["-d", "99", "-c", "2d", "-p", PLANS, "-tr", "nnUNetTrainer_demo_1epochs", "-f", "0"]
+    command("skipx", "bench", *words, "-device", "cpu")
+    program = [str(forks.python), "skipx", "bench", "--test", *words]
+    output = run(slurm | forks.variables, *program, "--slurm", "time=60", "cpus=1", "gpus=0")
+    job = output.split("Slurm job ")[1].split(":")[0]
+    wait("a good end", lambda: "JobState=COMPLETED" in facts(slurm, job), slurm, 120)
+    assert f"JobName={DATASET}_2d_test_folds_0_nnUNetTrainer" in facts(slurm, job)
+    assert "1 of 1 test sets are done." in command("skipx", "bench", "--test", *words, "--dry-run").stdout
+    model = workplace / "nnUNet_results" / DATASET / f"nnUNetTrainer_demo_1epochs__{PLANS}__2d"
+    assert len(list((model / "test_folds_0").glob("*.nii.gz"))) == 2

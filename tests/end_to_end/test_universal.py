@@ -115,6 +115,12 @@ def test_a_universal_run_from_create_to_adapt(
         1,
     )
     assert len(list(output.glob("*.nii.gz"))) == len(list(images.glob("*.nii.gz"))) > 0
+    words = ("bench", "--test", "-d", 6, "-c", "3d_fullres", "-tr", DOMAIN, "-p", PLANS, "-f", 0, "-device", "cpu")
+    assert "Dataset006_Thick has no labelsTs" in command("skipx", *words).stdout
+    tested = domains / OTHERS[0] / f"{DOMAIN}__{PLANS}__3d_fullres" / "test_folds_0"
+    assert {p.name: p.read_bytes() for p in tested.glob("*.nii.gz")} == {
+        p.name: p.read_bytes() for p in output.glob("*.nii.gz")
+    }
     command(
         "nnUNetv2_export_model_to_zip",
         "-d",

@@ -69,7 +69,7 @@ def test_the_test_is_told_as_it_was_made(comparison: Comparison) -> None:
     )
     assert "where both rows have replicates, else over fold means or over cases" in mixed[1]
     one_fold = methods(dataclasses.replace(comparison, table=comparison.table.assign(fold=0)))[1]
-    assert "over the cases of one trained network each, whose luck it cannot tell apart" in one_fold
+    assert "it does not know the noise of training, so that nothing is decided" in one_fold
     few = comparison.table[comparison.table["case"].isin(["case_00", "case_01"])]
     assert "No difference could be tested" in methods(dataclasses.replace(comparison, table=few))[1]
 

@@ -197,7 +197,7 @@ def test_the_law_that_was_used_is_told_and_none_where_none_was() -> None:
     assert "random effect" not in how_judged([folds]) and "fold means or over cases, whichever" in how_judged([folds])
     mixed = how_judged([contrast(), folds])
     assert "random effect where both rows have replicates, else over fold means" in mixed
-    assert "one trained network each, whose luck it cannot tell apart" in how_judged([single])
+    assert "it does not know the noise of training, so that nothing is decided" in how_judged([single])
     assert how_judged([contrast(reason="few cases")]) == "p: none, as no comparison has enough cases that differ."
 
 

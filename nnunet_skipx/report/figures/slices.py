@@ -12,6 +12,7 @@ from matplotlib.patches import Patch
 from nnunetv2.imageio.base_reader_writer import BaseReaderWriter
 from nnunetv2.imageio.reader_writer_registry import determine_reader_writer_from_dataset_json
 
+from nnunet_skipx.nnunet.evaluated import predictions
 from nnunet_skipx.report.figures.panel import COLOURS, Panel, data_uri, new_figure
 from nnunet_skipx.results.collect import label_names
 from nnunet_skipx.statistics.text import number
@@ -30,8 +31,8 @@ def slice_panels(
 ) -> tuple[list[Panel], list[str]]:
     """The case of median and the one of lowest mean Dice over the rows: the reference, then every row's prediction.
 
-    case_means: of `case_table`. Reads imagesTr and labelsTr of nnUNet_raw (or gt_segmentations) and the predictions in
-    fold_X/validation. The second value has a remark for each picture that cannot be shown.
+    case_means: of `case_table`. Reads images, references and predictions. The second value has a remark for each
+    picture that cannot be shown.
     """
     shown = case_means[[row for row in case_means.columns if row in model_folders]]
     ranked = shown.mean(axis=1).dropna().sort_values(kind="stable")
@@ -40,7 +41,7 @@ def slice_panels(
     for name, position in {"Worst case": 0, "Median case": len(ranked) // 2}.items() if len(ranked) else ():
         fold, case = ranked.index[position]
         group, file = f"{name}, {case}", f"{case}{dataset_json['file_ending']}"
-        files = {row: model_folders[row] / f"fold_{fold}" / "validation" / file for row in shown.columns}
+        files = {row: predictions(model_folders[row], fold) / file for row in shown.columns}
         try:
             read, unread = read_case(case, images_folder, labels_folder / file, files, dataset_json)
         except UNREADABLE as error:

@@ -13,7 +13,7 @@ def dice_section(comparison: Comparison) -> Section:
     """Box plots."""
     reading = (
         "A point is a case, the box holds the middle half of the cases, the line in it is the median, a diamond is the "
-        "mean of a fold."
+        f"mean of {'the test set' if comparison.ensemble else 'a fold'}."
     )
     table = comparison.table.assign(row=comparison.table["row"].map(comparison.short))
     return Section("Dice per case", reading, panels=dice_panels(table))

@@ -8,6 +8,14 @@ from nnunet_skipx.report.sections.section import Section
 
 def fold_section(comparison: Comparison) -> Section:
     """Means of folds and replicates."""
+    if comparison.ensemble:
+        return Section(
+            "Test set and replicates",
+            "Mean Dice. Replicates are the same folds trained again, each with an ensemble of its own. SD of trained "
+            f"networks: of one {comparison.trained}'s mean Dice, beyond what the cases explain; ICC: its variance as a "
+            "share of that of all values. Everywhere else a case counts with its mean over replicates.",
+            tables.fold_table(comparison),
+        )
     return Section(
         "Folds and replicates",
         "Mean Dice. Folds share training cases, which no test here can undo. Replicates are the same cells trained "
