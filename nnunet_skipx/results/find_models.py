@@ -28,9 +28,11 @@ def find_models(
     there = are_of(dataset, results.glob("Dataset*"))
     if len(there) != 1:
         known = sorted(path.name for path in results.glob("Dataset*"))
+        likeliest = did_you_mean(dataset, known)
+        training = "" if likeliest else f". {go_on(bench_words(dataset, configurations, trainers, plans))}"
         raise FileNotFoundError(
-            f"data set {dataset!r} has no results in {results}{did_you_mean(dataset, known)}; there are: "
-            f"{', '.join(known) or 'none'}. {go_on(bench_words(dataset, configurations, trainers, plans))}"
+            f"data set {dataset!r} has no results in {results}{likeliest}; there are: {', '.join(known) or 'none'}"
+            f"{training}"
         )
     models = sorted(there[0].glob("*__*__*"), key=_stock_first)
     chosen = []
