@@ -75,8 +75,8 @@ def _cell(
     if domains := domains_in(folder):
         number, ids = dataset_number(dataset), " ".join(str(dataset_number(name)) for name in domains)
         raise ValueError(
-            f"{dataset} is a universal run, whose test images are its domains': skipx universal extract -d {number}, then "
-            f"test those, -d {ids}, with the trainers nnUNetTrainerU2Net..._from{number}"
+            f"{dataset} is a universal run, whose test images are its domains': skipx universal extract -d {number}, "
+            f"then test those, -d {ids}, with the trainers nnUNetTrainerU2Net..._from{number}"
         )
     first, *others = sorted(numbered(asked) or _folds(folder))
     return EnsembleCell(results, dataset, configuration, first, trainer, plans, others=tuple(others))

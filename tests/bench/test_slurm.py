@@ -40,7 +40,7 @@ def test_words_without_sense_are_refused(words: list[str], message: str) -> None
 def test_jobs_are_called_by_their_cells_fold_all_too(two_cells: list[Cell]) -> None:
     everything = replace(two_cells[0], fold=ALL)
     names = [names_of(cell)["JobName"] for cell in (*two_cells, everything)]
-    assert names == [f"Dataset099_Phantom_3d_fullres_fold{fold}_nnUNetTrainer" for fold in (0, 1, "all")]
+    assert names == [f"Dataset099_Phantom_3d_fullres_fold_{fold}_nnUNetTrainer" for fold in (0, 1, "all")]
     assert names_of(everything)["Comment"].startswith("Dataset099_Phantom 3d_fullres fold all nnUNetTrainer")
 
 

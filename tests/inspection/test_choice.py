@@ -6,7 +6,8 @@ import pytest
 
 from nnunet_skipx.cli.inspect import model_of, results_option
 from nnunet_skipx.cli.main import build_parser
-from nnunet_skipx.results.find_models import report_words
+from nnunet_skipx.results.find_models import find_models, report_words
+from nnunet_skipx.system.next_steps import BEGIN
 from tests.made_up_study import TRAINERS, Study, study
 
 __all__ = ["study"]  # fixture
@@ -19,6 +20,13 @@ def test_letters_are_the_folder_that_they_name(study: Study, monkeypatch: pytest
         assert model_of(build_parser().parse_args(["inspect", *words])) == folder
     with pytest.raises(FileNotFoundError, match="did you mean nnUNetTrainerUTANet"):
         model_of(build_parser().parse_args(["inspect", "-d", "4", "-c", "3d_fullres", "-tr", "nnUNetTrainerUTANt"]))
+
+
+def test_a_misspelt_data_set_is_not_to_be_trained(study: Study) -> None:
+    folder = study.model_folder(TRAINERS[1])
+    with pytest.raises(FileNotFoundError, match=f"did you mean {folder.parent.name}") as refused:
+        find_models(study.results, folder.parent.name.replace("pp", "p"), ["3d_fullres"], None, None)
+    assert BEGIN not in str(refused.value)
 
 
 def test_the_report_finds_what_was_inspected(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
