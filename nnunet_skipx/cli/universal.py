@@ -17,6 +17,12 @@ def add_universal_parser(commands: Any) -> None:
     universal = commands.add_parser("universal", help=text, description=text)
     steps = universal.add_subparsers(dest="step", required=True, metavar="STEP")
 
+    _add_create(steps)
+    _add_extract(steps)
+    _add_adapt(steps)
+
+
+def _add_create(steps: Any) -> None:
     text = "put planned data sets together to one that nnUNetv2_train trains"
     create = steps.add_parser("create", help=text, description=text)
     create.add_argument("-d", dest="datasets", nargs="+", required=True, metavar="DATASET", help="ids or names")
@@ -49,6 +55,8 @@ def add_universal_parser(commands: Any) -> None:
     )
     create.set_defaults(function=universal_create_command)
 
+
+def _add_extract(steps: Any) -> None:
     text = "write every domain of a trained universal run as an ordinary model of its own data set"
     extract = steps.add_parser("extract", help=text, description=text)
     extract.add_argument(
@@ -58,6 +66,8 @@ def add_universal_parser(commands: Any) -> None:
     extract.add_argument("-tr", dest="trainer", metavar="TRAINER", help="the run's trainer (default: all)")
     extract.set_defaults(function=universal_extract_command)
 
+
+def _add_adapt(steps: Any) -> None:
     text = "train a new domain on the frozen shared weights of a finished universal run"
     adapt = steps.add_parser("adapt", help=text, description=text)
     adapt.letters = ("--id", *adapt.letters)
