@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 import torch
+from nnunetv2.experiment_planning.plan_and_preprocess_api import extract_fingerprints, plan_experiments, preprocess
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 from nnunet_skipx.demo.prepare import PLANS, prepare
 from nnunet_skipx.demo.workspace import Workspace
+from nnunet_skipx.nnunet.names import dataset_number
 from nnunet_skipx.system.files import write_json
 from nnunet_skipx.training.variants import BASELINE, single_trainers, trainer_class
 from tests.forking.pools import few_voxels, forked_pools
@@ -31,7 +33,8 @@ def preprocessed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     before = dict(os.environ)
     workspace = Workspace(tmp_path_factory.mktemp("float16"))
     workspace.create()
-    with forked_pools(), few_voxels():
+    with forked_pools(), few_voxels(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr("nnunet_skipx.demo.prepare.plan_and_preprocess", plan_here)
         dataset, _ = prepare(workspace, few_cases(workspace.folder))
     os.environ.update(nnUNet_n_proc_DA="0")  # workers inline; planning would crash with it
     folder = workspace.preprocessed / dataset
@@ -41,6 +44,14 @@ def preprocessed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     yield folder
     os.environ.clear()
     os.environ.update(before)
+
+
+def plan_here(_: Workspace, dataset: str) -> None:
+    """What the demo runs as a command; fresh processes would import everything five times."""
+    number = dataset_number(dataset)
+    extract_fingerprints([number], num_processes=1)
+    plan_experiments([number])
+    preprocess([number], configurations=("3d_fullres",), num_processes=(1,))
 
 
 def few_cases(folder: Path) -> Path:
