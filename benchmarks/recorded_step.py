@@ -11,6 +11,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from benchmarks.recorder import CUDA, Recorder
 from nnunet_skipx.architectures import NETWORKS
+from nnunet_skipx.counting import built_to_count
 from nnunet_skipx.planning.half_precision import autocast_as_on_a_gpu, run_backward
 from nnunet_skipx.planning.made_up_plans import Shape, setting
 from nnunet_skipx.planning.training_memory import _make_weights
@@ -38,7 +39,7 @@ def record_step(name: str, size: str) -> Recorder:
     planned = setting(shape)
     manager = PlansManager(planned.plans)
     trainer: Any = nnUNetTrainer if name == STOCK else trainer_class(f"nnUNetTrainer{name}")
-    with torch.device("meta"):
+    with built_to_count():
         network = trainer.build_network_architecture(
             manager, manager.get_configuration(planned.configuration), 1, 3, True
         ).train()

@@ -8,11 +8,36 @@ from typing import Any
 import torch
 from torch import nn
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode, flop_registry
 
 # Products on the meta device for which torch's counter has no formula: it counts 0, without a word.
 PRODUCTS = {f"aten.{name}" for name in ("mv", "addmv", "dot", "vdot", "addbmm", "_trilinear", "_cdist_forward")}
+
+# What starts weights: on the meta device there are none, and torch goes long ways in Python to find that out.
+STARTS = {getattr(nn.init, name) for name in vars(nn.init) if name.endswith("_") and not name.startswith("_")}
+STARTS |= {torch.Tensor.normal_, torch.Tensor.uniform_, torch.Tensor.fill_, torch.Tensor.zero_}
+
+
+@contextmanager
+def built_to_count() -> Iterator[None]:
+    """Networks that are built inside lie on the meta device and are not started: nothing will be computed with them."""
+    with torch.device("meta"), _NotStarted():
+        yield
+
+
+class _NotStarted(TorchFunctionMode):
+    """Leaves tensors of the meta device that would be filled as they are."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if func in STARTS:
+            tensor = args[0] if args else (kwargs or {})["tensor"]
+            if tensor.is_meta:
+                return tensor
+        return func(*args, **(kwargs or {}))
 
 
 def parameters(network: nn.Module) -> int:

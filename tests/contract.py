@@ -26,6 +26,7 @@ from torch import nn
 from torch._dynamo.testing import CompileCounterWithBackend
 
 from nnunet_skipx.architectures import NETWORKS, SkipUNet, U2Net
+from nnunet_skipx.counting import built_to_count
 from nnunet_skipx.planning.networks import trainer_of
 from nnunet_skipx.skips.per_image import PerImage, spread_between_images
 from nnunet_skipx.training.trainer import SkipTrainer
@@ -339,8 +340,9 @@ class TrainerContract:
     def test_every_twin_has_the_budget_that_it_names(self, shape: PlanShape, residual: bool) -> None:
         @functools.cache
         def counted(name: str, budget: Budget) -> int:
-            with torch.device("meta"):
-                return count(self.planned(name, shape, residual=residual), budget, (1, 1, *shape.patch))
+            with built_to_count():
+                network = self.planned(name, shape, residual=residual)
+            return count(network, budget, (1, 1, *shape.patch))
 
         for twin in self.twins:
             budgets: list[Budget] = ["operations" if twin == "flopstwin" else "parameters"]

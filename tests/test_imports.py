@@ -23,7 +23,7 @@ MAY_IMPORT: dict[str, set[str]] = {  # besides itself
     "environment": {"discovery", "nnunet", "system"},
     "datasets": {"nnunet", "system"},
     "profiling": {"counting", "nnunet", "system"},
-    "planning": {"architectures", "nnunet", "profiling", "system"},
+    "planning": {"architectures", "counting", "nnunet", "profiling", "system"},
     "results": {"datasets", "nnunet", "profiling", "statistics", "system"},
     "inspection": {"nnunet", "results", "statistics", "system"},
     "report": {"datasets", "inspection", "nnunet", "results", "statistics", "system"},

@@ -1,5 +1,6 @@
 """Finds trainers as nnU-Net's commands do, through the folders of `nnUNet_extTrainer`, the user's first."""
 
+import functools
 import io
 import os
 import traceback
@@ -25,11 +26,7 @@ def find_trainer(name: str) -> type[nnUNetTrainer]:
         ValueError: they find none, or end at a file of the user's, which is named.
     """
     try:
-        # The search tells every step, and modules that it comes across warn of their own age.
-        with redirect_stdout(io.StringIO()), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            found: type[nnUNetTrainer] = recursive_find_trainer_class_by_name(name)
-            return found
+        return _found(name, os.environ.get(EXT_VARIABLE))
     except (Exception, SystemExit) as error:  # whatever stands in the user's files is run
         if place := users_place(error):
             raise UnusableModuleError(
@@ -42,6 +39,16 @@ def find_trainer(name: str) -> type[nnUNetTrainer]:
             f"nnU-Net finds no trainer {name!r}: check the spelling (`skipx list` shows ours), and with "
             f"`skipx doctor` that the environment variable {EXT_VARIABLE} is set."
         ) from error
+
+
+@functools.cache  # a report asks several times for every row, and a search walks through all that is imported
+def _found(name: str, folders: str | None) -> type[nnUNetTrainer]:
+    """What nnU-Net finds with these external folders."""
+    # The search tells every step, and modules that it comes across warn of their own age.
+    with redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found: type[nnUNetTrainer] = recursive_find_trainer_class_by_name(name)
+        return found
 
 
 def users_folders() -> list[str]:

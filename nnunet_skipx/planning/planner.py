@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
 from nnunetv2.experiment_planning.experiment_planners.default_experiment_planner import ExperimentPlanner
 from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 from nnunetv2.utilities.json_export import recursive_fix_for_json_export
 
+from nnunet_skipx.counting import built_to_count
 from nnunet_skipx.planning.networks import architecture_of
 from nnunet_skipx.planning.references import reference_of
 
@@ -50,7 +50,7 @@ class ArchitecturePlanner(ExperimentPlanner):
         """Elements of the maps of one sample, as the planned architecture counts them."""
         stock = {"network_class_name": arch_class_name, "arch_kwargs": arch_kwargs}
         planned = architecture_of(self.architecture, {"patch_size": patch_size, "architecture": stock})
-        with torch.device("meta"):
+        with built_to_count():
             network = get_network_from_plans(
                 planned["network_class_name"],
                 planned["arch_kwargs"],

@@ -21,6 +21,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 import nnunet_skipx
 from nnunet_skipx.architectures import NETWORKS
+from nnunet_skipx.counting import built_to_count
 from nnunet_skipx.planning.made_up_plans import Shape, setting
 from nnunet_skipx.planning.networks import architecture_of, trainer_of
 from nnunet_skipx.planning.spelling import STOCK
@@ -105,7 +106,7 @@ def elements_and_memory(architecture: str, shape: Shape) -> tuple[int, int, int]
     configuration = order.plans["configurations"]["memory"]
     configuration["architecture"] = architecture_of(architecture, configuration)
     manager = PlansManager(order.plans)
-    with torch.device("meta"):
+    with built_to_count():
         network = nnUNetTrainer.build_network_architecture(
             manager, manager.get_configuration("memory"), shape.channels, shape.classes, enable_deep_supervision=False
         )

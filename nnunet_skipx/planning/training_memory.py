@@ -9,6 +9,7 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
+from nnunet_skipx.counting import built_to_count
 from nnunet_skipx.nnunet.batches import random_batch
 from nnunet_skipx.nnunet.throwaway import Setting, throwaway_trainer
 from nnunet_skipx.planning.half_precision import autocast_as_on_a_gpu, run_backward
@@ -53,7 +54,7 @@ def training_memory(trainer_class: type[nnUNetTrainer], setting: Setting) -> Tra
     """
     device = torch.device(setting.device)
     cuda = device.type == "cuda"
-    with throwaway_trainer(trainer_class, replace(setting, device="cpu")) as trainer, torch.device("meta"):
+    with throwaway_trainer(trainer_class, replace(setting, device="cpu")) as trainer, built_to_count():
         trainer.device = torch.device("meta")
         trainer._do_i_compile = lambda: False
         trainer.initialize()

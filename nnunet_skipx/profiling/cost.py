@@ -3,13 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.label_handling.label_handling import determine_num_input_channels
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from torch import nn
 
-from nnunet_skipx.counting import forward_flops, parameters
+from nnunet_skipx.counting import built_to_count, forward_flops, parameters
 from nnunet_skipx.nnunet.network_classes import require_known_networks
 from nnunet_skipx.nnunet.search import find_trainer
 
@@ -27,8 +26,9 @@ def network_cost(trainer_name: str, plans: dict[str, Any], configuration: str, d
 
     Raises ValueError for an unknown trainer and RuntimeError when the counter missed operations.
     """
-    with torch.device("meta"):
-        network, input_shape = inference_network(find_trainer(trainer_name), plans, configuration, dataset_json)
+    trainer = find_trainer(trainer_name)
+    with built_to_count():
+        network, input_shape = inference_network(trainer, plans, configuration, dataset_json)
     return Cost(parameters(network), forward_flops(network, input_shape) / 1e9)
 
 

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
+from nnunet_skipx.counting import built_to_count, parameters
 from nnunet_skipx.nnunet.trainer_name import BASELINE
 from nnunet_skipx.training.variants import trainer_class
 
@@ -26,9 +26,9 @@ def count_parameters(name: str) -> int:
     trainer = nnUNetTrainer if name == BASELINE else trainer_class(name)
     manager = PlansManager(_reference_plans())
     configuration = manager.get_configuration(str(REFERENCE["configuration"]))
-    with torch.device("meta"):
+    with built_to_count():
         network = trainer.build_network_architecture(manager, configuration, CHANNELS, HEADS, True)
-    return sum(parameter.numel() for parameter in network.parameters())
+    return parameters(network)
 
 
 def _reference_plans() -> dict[str, Any]:

@@ -11,6 +11,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager
 from torch import nn
 
 from nnunet_skipx.architectures import SkipUNet, U2Net
+from nnunet_skipx.counting import built_to_count
 from nnunet_skipx.nnunet.checkpoints import checkpoint_draft
 from nnunet_skipx.nnunet.names import STOCK_NETWORKS
 from nnunet_skipx.nnunet.network_classes import require_known_parts
@@ -119,13 +120,16 @@ class SkipTrainer(nnUNetTrainer):
     @classmethod
     def matched_kwargs(cls, build: Callable[..., nn.Module], budget: Budget, shape: Sequence[int]) -> dict[str, Any]:
         """The twin's arguments, with widths that give it the budget of the whole network."""
-        with torch.device("meta"):
-            whole: Any = build(cls.whole_kwargs)
 
-            def cost(widths: list[int]) -> int:
-                return count(build({**cls.architecture_kwargs, "features_per_stage": widths}), budget, shape)
+        def built(kwargs: Mapping[str, Any]) -> Any:
+            with built_to_count():
+                return build(kwargs)
 
-            widths = scaled_widths(whole.encoder.output_channels, cost, count(whole, budget, shape))
+        def cost(widths: list[int]) -> int:
+            return count(built({**cls.architecture_kwargs, "features_per_stage": widths}), budget, shape)
+
+        whole = built(cls.whole_kwargs)
+        widths = scaled_widths(whole.encoder.output_channels, cost, count(whole, budget, shape))
         return {**cls.architecture_kwargs, "features_per_stage": widths}
 
     def on_train_start(self) -> None:

@@ -11,6 +11,7 @@ LIMIT = 1e-9
 
 
 @pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.slow
 def test_a_page_has_the_tables_that_the_script_writes_now_up_to_rounding(name: str) -> None:
     written = re.search(
         r"<!-- differences:begin -->\n(.*)\n<!-- differences:end -->", (PAGES / f"{name.lower()}.md").read_text(), re.S

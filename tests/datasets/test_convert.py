@@ -162,6 +162,7 @@ class TestInterruption:
         assert "No space left on device): free some space" in capsys.readouterr().err
         assert tree(folders / "nnUNet_raw") == before
 
+    @pytest.mark.slow
     def test_a_killed_conversion_leaves_no_data_set_and_the_next_one_starts_clean(
         self, folders: Path, tmp_path: Path, quick: None
     ) -> None:

@@ -17,12 +17,19 @@ from tests.plan_shapes import PlanShape
 LIMITS = {torch.float32: 1e-4, torch.float64: 1e-10}
 
 
-@pytest.fixture(params=["at once", "in pieces"])
-def route(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """How the CPU sums, and how a GPU does."""
+@pytest.fixture
+def in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How a GPU sums."""
     monkeypatch.setattr(voxel_sums, "PIECE", 16)
     monkeypatch.setattr(voxel_sums, "FEWEST", 2)
-    monkeypatch.setattr(voxel_sums, "worth_cutting", lambda x: request.param == "in pieces")
+    monkeypatch.setattr(voxel_sums, "worth_cutting", lambda x: True)
+
+
+@pytest.fixture(params=["at once", "in pieces"])
+def route(request: pytest.FixtureRequest, in_pieces: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How the CPU sums, and how a GPU does."""
+    if request.param == "at once":
+        monkeypatch.setattr(voxel_sums, "worth_cutting", lambda x: False)
 
 
 def maps(layout: str, voxels: int, dtype: torch.dtype = torch.float64) -> list[torch.Tensor]:
@@ -125,7 +132,8 @@ def test_is_one_graph(route: None) -> None:
 
 @pytest.mark.parametrize("network_class", [UTANet, U2Net])
 @pytest.mark.slow
-def test_networks_stay_one_graph_in_pieces(network_class: type[nn.Module], route: None) -> None:
+def test_networks_stay_one_graph_in_pieces(network_class: type[nn.Module], in_pieces: None) -> None:
+    """At once they are compiled by their contracts."""
     torch.manual_seed(0)
     shape = PlanShape((16, 24, 16), (1, 1, 1), 3)
     network, x = network_class(1, 3, True, **shape.architecture()), torch.randn(2, 1, *shape.patch)

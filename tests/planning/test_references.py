@@ -56,6 +56,7 @@ def test_an_undeclared_one_is_found_out_once_and_again_when_the_package_changes(
         reference_of("XUNet")
 
 
+@pytest.mark.slow
 def test_a_file_that_is_no_json_is_made_again(undeclared: Path) -> None:
     found = reference_of("XUNet")
     [path] = undeclared.rglob("*.json")
@@ -64,6 +65,7 @@ def test_a_file_that_is_no_json_is_made_again(undeclared: Path) -> None:
     assert path.read_text() != "{"
 
 
+@pytest.mark.slow
 def test_a_cache_that_cannot_be_written_is_told_and_does_no_harm(
     undeclared: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:

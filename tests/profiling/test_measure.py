@@ -67,12 +67,14 @@ def test_resident_memory_counts_what_was_made_for_the_step_too() -> None:
 
 
 @linux
+@pytest.mark.slow
 def test_resident_memory_is_that_of_a_later_step_when_the_optimiser_has_its_state() -> None:
     # weight, gradient, momentum; the first step alone would have no momentum while it computes
     assert in_fresh_process(resident, "step_with_state", 64) == pytest.approx(3 * 64, abs=30)
 
 
 @linux
+@pytest.mark.slow
 def test_resident_memory_forgets_the_peak_of_the_first_step() -> None:
     assert in_fresh_process(resident, "step_that_shrinks") < 120
 
@@ -164,6 +166,7 @@ def die(number: int) -> None:
     os.kill(os.getpid(), number)
 
 
+@pytest.mark.slow
 def test_a_process_that_the_system_kills_is_no_endless_waiting() -> None:
     with pytest.raises(MemoryError):
         in_fresh_process(die, signal.SIGKILL)

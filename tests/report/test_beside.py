@@ -205,6 +205,7 @@ def test_the_patients_of_a_converted_data_set_are_known(
         assert ("6 patients (provenance.json)" in text) == words
 
 
+@pytest.mark.slow
 def test_data_sets_are_judged_together_by_a_model(study: Study, tmp_path: Path) -> None:
     for name in (DATASET, OTHER):
         shutil.copytree(study.results / DATASET, tmp_path / "results" / name)

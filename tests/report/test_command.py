@@ -88,6 +88,7 @@ def test_the_stock_trainer_is_the_baseline_unless_another_is_named(study: Study,
         report(swapped, FOLDS, tmp_path, ReportOptions(baseline="nnUNet"))
 
 
+@pytest.mark.slow
 def test_several_data_sets_make_one_report_with_a_consensus(two: list[list[Path]], tmp_path: Path) -> None:
     text = report(two, FOLDS, tmp_path / "out", ReportOptions())
     assert "Across data sets" in text
@@ -147,6 +148,7 @@ def test_a_data_set_that_is_named_twice_is_refused(two: list[list[Path]], tmp_pa
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_other_conventions_are_named_and_change_the_numbers(study: Study, tmp_path: Path) -> None:
     folders = [list(study.model_folders.values())]
     means = {}

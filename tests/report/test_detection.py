@@ -70,6 +70,7 @@ def test_the_counts_are_those_of_the_summaries(study: Study) -> None:
     assert not absent["in_prediction"].any()
 
 
+@pytest.mark.slow
 def test_every_table_counts_what_one_row_invented_and_the_rule_can_be_chosen(
     invented: list[Path], tmp_path: Path
 ) -> None:

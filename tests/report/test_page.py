@@ -147,6 +147,7 @@ def test_the_terminal_shows_a_line_per_row_and_the_same_sentences(comparison: Co
     assert "Shortened: 3 epochs." in text
 
 
+@pytest.mark.slow
 def test_several_data_sets_share_a_page_that_begins_with_their_consensus(
     comparison: Comparison, tmp_path: Path
 ) -> None:
@@ -215,7 +216,7 @@ def test_nothing_is_wider_than_a_phone(comparison: Comparison, tmp_path: Path) -
 
 
 @needs_chromium
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_chromium_shows_every_picture_without_a_complaint_in_both_themes(
     comparison: Comparison, tmp_path: Path, theme: str
 ) -> None:

@@ -91,6 +91,7 @@ def test_a_file_that_the_new_report_has_not_goes_with_the_old_one(tmp_path: Path
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "mine"]
 
 
+@pytest.mark.slow
 def test_a_report_that_fails_at_its_last_file_leaves_the_one_before(
     study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nnunet_skipx.report import tables
+from nnunet_skipx.report import tables, training_tables
 from nnunet_skipx.report.comparison import Comparison
 from nnunet_skipx.report.exports import comparison_json
 from nnunet_skipx.results.collect import collect
@@ -38,7 +38,7 @@ def a_log(epochs: int, loss: float = 0.5, extra: tuple[str, ...] = ()) -> Traini
 
 
 def test_every_table_names_its_rows_in_the_first_column(comparison: Comparison) -> None:
-    for build in (tables.result_table, tables.contrast_table, tables.ranking_table, tables.fold_table):
+    for build in (tables.result_table, tables.contrast_table, tables.ranking_table, training_tables.fold_table):
         made = build(comparison)
         assert made.columns[0] == "Row"
         assert set(made["Row"]) <= set(TRAINERS) and len(made)
@@ -46,9 +46,9 @@ def test_every_table_names_its_rows_in_the_first_column(comparison: Comparison) 
 
 
 def test_folds_are_listed_and_replicates_where_there_are_several(comparison: Comparison) -> None:
-    once = tables.fold_table(comparison)
+    once = training_tables.fold_table(comparison)
     assert list(once.columns) == ["Row", *(f"Fold {fold}" for fold in FOLDS)]
-    several = tables.fold_table(with_replicates(comparison))
+    several = training_tables.fold_table(with_replicates(comparison))
     first, second = several.to_dict("records")
     means = [float(mean) for mean in first["Replicates"].split(", ")]
     assert means == pytest.approx([means[0], means[0] - 0.1, means[0] - 0.2], abs=0.0011)
@@ -126,7 +126,7 @@ def test_health_counts_over_all_folds(comparison: Comparison) -> None:
         TRAINERS[0]: {0: a_log(3), 1: a_log(2)},
         TRAINERS[1]: {0: a_log(3, loss=NAN, extra=("Skipped steps: 2",)), 1: a_log(3, extra=("Skipped steps: 5",))},
     }
-    first, second = tables.health_table(dataclasses.replace(comparison, logs=logs)).to_dict("records")
+    first, second = training_tables.health_table(dataclasses.replace(comparison, logs=logs)).to_dict("records")
     assert first == {
         "Row": TRAINERS[0],
         "Folds": "2",
@@ -138,7 +138,9 @@ def test_health_counts_over_all_folds(comparison: Comparison) -> None:
     assert (second["Epochs"], second["Epochs with a loss of NaN"], second["Skipped steps"]) == ("3", "2", "21")
     one_sided = a_log(2, extra=EXPERT_LINES)
     one_sided.epochs.loc[1, "val_loss"] = NAN
-    (line,) = tables.health_table(dataclasses.replace(comparison, logs={"T": {0: one_sided}})).to_dict("records")
+    (line,) = training_tables.health_table(dataclasses.replace(comparison, logs={"T": {0: one_sided}})).to_dict(
+        "records"
+    )
     assert (line["Epochs with a loss of NaN"], line["Balance loss at the end"]) == ("1", "0.125")
 
 
@@ -202,7 +204,7 @@ def test_the_effect_size_is_of_pairs(comparison: Comparison) -> None:
 
 def test_what_is_noted_of_any_row_has_a_column(comparison: Comparison) -> None:
     noted = {TRAINERS[0]: {"torch": "2.0", "command": "c"}, TRAINERS[1]: {"host": "a", "command": "d"}}
-    made = tables.provenance_table(dataclasses.replace(comparison, provenance=noted))
+    made = training_tables.provenance_table(dataclasses.replace(comparison, provenance=noted))
     assert made.to_numpy().tolist() == [[TRAINERS[0], "2.0", "–"], [TRAINERS[1], "–", "a"]]
 
 

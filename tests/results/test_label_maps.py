@@ -81,6 +81,7 @@ def again(job: Job, **_: object) -> None:
     raise AssertionError(f"{job} was measured before")
 
 
+@pytest.mark.slow
 def test_what_was_measured_is_not_measured_again(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = tmp_path / "out"
     folders, options = [list(study.model_folders.values())], ReportOptions(nsd_mm=[1.0], references=study.labels)

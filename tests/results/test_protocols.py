@@ -111,6 +111,7 @@ def test_a_fold_beyond_the_protocol_is_refused(folders: list[Path], protocol: Pr
     assert "1 fold (0)" in report([folders], None, tmp_path / "out", ReportOptions())
 
 
+@pytest.mark.slow
 def test_two_data_sets_on_the_same_cases_under_two_protocols_are_refused(
     folders: list[Path], protocol: Protocol, tmp_path: Path
 ) -> None:

@@ -54,6 +54,7 @@ def trained(study: Study, tmp_path: Path) -> list[Path]:
     return folders
 
 
+@pytest.mark.slow
 def test_both_stand_in_every_format(trained: list[Path], tmp_path: Path) -> None:
     text = report([trained], FOLDS, tmp_path, ReportOptions())
     for written in (text, *((tmp_path / name).read_text() for name in ("report.html", "report.md", "report.json"))):

@@ -52,6 +52,7 @@ def losses(trainer: nnUNetTrainer, steps: int, shape: PlanShape = SMALL) -> np.n
     return np.array([float(trainer.train_step(batch(step % 10, shape=shape))["loss"]) for step in range(steps)])
 
 
+@pytest.mark.slow
 def test_a_hundred_steps_have_the_losses_of_the_plain_trainer(folders: Path) -> None:
     plain, fast = (losses(started(name), 100) for name in ("nnUNetTrainer", "nnUNetTrainer_fast"))
     assert plain[-10:].mean() < plain[:10].mean() - 0.1, "it learns, or equality says little"
@@ -241,7 +242,7 @@ def reads_of(name: str, with_scaler: bool) -> list[str]:
     return reads.found
 
 
-@pytest.mark.parametrize("with_scaler", [True, False])
+@pytest.mark.parametrize("with_scaler", [True, pytest.param(False, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", TRAINERS)
 def test_a_step_does_not_wait_for_a_gpu(folders: Path, name: str, with_scaler: bool) -> None:
     assert reads_of(f"{name}_fast", with_scaler) == ["the step ended"]

@@ -8,12 +8,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+from torch import nn
 
+from nnunet_skipx.counting import built_to_count
 from nnunet_skipx.training.grammar import trainer_names
 from nnunet_skipx.training.trainer import SkipTrainer
 from nnunet_skipx.training.twins import scaled_widths
 from nnunet_skipx.training.variants import options_of, trainer_class
-from tests.plan_shapes import PlanShape, plans
+from tests.plan_shapes import PLANNED, PlanShape, plans
 
 PLAN = PlanShape((16, 24, 16), (1, 1, 1), 3, features=6)
 TRAINERS = [name for name in trainer_names() if trainer_class(name).twin is not None]
@@ -38,6 +40,34 @@ def test_widths_that_have_the_budget_stay(widths: list[int]) -> None:
 
 def test_a_stage_keeps_a_channel_at_least() -> None:
     assert min(scaled_widths([1, 2, 4], lambda w: sum(w), 1)) >= 1
+
+
+@pytest.mark.parametrize(
+    ("name", "widths"),
+    [
+        ("nnUNetTrainerUTANet_twin", [8, 16, 32, 64]),
+        ("nnUNetTrainerXUNet_twin", [8, 18, 36, 71]),
+        ("nnUNetTrainerUDTransNet_flopstwin", [9, 19, 37, 74]),
+        ("nnUNetTrainerMSAUNet_twin", [8, 16, 33, 65]),
+        ("nnUNetTrainerU2Net_twin", [2, 4, 8, 17]),
+    ],
+)
+def test_widths_are_those_of_checkpoints_that_exist(name: str, widths: list[int]) -> None:
+    shape, residual = PLANNED["3d-hippocampus-demo-residual"]
+    manager = PlansManager(plans(shape, residual=residual))
+    with built_to_count():
+        network: Any = trainer_class(name).build_network_architecture(
+            manager, manager.get_configuration("test"), 1, 3, False
+        )
+    assert network.encoder.output_channels == widths
+
+
+def test_what_is_not_on_the_meta_device_is_started_all_the_same() -> None:
+    with built_to_count():
+        counted = nn.Linear(2, 2)
+        real = nn.init.ones_(torch.empty(2, device="cpu"))
+    assert counted.weight.is_meta
+    assert real.tolist() == [1, 1]
 
 
 def legal_names(trainer: str) -> list[str]:

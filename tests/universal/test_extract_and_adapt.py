@@ -78,6 +78,7 @@ def test_extracted_models_predict_the_universal_models_bits_through_nnunets_pred
         assert {"plans.json", "dataset.json", "dataset_fingerprint.json"} <= {p.name for p in folder.parent.iterdir()}
 
 
+@pytest.mark.slow
 def test_nnunet_validates_an_extracted_model_with_its_own_trainer(run: Path) -> None:
     trainer = train(run)
     extract(500)
@@ -99,6 +100,7 @@ def test_a_checkpoint_is_enough_to_extract(run: Path, monkeypatch: pytest.Monkey
         predictor.initialize_from_trained_model_folder(str(folder.parent), (0,))
 
 
+@pytest.mark.slow
 def test_what_nnunet_exports_is_there_on_another_machine(
     run: Path, make_domain: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -191,6 +193,7 @@ def test_a_new_domain_trains_its_own_weights_only(run: Path, make_domain: Make) 
     assert trained and int(trained[1]) == sum(p.numel() for p in trainer.bare_network.parameters() if p.requires_grad)
 
 
+@pytest.mark.slow
 def test_an_interrupted_adaptation_goes_on(run: Path, make_domain: Make) -> None:
     train(run)
     whole = weights(new_domain(run, make_domain, "nnUNetTrainerU2Net_adapt500_demo_2epochs"))
@@ -207,6 +210,7 @@ def test_an_interrupted_adaptation_goes_on(run: Path, make_domain: Make) -> None
     assert all(torch.equal(value, weights(resumed)[name]) for name, value in whole.items())
 
 
+@pytest.mark.slow
 def test_the_old_domains_logits_keep_every_bit_when_domains_are_added(run: Path, make_domain: Make) -> None:
     train(run)
     before = {n: logits(domain_network(load(stored(run)), f"Dataset{n:03d}_Made"), n) for n in (11, 12)}
@@ -223,6 +227,7 @@ def test_the_old_domains_logits_keep_every_bit_when_domains_are_added(run: Path,
     assert stored(run).read_bytes() == final
 
 
+@pytest.mark.slow
 def test_a_trained_domain_is_left_alone_and_one_that_is_missing_is_written_as_it_was_trained(
     run: Path, make_domain: Make, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -295,6 +300,7 @@ def test_a_checkpoint_with_a_strange_network_is_refused(run: Path) -> None:
         extract(500)
 
 
+@pytest.mark.slow
 def test_an_added_domain_costs_its_own_weights_on_the_disk(run: Path, make_domain: Make) -> None:
     train(run)
     trainer = new_domain(run, make_domain)
@@ -324,6 +330,7 @@ def test_a_domain_with_more_stages_than_the_run_is_refused(make_domain: Make) ->
         make_trainer(folder, "nnUNetTrainerU2Net_adapt500_demo_2epochs")
 
 
+@pytest.mark.slow
 def test_the_run_to_adapt_to_is_the_one_with_the_same_convolutions(run: Path, make_domain: Make) -> None:
     make_domain(21, SHALLOW)
     folder = run.parent / "Dataset021_Made"
@@ -342,6 +349,7 @@ def test_the_run_to_adapt_to_is_the_one_with_the_same_convolutions(run: Path, ma
         make_trainer(folder, "nnUNetTrainerU2Net_adapt500")
 
 
+@pytest.mark.slow
 def test_what_cannot_be_adapted_is_named_before_anything_is_trained(run: Path) -> None:
     train(run)
     with pytest.raises(ValueError, match="Dataset011_Made is a domain of the universal run 500 already"):
@@ -368,6 +376,7 @@ def storage(tensors: dict[str, torch.Tensor]) -> int:
     return sum({t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in tensors.values()}.values())
 
 
+@pytest.mark.slow
 def test_five_domains_are_stored_as_the_shared_weights_and_five_adapters(make_domain: Make) -> None:
     run = make_run(make_domain, domains=(11, 12, 13, 14, 15), feature_scale=8)
     trainer = make_trainer(run, f"{UNIVERSAL}_demo_1epochs")

@@ -110,7 +110,7 @@ def seconds_of(logger: Any) -> float:
     return logger.get_value("epoch_end_timestamps", -1) - logger.get_value("epoch_start_timestamps", -1)
 
 
-@pytest.mark.parametrize("mode", ["", "_gpuaug_elastic"])
+@pytest.mark.parametrize("mode", ["", pytest.param("_gpuaug_elastic", marks=pytest.mark.slow)])
 def test_a_killed_run_that_is_resumed_ends_with_the_same_weights(
     run: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, mode: str
 ) -> None:
@@ -252,8 +252,11 @@ def test_two_dimensional_configurations_train(make_domain: Make) -> None:
 
 
 @pytest.mark.slow
-def test_compiled_every_domain_has_two_graphs_and_keeps_them(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_compiled_every_domain_has_two_graphs_and_keeps_them(
+    make_domain: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One for training, one for validation, also where dynamo's limit of graphs per function would be too small."""
+    run = make_run(make_domain, domains=(11, 13))  # shallow ones, of full convolutions: what compiles soonest
     compile_function, graphs = torch.compile, dict[torch.nn.Module, int]()
 
     def counting(module: torch.nn.Module) -> Any:
@@ -270,6 +273,6 @@ def test_compiled_every_domain_has_two_graphs_and_keeps_them(run: Path, monkeypa
     monkeypatch.setattr("nnunetv2.training.nnUNetTrainer.nnUNetTrainer.nnUNetTrainer._do_i_compile", lambda _: True)
     torch._dynamo.reset()
     with torch._dynamo.config.patch(recompile_limit=2):  # monkeypatch would take the setting away for all tests behind
-        trainer = train(run)
+        trainer = train(run, f"{UNIVERSAL}_full_demo_2epochs")
     networks = [part.bare_network for part in trainer.parts]
     assert [graphs[network] for network in networks] == [2, 2]

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from nnunet_skipx.report import tables
+from nnunet_skipx.report import training_tables
 from nnunet_skipx.report.comparison import Comparison
 from nnunet_skipx.report.sections.section import Section
 
@@ -13,7 +13,7 @@ def provenance_section(comparison: Comparison) -> Section:
         "Provenance",
         "As nnU-Net noted it in debug.json of the first fold. nnU-Net seeds neither weights nor batches, so its "
         "trainings cannot be repeated exactly. Plans: beginning of the SHA-256 of plans.json.",
-        tables.provenance_table(comparison),
+        training_tables.provenance_table(comparison),
         whole_names=True,
     )
 

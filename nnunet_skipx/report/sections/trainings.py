@@ -1,6 +1,6 @@
 """How the trainings went: folds and replicates, health, curves, experts."""
 
-from nnunet_skipx.report import tables
+from nnunet_skipx.report import training_tables
 from nnunet_skipx.report.comparison import Comparison
 from nnunet_skipx.report.figures.training import balance_panels, curve_panels, usage_panels
 from nnunet_skipx.report.sections.section import Section
@@ -14,7 +14,7 @@ def fold_section(comparison: Comparison) -> Section:
             "Mean Dice. Replicates are the same folds trained again, each with an ensemble of its own. SD of trained "
             f"networks: of one {comparison.trained}'s mean Dice, beyond what the cases explain; ICC: its variance as a "
             "share of that of all values. Everywhere else a case counts with its mean over replicates.",
-            tables.fold_table(comparison),
+            training_tables.fold_table(comparison),
         )
     return Section(
         "Folds and replicates",
@@ -22,7 +22,7 @@ def fold_section(comparison: Comparison) -> Section:
         "again. SD of trained networks: of one network's mean Dice on its fold, beyond what its cases explain; ICC: "
         "its variance as a share of that of all values in a fold. Everywhere else a case counts with its mean over "
         "replicates.",
-        tables.fold_table(comparison),
+        training_tables.fold_table(comparison),
     )
 
 
@@ -32,7 +32,7 @@ def health_section(comparison: Comparison) -> Section:
         "Training health",
         "Over all folds. Skipped steps: those that the gradient scaler of half precision left out; – where the trainer "
         "logs none, as nnU-Net's own.",
-        tables.health_table(comparison),
+        training_tables.health_table(comparison),
     )
 
 
