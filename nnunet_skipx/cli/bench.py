@@ -91,7 +91,7 @@ def bench_command(args: argparse.Namespace) -> int:
         return power(args, matrix)
     if (args.paired_sd or args.seed_sd) is not None:
         raise ValueError("--paired-sd and --seed-sd are assumptions of --power: add it")
-    if args.test and args.margin is not None:
+    if args.test and args.margin:
         raise ValueError("--margin is fixed before training, and --test comes after it: leave one out")
     options = None if args.slurm is None else slurm_options(args.slurm)
 

@@ -228,7 +228,6 @@ def test_without_a_gpu_the_error_names_the_cure() -> None:
     ("options", "words"),
     [
         (["--dataloading", "--runs", "3"], "--runs is not for --dataloading"),
-        (["--dataloading", "-f", "first"], "-f first is no fold"),
         (["-f", "0"], "-f 0 belongs to --dataloading"),
         (["--iterations", "7"], "--iterations 7 belongs to --dataloading"),
         (["--dataloading"], "nnUNetv2_preprocess -d 998 -plans_name nnUNetPlans -c test"),
