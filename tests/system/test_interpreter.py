@@ -87,7 +87,9 @@ def test_workers_of_a_command_do_not_import_from_the_current_folder(trap: Path) 
 def test_commands_pass_that_on_to_their_workers_and_to_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(SAFE_PATH, raising=False)
     seen = []
-    monkeypatch.setattr("nnunet_skipx.environment.doctor.run_doctor", lambda trainers: seen.append(os.environ[SAFE_PATH]) or 0)
+    monkeypatch.setattr(
+        "nnunet_skipx.environment.doctor.run_doctor", lambda trainers: seen.append(os.environ[SAFE_PATH]) or 0
+    )
     assert main(["doctor"]) == 0
     assert seen == ["1"] and SAFE_PATH not in os.environ
 
