@@ -8,7 +8,7 @@ from nnunet_skipx.cli.values import FOLDS, EachOnce, fold, real, whole
 from nnunet_skipx.nnunet.names import MOST_IDS
 from nnunet_skipx.results.find_models import report_words
 from nnunet_skipx.system.next_steps import go_on
-from nnunet_skipx.universal.models import UNIVERSAL, free_name, model_folders
+from nnunet_skipx.universal.models import UNIVERSAL, clean_staging, free_name, model_folders
 
 
 def add_universal_parser(commands: Any) -> None:
@@ -90,6 +90,7 @@ def universal_create_command(args: argparse.Namespace) -> int:
     from nnunet_skipx.nnunet.json_files import read_plans
     from nnunet_skipx.nnunet.planned import plans_file, require_configuration
 
+    clean_staging()
     for dataset in args.datasets:
         plans = read_plans(plans_file(dataset, args.plans))
         for configuration in args.configurations:

@@ -33,7 +33,7 @@ def end_with_parent() -> None:
     """
     if os.environ.pop(TIED, None):  # not for grandchildren, whose standard input is another
         _in_background(_kill_at_end_of, os.dup(0))
-    os.register_at_fork(before=_remember, after_in_child=lambda: end_without(_forking))
+    os.register_at_fork(before=_remember, after_in_child=_be_a_worker)
 
 
 def end_without(parent: int) -> None:
@@ -44,6 +44,12 @@ def end_without(parent: int) -> None:
 def _remember() -> None:
     global _forking
     _forking = os.getpid()  # asked for after the fork, it may be gone already
+
+
+def _be_a_worker() -> None:
+    if callable(signal.getsignal(signal.SIGTERM)):  # heard by the main thread, which may wait for a lock for ever
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    end_without(_forking)
 
 
 def _in_background(function: Callable[[int], None], argument: int) -> None:

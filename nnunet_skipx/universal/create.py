@@ -5,14 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from nnunet_skipx.nnunet.folders import preprocessed_data
 from nnunet_skipx.nnunet.names import dataset_number
 from nnunet_skipx.nnunet.planned import DOMAINS_FILE
 from nnunet_skipx.system.files import write_json
-from nnunet_skipx.system.staging import remove_abandoned, staging_folder
+from nnunet_skipx.system.staging import staging_folder
 from nnunet_skipx.system.text_table import text_table
 from nnunet_skipx.universal.domains import PlannedDomain, read_domain, shared_architecture
-from nnunet_skipx.universal.models import free_name
+from nnunet_skipx.universal.models import clean_staging, free_name
 from nnunet_skipx.universal.run import UniversalRun
 from nnunet_skipx.universal.sampling import Sampling
 from nnunet_skipx.universal.shared_images import shared_images
@@ -23,7 +22,6 @@ NO_READER = (
     "none ({dataset} is a universal run, whose images and validations are its domains': run skipx universal extract "
     "-d {number}, then ask for a domain's data set with -tr nnUNetTrainerU2Net_from{number})"
 )
-STAGING = ".creating_universal_run"  # one for all, so that the next call removes what a killed one has left
 
 
 def create_run(
@@ -49,9 +47,8 @@ def create_run(
         FileNotFoundError, ValueError: what is not ready, taken, or does not fit, or an image that one domain trains on
             and another validates; says which and why.
     """
-    preprocessed = preprocessed_data()
-    busy = f"another `skipx universal create` is writing into {preprocessed}: wait until it has ended"
-    remove_abandoned(preprocessed / STAGING, busy)
+    staging, busy = clean_staging()
+    preprocessed = staging.parent
     dataset = free_name(number, name)
     if not feature_scale > 0:
         raise ValueError(f"--feature-scale {feature_scale}: the widths of a network are positive")
@@ -68,7 +65,7 @@ def create_run(
         for c, members in domains.items()
     }
     tables = [f"{configuration}:\n{domain_table(members)}\n" for configuration, members in domains.items()]
-    with staging_folder(preprocessed / STAGING, busy) as folder:
+    with staging_folder(staging, busy) as folder:
         write_json(folder / f"{plans}.json", _plans(dataset, plans, content))
         write_json(folder / "dataset.json", _dataset_json(next(iter(domains.values()))))
         write_json(folder / DOMAINS_FILE, run.to_json())

@@ -4,11 +4,13 @@ import os
 import re
 from pathlib import Path
 
-from nnunet_skipx.nnunet.folders import results_folder
+from nnunet_skipx.nnunet.folders import preprocessed_data, results_folder
 from nnunet_skipx.nnunet.names import MOST_IDS, begins_like, mistaken_for
+from nnunet_skipx.system.staging import remove_abandoned
 from nnunet_skipx.system.variables import FOLDERS
 
 UNIVERSAL = "nnUNetTrainerU2NetUniversal"
+STAGING = ".creating_universal_run"  # one for all, so that the next call removes what a killed one has left
 
 
 def model_folders(number: int, plans: str = "*", configuration: str = "*") -> list[Path]:
@@ -38,3 +40,14 @@ def free_name(number: int, name: str) -> str:
         if taken := mistaken_for(number, there):
             raise ValueError(f"the id {number} is taken by {folder / taken[0]}: choose another, or remove that folder")
     return f"Dataset{number:03d}_{name}"
+
+
+def clean_staging() -> tuple[Path, str]:
+    """Where a new run is put together, without what a killed call left there, and what to say to a second one.
+
+    Raises ValueError, which says that, where another call is at work.
+    """
+    preprocessed = preprocessed_data()
+    busy = f"another `skipx universal create` is writing into {preprocessed}: wait until it has ended"
+    remove_abandoned(preprocessed / STAGING, busy)
+    return preprocessed / STAGING, busy

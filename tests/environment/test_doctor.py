@@ -215,7 +215,7 @@ def test_trainers_that_are_asked_for_are_found_or_said_not_to_be(asked: Report) 
     assert asked.checks["nnUNetTrainerUTANet_twin_bf16"].status == OK
     assert "nnUNetTrainerUTANet" not in asked.checks, "others are not looked for"
     assert (asked.checks["nnUNetTrainerUTANet_twn"].status, asked.checks["Nobody"].status) == (FAIL, FAIL)
-    assert asked.checks["nnUNetTrainerUTANet_twn"].text.endswith("there is no option '_twn'")
+    assert asked.checks["nnUNetTrainerUTANet_twn"].text.endswith("there is no option '_twn' (did you mean _twin?)")
     assert asked.checks["Nobody"].text == "nnU-Net finds no trainer of this name"
     assert asked.cures["Nobody"][0].startswith("skipx list")
 

@@ -71,6 +71,20 @@ class TestFamilies:
         wait_until_gone([worker])
         assert parent.poll() is None
 
+    def test_a_worker_that_waits_for_a_lock_is_ended_as_nnunet_ends_it(self) -> None:
+        """The signal may come just before its main thread waits, which would run a handler; so it has none."""
+        code = (
+            "import multiprocessing, signal; from nnunet_skipx.system.processes import end_with_parent\n"
+            "from nnunet_skipx.bench.train_cell import exit_on_terminate\n"
+            "end_with_parent(); signal.signal(signal.SIGTERM, exit_on_terminate)\n"
+            "def told(pipe): pipe.send(signal.getsignal(signal.SIGTERM) is signal.SIG_DFL)\n"
+            "here, there = multiprocessing.Pipe()\n"
+            "worker = multiprocessing.get_context('fork').Process(target=told, args=(there,)); worker.start()\n"
+            "print(here.recv(), signal.getsignal(signal.SIGTERM) is exit_on_terminate)"
+        )
+        found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        assert found.stdout.split() == ["True", "True"]
+
     def test_without_a_tie_nothing_is_watched(self) -> None:
         code = "import time; from nnunet_skipx.system import processes; processes.end_with_parent(); time.sleep(0.5)"
         result = subprocess.run([sys.executable, "-c", code], stdin=subprocess.DEVNULL, check=False)

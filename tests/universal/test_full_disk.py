@@ -49,7 +49,7 @@ def test_extract(make_domain: Make, forks: ForkServer, tmp_path: Path, monkeypat
     saved = next(results.glob(f"{run.name}/*/fold_0/{FINAL}"))
     content = saved.read_bytes()
     targets = [Path(part.output_folder) / FINAL for part in trainer.parts]
-    assert main(["universal", "extract", "500"]) == 0  # the first call makes folders
+    assert main(["universal", "extract", "-d", "500"]) == 0  # the first call makes folders
     kept = results.rename(tmp_path / "kept")
     results.mkdir()
     with small_disk(results) as disk:
@@ -65,4 +65,6 @@ def test_extract(make_domain: Make, forks: ForkServer, tmp_path: Path, monkeypat
                 assert not target.exists() or read_checkpoint(target)
 
         start()
-        filled_up(disk, lambda: forks.run("skipx", "universal", "extract", 500, check=False), start, nothing_is_lost)
+        filled_up(
+            disk, lambda: forks.run("skipx", "universal", "extract", "-d", 500, check=False), start, nothing_is_lost
+        )

@@ -45,16 +45,16 @@ def test_extract(make_domain: Make, forks: ForkServer, tmp_path: Path, monkeypat
     saved = next(results.glob(f"{run.name}/*/fold_0/{FINAL}"))
     content = saved.read_bytes()
     targets = [Path(part.output_folder) / FINAL for part in trainer.parts]
-    assert main(["universal", "extract", "500"]) == 0  # the first call makes folders
-    for moment in moments(forks, results, "universal", "extract", 500):
+    assert main(["universal", "extract", "-d", "500"]) == 0  # the first call makes folders
+    for moment in moments(forks, results, "universal", "extract", "-d", 500):
         if moment % 2:  # else over what was extracted before
             for target in targets:
                 target.unlink(missing_ok=True)
-        assert run_until(forks, results, moment, "universal", "extract", 500).returncode == -9
+        assert run_until(forks, results, moment, "universal", "extract", "-d", 500).returncode == -9
         assert saved.read_bytes() == content
         for target in targets:
             assert not target.exists() or read_checkpoint(target)
-        assert main(["universal", "extract", "500"]) == 0
+        assert main(["universal", "extract", "-d", "500"]) == 0
         assert not hidden(results), moment
         for part, target in zip(trainer.parts, targets, strict=True):
             weights = read_checkpoint(target)["network_weights"]

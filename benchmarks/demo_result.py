@@ -1,4 +1,4 @@
-"""Write the result of a finished `skipx demo` into README.md: `python -m benchmarks.readme_result DEMO_FOLDER`."""
+"""Write what a finished `skipx demo` prints into docs/first_hour.md: `python -m benchmarks.demo_result DEMO_FOLDER`."""
 
 import argparse
 import re
@@ -12,7 +12,7 @@ from nnunet_skipx.demo.workspace import Workspace
 from nnunet_skipx.report.page import terminal_text
 from nnunet_skipx.system.machine import describe_machine
 
-README = Path(__file__).parents[1] / "README.md"
+PAGE = Path(__file__).parents[1] / "docs" / "first_hour.md"
 
 
 def main() -> None:
@@ -22,7 +22,7 @@ def main() -> None:
     workspace.create()
     dataset, cells = finished_cells(workspace)
     table = terminal_text([demo_comparison(workspace, dataset, cells)])
-    replace_block(README, "demo", f"```text\n{table}\n```\n\nMachine: {describe_machine()}.")
+    replace_block(PAGE, "demo", f"```text\n{table}\n```\n\nMachine: {describe_machine()}.")
 
 
 def finished_cells(workspace: Workspace) -> tuple[str, list[Cell]]:
