@@ -19,7 +19,7 @@ from tests.end_to_end.slurm_node import single_node_slurm, why_not
 from tests.forking.fixture import ForkServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(why_not() is not None, reason=str(why_not()))]
-TRAINER = "nnUNetTrainerUTANet_demo"
+TRAINER = "nnUNetTrainerUTANet_demo_12epochs"  # more than pass between a checkpoint and the end of a grace period
 EMPTY_PLANS = "emptyPlans"  # of data that are gone
 
 

@@ -7,7 +7,8 @@ import pytest
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from nnunet_skipx.system.staging import staging_folder
-from nnunet_skipx.universal.create import STAGING, create_run, publish
+from nnunet_skipx.universal.create import create_run, publish
+from nnunet_skipx.universal.models import STAGING
 from nnunet_skipx.universal.run import read_run
 from tests.plan_shapes import SHAPES
 from tests.universal.conftest import Make
