@@ -67,10 +67,12 @@ def pseudo_dice(name: str, dataset: str, configuration: str, seed: int) -> float
     return float(trainer.logger.get_value("mean_fg_dice", step=-1))
 
 
-def seed_like_the_demo(seed: int, fold: int | str, epoch: int, real: object = options.seed_everything) -> None:
+def seed_like_the_demo(
+    seed: int, fold: int | str, replicate: int, epoch: int, real: object = options.seed_everything
+) -> None:
     """The demo's seeding, shifted by the training's own seed."""
     assert callable(real)
-    real(fold, epoch + SEED_STEP * seed)
+    real(fold, replicate, epoch + SEED_STEP * seed)
 
 
 def seeds_table(dice: dict[str, list[float]]) -> str:

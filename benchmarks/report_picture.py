@@ -17,6 +17,7 @@ import SimpleITK
 from PIL import Image
 
 from nnunet_skipx.discovery import append_to_environment
+from nnunet_skipx.nnunet.replicates import replicate_results
 from nnunet_skipx.report.command import ReportOptions, report
 from tests.plan_shapes import PLANNED, plans
 
@@ -111,7 +112,7 @@ def make_model(
     root: Path, row: MadeUpRow, replicate: int, sizes: np.ndarray, references: list[np.ndarray], hard: np.ndarray
 ) -> None:
     """A model folder with all that nnU-Net leaves there and a report reads."""
-    results = root / "results" if replicate == 1 else root / "results" / f"replicate_{replicate}"
+    results = replicate_results(root / "results", replicate)
     folder = results / DATASET / f"{row.trainer}__nnUNetPlans__3d_fullres"
     content = {"labels": LABELS, "file_ending": ".nii.gz", "channel_names": {"0": "MRI"}, "numTraining": CASES}
     planned = plans(PLANNED["3d-hippocampus"][0])

@@ -11,6 +11,7 @@ from nnunet_skipx.nnunet.folds import Fold, numbered
 from nnunet_skipx.nnunet.json_files import FROM_TRAINING, read_plans, read_splits
 from nnunet_skipx.nnunet.names import dataset_number
 from nnunet_skipx.nnunet.planned import domains_in
+from nnunet_skipx.nnunet.replicates import replicate_results
 from nnunet_skipx.nnunet.search import find_trainer
 from nnunet_skipx.results.find_models import results_of
 from nnunet_skipx.results.protocols import folds_of
@@ -29,7 +30,7 @@ def ensemble_cells(matrix: Matrix, results: Path) -> list[EnsembleCell]:
     twice(names)
     cells = [
         _cell(folder, dataset, configuration, trainer, plans, matrix.folds)
-        for folder in (results, *(results / f"replicate_{number}" for number in range(2, matrix.replicates + 1)))
+        for folder in (replicate_results(results, number) for number in range(1, matrix.replicates + 1))
         for dataset in names
         for plans in matrix.plans
         for configuration in matrix.configurations

@@ -11,6 +11,7 @@ from nnunet_skipx.bench.cell import Cell
 from nnunet_skipx.nnunet.folds import ALL, Fold, fold_named
 from nnunet_skipx.nnunet.json_files import read_splits
 from nnunet_skipx.nnunet.planned import full_name, plans_file, preprocessed_folder
+from nnunet_skipx.nnunet.replicates import replicate_results
 from nnunet_skipx.nnunet.trainer_name import WARM, TrainerName
 
 if sys.version_info >= (3, 11):
@@ -142,7 +143,7 @@ def cells(matrix: Matrix, results: Path) -> list[Cell]:
         find_trainer(trainer)
     return [
         Cell(
-            results=results if replicate == 1 else results / f"replicate_{replicate}",
+            results=replicate_results(results, replicate),
             dataset=dataset,
             configuration=configuration,
             fold=fold,

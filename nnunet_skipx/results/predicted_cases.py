@@ -20,7 +20,7 @@ from nnunetv2.imageio.reader_writer_registry import determine_reader_writer_from
 from tqdm import tqdm
 
 from nnunet_skipx.nnunet.evaluated import again, predictions
-from nnunet_skipx.results.study import replicate_number
+from nnunet_skipx.nnunet.replicates import replicate_number
 
 MOST_PROCESSES = 8  # a case may need gigabytes
 LITTLE = 2**20  # bytes of label maps that are measured sooner than a process starts

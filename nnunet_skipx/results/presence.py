@@ -6,8 +6,9 @@ from typing import Any
 import pandas as pd
 
 from nnunet_skipx.nnunet.evaluated import Evaluated, again, summary_file
+from nnunet_skipx.nnunet.replicates import replicate_number
 from nnunet_skipx.results.collect import label_names
-from nnunet_skipx.results.study import Models, replicate_number
+from nnunet_skipx.results.study import Models
 from nnunet_skipx.results.summary import read_summary
 
 COLUMNS = ("row", "replicate", "fold", "case", "label", "in_reference", "in_prediction")

@@ -3,8 +3,9 @@
 import re
 from collections.abc import Mapping, Sequence
 
+from nnunet_skipx.nnunet.replicates import replicate_number
 from nnunet_skipx.results.provenance import provenance
-from nnunet_skipx.results.study import Models, named, replicate_number
+from nnunet_skipx.results.study import Models, named
 
 STOCK_EPOCHS, STOCK_ITERATIONS = 1000, 250
 STEPS = "epochs x iterations"

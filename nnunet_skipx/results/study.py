@@ -1,6 +1,5 @@
 """What a report compares: model folders of one data set, complete and comparable, or a refusal that says why not."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from nnunet_skipx.nnunet.evaluated import Evaluated, members, told
 from nnunet_skipx.nnunet.folds import ALL, FINAL, NOTHING_LEFT, Fold, numbered
 from nnunet_skipx.nnunet.json_files import FROM_TRAINING, read_plans
 from nnunet_skipx.nnunet.names import ModelName
+from nnunet_skipx.nnunet.replicates import replicate_number, replicates
 from nnunet_skipx.results.collect import collect_fold, label_names, read_dataset_json
 from nnunet_skipx.results.dice import DiceRule, nnunet_dice
 from nnunet_skipx.results.ensembles import common_ensemble, not_predicted
@@ -92,18 +92,6 @@ def row_names(folders: Sequence[Path]) -> dict[str, Path]:
         f"{trainer} ({plans}, {configuration})" if several else trainer: folder
         for folder, (trainer, plans, configuration) in parts.items()
     }
-
-
-def replicates(folder: Path) -> list[Path]:
-    """The same model in the other replicates' folders of results, from the second on."""
-    others = folder.parents[1].glob(f"replicate_*/{folder.parent.name}/{folder.name}")
-    return sorted(others, key=replicate_number)
-
-
-def replicate_number(folder: Path) -> int:
-    """1 for a model in the folder of results itself, N in its `replicate_N`."""
-    match = re.fullmatch(r"replicate_(\d+)", folder.parents[1].name)
-    return int(match[1]) if match else 1
 
 
 def named(row: str, replicate: int) -> str:

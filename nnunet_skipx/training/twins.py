@@ -16,6 +16,7 @@ from nnunet_skipx.counting import forward_flops, parameters
 Budget = Literal["parameters", "operations"]
 CLOSE_ENOUGH = 0.005  # of the budget
 STEPS = 6
+FEWEST_TO_STEP = 5  # channels of a stage that may have one more or less
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,8 @@ def scaled_widths(widths: Sequence[int], cost: Callable[[list[int]], float], bud
     """Features per stage, all times one factor, whose cost comes closest to the budget.
 
     Cost grows about with the square of the widths. Narrow networks have few whole widths near a factor, so the closest
-    is tried with one channel more or less in each stage, too.
+    is tried with one channel more or less in each stage, too, unless that is a large part of the stage: a twin whose
+    finest stage went from two channels to one would fail for a reason of its own.
     """
     tried: dict[tuple[int, ...], float] = {}
 
@@ -80,6 +82,7 @@ def scaled_widths(widths: Sequence[int], cost: Callable[[list[int]], float], bud
 
     start = closest()
     if abs(tried[start]) >= CLOSE_ENOUGH:
-        for stage, step in itertools.product(range(len(start)), (-1, 1)):
+        stages = [stage for stage, width in enumerate(start) if width >= FEWEST_TO_STEP]
+        for stage, step in itertools.product(stages, (-1, 1)):
             error([width + step * (n == stage) for n, width in enumerate(start)])
     return list(closest())

@@ -1,5 +1,6 @@
 """Every trainer keeps the contract; what the options of a name change in a trainer and its network."""
 
+import itertools
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from nnunetv2.run.load_pretrained_weights import load_pretrained_weights
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from nnunet_skipx.architectures import SkipUNet
+from nnunet_skipx.nnunet.replicates import replicate_results
 from nnunet_skipx.training.balance import BalancedLoss
 from nnunet_skipx.training.grammar import trainer_names
 from nnunet_skipx.training.options.bf16 import bfloat16_by_default
@@ -266,11 +268,25 @@ def test_two_stages_with_deep_supervision_fail_at_build_with_the_cure(folders: P
 
 
 def test_every_epoch_of_a_demo_has_random_numbers_of_its_own_that_repeat() -> None:
-    def draw(fold: int | str, epoch: int) -> tuple[float, float, float]:
-        seed_everything(fold, epoch)
+    def draw(fold: int | str, replicate: int, epoch: int) -> tuple[float, float, float]:
+        seed_everything(fold, replicate, epoch)
         return random.random(), float(np.random.rand()), float(torch.rand(1))
 
-    drawn = {(fold, epoch): draw(fold, epoch) for fold in range(5) for epoch in range(5)}
-    assert all(len(set(column)) == 25 for column in zip(*drawn.values(), strict=True))
-    assert draw(3, 2) == drawn[3, 2]
-    assert draw("all", 2) == drawn[0, 2]
+    drawn = {cell: draw(*cell) for cell in itertools.product(range(5), range(1, 4), range(5))}
+    assert all(len(set(column)) == 75 for column in zip(*drawn.values(), strict=True))
+    assert draw(3, 1, 2) == drawn[3, 1, 2]
+    assert draw("all", 1, 2) == drawn[0, 1, 2]
+
+
+def test_replicates_of_a_demo_start_from_other_weights_and_repeat(
+    folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def weights(replicate: int) -> torch.Tensor:
+        monkeypatch.setenv("nnUNet_results", str(replicate_results(folders / "nnUNet_results", replicate)))
+        trainer = make("nnUNetTrainer_demo")
+        trainer.initialize()
+        return next(trainer.network.parameters()).detach().clone()
+
+    first, second = weights(1), weights(2)
+    assert not torch.equal(first, second)
+    assert torch.equal(weights(2), second)
