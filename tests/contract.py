@@ -25,7 +25,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from torch import nn
 from torch._dynamo.testing import CompileCounterWithBackend
 
-from nnunet_skipx.architectures import NETWORKS, SkipUNet, U2Net
+from nnunet_skipx.architectures import NETWORKS, PlannedUNet, SkipUNet, U2Net
 from nnunet_skipx.counting import built_to_count
 from nnunet_skipx.planning.networks import trainer_of
 from nnunet_skipx.skips.per_image import PerImage, spread_between_images
@@ -42,7 +42,7 @@ PLAN_ATTRIBUTES = {"patch_size": "patch"}  # what the plans call it: what PlanSh
 class NetworkContract:
     """Inherit and set `network`, and `options` if need be."""
 
-    network: ClassVar[type[SkipUNet] | type[U2Net]]
+    network: ClassVar[type[PlannedUNet] | type[U2Net]]
     options: ClassVar[dict[str, Any]] = {}
 
     def build(

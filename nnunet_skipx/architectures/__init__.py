@@ -10,13 +10,13 @@ import pkgutil
 from nnunet_skipx.architectures.msaunet import MSAUNet
 from nnunet_skipx.architectures.u2net import U2Net
 from nnunet_skipx.architectures.udtransnet import UDTransNet
-from nnunet_skipx.architectures.unet import SkipUNet
+from nnunet_skipx.architectures.unet import PlannedUNet, SkipUNet
 from nnunet_skipx.architectures.utanet import UTANet
 from nnunet_skipx.architectures.xunet import XUNet
 
-__all__ = ["NETWORKS", "MSAUNet", "SkipUNet", "U2Net", "UDTransNet", "UTANet", "XUNet"]
+__all__ = ["NETWORKS", "MSAUNet", "PlannedUNet", "SkipUNet", "U2Net", "UDTransNet", "UTANet", "XUNet"]
 
-NETWORKS: dict[str, type[SkipUNet] | type[U2Net]] = {
+NETWORKS: dict[str, type[PlannedUNet] | type[U2Net]] = {
     name: network
     for _, file, _ in pkgutil.iter_modules(__path__)
     for name, network in vars(importlib.import_module(f"{__name__}.{file}")).items()

@@ -27,11 +27,8 @@ PLANNED = {
 }
 
 
-class SkipUNet(TakesWeights):
-    """A U-Net built from nnU-Net's plans, with a place for a skip mechanism; by itself it is the stock U-Net.
-
-    Encoder and decoder are taken from the stock network, so their parameters keep the stock names and a trained
-    nnU-Net checkpoint loads with only the mechanism's keys (`skips.*`) missing. They start as nnU-Net starts them.
+class PlannedUNet(TakesWeights):
+    """nnU-Net's encoder from the plans, and a decoder: nnU-Net's own, unless a subclass replaces it.
 
     Args:
         input_channels: channels of the image.
@@ -49,6 +46,7 @@ class SkipUNet(TakesWeights):
     # Elements of the maps of one sample, in 2D and in 3D, at which the network takes the memory of nnU-Net's 8 GB plan
     # (`planning/references.py`); None leaves it to `skipx plan --vram` to find them out.
     vram_reference: ClassVar[tuple[int, int] | None] = None
+    decoder: Any
 
     def __init__(self, input_channels: int, num_classes: int, deep_supervision: bool = False, **unet: Any) -> None:
         super().__init__()
@@ -60,7 +58,7 @@ class SkipUNet(TakesWeights):
         )
         stock.apply(stock.initialize)
         self.encoder: PlainConvEncoder | ResidualEncoder = stock.encoder
-        self.decoder: UNetDecoder = stock.decoder
+        self.decoder = stock.decoder
         for key in ("key_to_encoder", "key_to_stem", "keys_to_in_proj"):
             setattr(self, key, getattr(stock, key))
 
@@ -84,6 +82,26 @@ class SkipUNet(TakesWeights):
         """Logits `(B, num_classes, *spatial)` of an image `(B, input_channels, *spatial)`, a list if deep."""
         return self.decoder(self.encoder(x))
 
+    def auxiliary_loss(self) -> torch.Tensor:
+        """What the mechanism adds to the loss of the last training pass, a scalar; 0 where it adds nothing."""
+        return next(self.parameters()).new_zeros(())
+
+    def compute_conv_feature_map_size(self, input_size: Sequence[int]) -> np.int64:
+        """Elements that the convolutions put out for one sample, as nnU-Net's planners count them."""
+        encoder = self.encoder.compute_conv_feature_map_size(input_size)
+        return encoder + self.decoder.compute_conv_feature_map_size(input_size)
+
+
+class SkipUNet(PlannedUNet):
+    """A U-Net built from nnU-Net's plans, with a place for a skip mechanism; by itself it is the stock U-Net.
+
+    Encoder and decoder are taken from the stock network, so their parameters keep the stock names and a trained
+    nnU-Net checkpoint loads with only the mechanism's keys (`skips.*`) missing. They start as nnU-Net starts them.
+    Arguments are those of `PlannedUNet`.
+    """
+
+    decoder: UNetDecoder
+
     def decode(
         self, bottleneck: torch.Tensor, merge: Callable[[int, torch.Tensor], torch.Tensor]
     ) -> torch.Tensor | list[torch.Tensor]:
@@ -105,15 +123,6 @@ class SkipUNet(TakesWeights):
     def decoder_stage(self, skip: int) -> nn.Module:
         """The stock decoder's stage that takes the skip of that index (0 = full resolution)."""
         return self.decoder.stages[-1 - skip]
-
-    def auxiliary_loss(self) -> torch.Tensor:
-        """What the mechanism adds to the loss of the last training pass, a scalar; 0 where it adds nothing."""
-        return next(self.parameters()).new_zeros(())
-
-    def compute_conv_feature_map_size(self, input_size: Sequence[int]) -> np.int64:
-        """Elements that the convolutions put out for one sample, as nnU-Net's planners count them."""
-        encoder = self.encoder.compute_conv_feature_map_size(input_size)
-        return encoder + self.decoder.compute_conv_feature_map_size(input_size)
 
 
 def require_planned(network: str, unet: Mapping[str, Any]) -> None:

@@ -10,7 +10,7 @@ from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 from torch import nn
 
-from nnunet_skipx.architectures import SkipUNet, U2Net
+from nnunet_skipx.architectures import PlannedUNet, U2Net
 from nnunet_skipx.counting import built_to_count
 from nnunet_skipx.nnunet.checkpoints import checkpoint_draft
 from nnunet_skipx.nnunet.names import STOCK_NETWORKS
@@ -39,7 +39,7 @@ class SkipTrainer(nnUNetTrainer):
     the arguments of the network that is whole (`whole_kwargs`), and in what it is as large (`budget`).
     """
 
-    architecture: ClassVar[type[SkipUNet] | type[U2Net]]
+    architecture: ClassVar[type[PlannedUNet] | type[U2Net]]
     citation: ClassVar[str] = ""
     own_options: ClassVar[dict[str, dict[str, Any]]] = {}
     own_mixins: ClassVar[dict[str, type]] = {}
@@ -171,6 +171,6 @@ class SkipTrainer(nnUNetTrainer):
             super().save_checkpoint(str(draft))
 
     @property
-    def bare_network(self) -> SkipUNet | U2Net:
+    def bare_network(self) -> PlannedUNet | U2Net:
         """The network without the wrappers of DDP and torch.compile."""
-        return cast(SkipUNet | U2Net, unwrap(self.network))
+        return cast(PlannedUNet | U2Net, unwrap(self.network))
