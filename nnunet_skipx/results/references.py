@@ -82,9 +82,22 @@ ATTENTION_UNET = Reference(
     2018,
     arxiv="1804.03999",
 )
+FUSEUNET = Reference(
+    "he2025fuseunet",
+    "inproceedings",
+    ("He, Quansong", "Min, Xiangde", "Wang, Kaishen", "He, Tao"),
+    "FuseUNet: A Multi-Scale Feature Fusion Method for U-like Networks",
+    "Proceedings of the 42nd International Conference on Machine Learning (ICML)",
+    2025,
+    series="Proceedings of Machine Learning Research",
+    volume="267",
+    pages="22669-22685",
+    arxiv="2506.05821",
+)
 BY_TRAINER = {
     BASELINE: NNUNET,
     "nnUNetTrainerAttentionUNet": ATTENTION_UNET,
+    "nnUNetTrainerFuseUNet": FUSEUNET,
     "nnUNetTrainerMSAUNet": MSAUNET,
     "nnUNetTrainerU2Net": U2NET,
     "nnUNetTrainerU2NetUniversal": U2NET,
