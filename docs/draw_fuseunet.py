@@ -29,4 +29,4 @@ def draw(axes: Axes) -> None:
 
 
 if __name__ == "__main__":
-    save("fuseunet", draw, 10.8, 4.2, 0.4, 4.1)
+    save("fuseunet", draw, 10.8, 3.5, 0.6, 4.1)

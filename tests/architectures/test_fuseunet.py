@@ -3,11 +3,13 @@
 import functools
 from collections.abc import Callable
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from dynamic_network_architectures.architectures.unet import PlainConvUNet, ResidualEncoderUNet
+from nnunetv2.run.load_pretrained_weights import load_pretrained_weights
 from torch import nn
 
 from benchmarks.naive.multistep import naive_fuseunet
@@ -136,8 +138,9 @@ def test_with_a_linear_slope_the_stages_are_the_textbooks(order: int) -> None:
         torch.testing.assert_close(logits[n], torch.full_like(maps[n + 1], y + 10.0), rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize(("shape", "residual"), PLANNED.values(), ids=PLANNED.keys())
-def test_is_smaller_and_cheaper_than_the_stock_network(shape: PlanShape, residual: bool) -> None:
+@pytest.mark.parametrize("plan", ["2d-3-stages-residual", "2d-512", "3d-hippocampus-demo", "3d-20x320x256"])
+def test_is_smaller_and_cheaper_than_the_stock_network(plan: str) -> None:
+    shape, residual = PLANNED[plan]
     with built_to_count():
         ours: Any = FuseUNet(1, 3, **shape.architecture(residual=residual))
         stock: Any = SkipUNet(1, 3, **shape.architecture(residual=residual))
@@ -154,6 +157,18 @@ def test_its_twin_is_the_stock_network(residual: bool) -> None:
     x = torch.randn(1, 1, *SMALL.patch)
     torch.testing.assert_close(network(x), stock(x), rtol=0, atol=0)
     assert network.compute_conv_feature_map_size(SMALL.patch) == stock.compute_conv_feature_map_size(SMALL.patch)
+
+
+@pytest.mark.parametrize("residual", [False, True], ids=["plain", "residual"])
+def test_pretrained_weights_of_a_stock_network_start_the_encoder(tmp_path: Path, residual: bool) -> None:
+    plan = SMALL.architecture(residual=residual)
+    stock, network = SkipUNet(1, 5, True, **plan), FuseUNet(1, 3, True, **plan)
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    torch.save({"network_weights": stock.state_dict()}, tmp_path / "checkpoint_final.pth")
+    load_pretrained_weights(network, str(tmp_path / "checkpoint_final.pth"))
+    for key, value in network.state_dict().items():
+        assert torch.equal(value, stock.state_dict()[key] if key.startswith("encoder.") else before[key]), key
+    assert "not in the file, or in another shape: decoder.start.g.weight" in str(network.warm_start)
 
 
 def test_numbers_of_convolutions_are_those_of_the_plans() -> None:
