@@ -26,7 +26,7 @@ MAY_IMPORT: dict[str, set[str]] = {  # besides itself
     "planning": {"architectures", "counting", "nnunet", "profiling", "system"},
     "results": {"datasets", "nnunet", "profiling", "statistics", "system"},
     "inspection": {"nnunet", "results", "statistics", "system"},
-    "report": {"datasets", "inspection", "nnunet", "results", "statistics", "system"},
+    "report": {"datasets", "inspection", "nnunet", "results", "statistics", "system", "training"},
     "bench": {"discovery", "nnunet", "profiling", "report", "results", "statistics", "system"},
     "demo": {"bench", "datasets", "discovery", "nnunet", "report", "results", "statistics", "system", "training"},
     "api": {"architectures", "counting", "nnunet", "profiling", "report", "results", "system"},

@@ -17,7 +17,12 @@ class nnUNetTrainerAttentionUNet(SkipTrainer):
     architecture = AttentionUNet
     ingredients = {
         "gates": Ingredient(
-            "attention gates", "skips reach the decoder as they are", NO_GATES, resizes=True, takes_along=("signal",)
+            "attention gates",
+            "skips reach the decoder as they are",
+            NO_GATES,
+            resizes=True,
+            takes_along=("signal",),
+            families=("attention",),
         ),
         "signal": Ingredient("gating signal", "gates see the skip alone", {"gating": "skip"}, resizes=True),
     }

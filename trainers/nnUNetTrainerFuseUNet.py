@@ -20,4 +20,5 @@ class nnUNetTrainerFuseUNet(SkipTrainer):
         ),
         "memory": Ingredient("memory of earlier steps", "every step is one of Euler's, of order 1", {"order": 1}),
     }
+    families = ("fusion",)
     twin = Twin(("integration", "memory"), STOCK, resizes=True)

@@ -14,9 +14,19 @@ class nnUNetTrainerMSAUNet(SkipTrainer):
     architecture = MSAUNet
     ingredients = {
         "reinjection": Ingredient(
-            "re-injection", "encoder stages see the stage above only", {"reinjection": False}, resizes=True
+            "re-injection",
+            "encoder stages see the stage above only",
+            {"reinjection": False},
+            resizes=True,
+            families=("dense re-injection",),
         ),
-        "attention": Ingredient("attention", "skips reach the decoder as they are", {"attention": False}, resizes=True),
+        "attention": Ingredient(
+            "attention",
+            "skips reach the decoder as they are",
+            {"attention": False},
+            resizes=True,
+            families=("attention",),
+        ),
         "head": Ingredient("joint head", "every decoder map has a head of its own", {"head": False}, resizes=True),
     }
     twin = Twin(tuple(ingredients), {"reinjection": False, "attention": False, "head": False}, resizes=True)

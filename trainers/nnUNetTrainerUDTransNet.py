@@ -14,12 +14,26 @@ class nnUNetTrainerUDTransNet(SkipTrainer):
 
     architecture = UDTransNet
     ingredients = {
-        "cfa": Ingredient("channel fusion attention", "queries, keys and values are summed", {"fusion": False}),
-        "ssa": Ingredient("spatial selection attention", "tokens see their own position only", {"selection": False}),
+        "cfa": Ingredient(
+            "channel fusion attention",
+            "queries, keys and values are summed",
+            {"fusion": False},
+            families=("attention",),
+        ),
+        "ssa": Ingredient(
+            "spatial selection attention",
+            "tokens see their own position only",
+            {"selection": False},
+            families=("attention",),
+        ),
         "dra": Ingredient(
-            "recalibration attention", "queries, keys and values are summed", {"recalibration": "neutral"}
+            "recalibration attention",
+            "queries, keys and values are summed",
+            {"recalibration": "neutral"},
+            families=("attention",),
         ),
     }
+    families = ("concatenation", "fusion")
     twin = Twin(tuple(ingredients), {"fusion": False, "selection": False, "recalibration": "neutral"})
     own_options = {"dras": {"recalibration": "spatial"}, "published": {"merge": "published"}}
     demo_kwargs = {"embedding": 64, "dropout": 0.0}

@@ -14,7 +14,10 @@ class nnUNetTrainerUTANet(BalancedTrainer):
     architecture = UTANet
     ingredients = {
         "adaptivity": Ingredient(
-            "adaptivity", "gates learn one choice of experts for all images", {"routing": "constant"}
+            "adaptivity",
+            "gates learn one choice of experts for all images",
+            {"routing": "constant"},
+            families=("attention",),
         ),
         "mixing": Ingredient(
             "mixing",
@@ -24,6 +27,7 @@ class nnUNetTrainerUTANet(BalancedTrainer):
         ),
         "balance": Ingredient("balance loss", "no balance loss", trainer={"balance_weight": 0.0}),
     }
+    families = ("concatenation", "fusion")
     twin = Twin(("adaptivity", "balance"), {"routing": "uniform"}, matches_operations=True)
     idle = {"without-balance": ("without-mixing",)}  # there are no gates to balance
     demo_kwargs = {"embedding": 16}

@@ -16,7 +16,9 @@ class nnUNetTrainerXUNet(SkipTrainer):
 
     architecture = XUNet
     ingredients = {
-        "crossover": Ingredient("cross-over", "every stage sees its own level only", OWN_LEVEL, resizes=True),
+        "crossover": Ingredient(
+            "cross-over", "every stage sees its own level only", OWN_LEVEL, resizes=True, families=("fusion",)
+        ),
     }
     twin = Twin(("crossover",), OWN_LEVEL, resizes=True)
     own_options = {"attn": {"attention": True}}

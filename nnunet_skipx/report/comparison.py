@@ -15,6 +15,7 @@ from nnunet_skipx.nnunet.evaluated import ensemble_told
 from nnunet_skipx.report.claims import Claim, claims
 from nnunet_skipx.report.covariates import covariate_sentences
 from nnunet_skipx.report.failures import RowTail, row_tails
+from nnunet_skipx.report.families import families_compared
 from nnunet_skipx.report.margins import Claims, margin_claims, margin_sentences
 from nnunet_skipx.report.names import short_names, shortener
 from nnunet_skipx.report.twins import trainer_in, twins_among
@@ -32,6 +33,7 @@ from nnunet_skipx.statistics.contrasts import (
     metric_rows,
     summary_rows,
 )
+from nnunet_skipx.statistics.families import FamilyContrast
 from nnunet_skipx.statistics.means import ROPE
 from nnunet_skipx.statistics.metric import DICE, found_in
 from nnunet_skipx.statistics.ranking import Ranking, rank_models
@@ -214,6 +216,11 @@ class Comparison:
             for metric, scores in self.scores_in.items()
             for effect in covariate_effects(scores, self.baseline, self.covariates, self.empty, metric)
         ]
+
+    @functools.cached_property
+    def families(self) -> list[FamilyContrast]:
+        """What networks have in common, compared."""
+        return families_compared(self.case_means.mean().to_dict(), self.removed, self.rope)
 
     @property
     def further_sentences(self) -> list[str]:

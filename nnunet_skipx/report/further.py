@@ -10,11 +10,12 @@ from nnunet_skipx.report.comparison import Comparison
 from nnunet_skipx.report.pooling import pooled_over, pooled_sentences
 from nnunet_skipx.report.sections.claims import claims_section, margin_section
 from nnunet_skipx.report.sections.covariates import covariate_section
+from nnunet_skipx.report.sections.families import families_section
 from nnunet_skipx.report.sections.pooled import pooled_section
 from nnunet_skipx.report.sections.tails import tails_section, worst_section
 from nnunet_skipx.results.preregistration import Margin
 
-SECTIONS = (claims_section, margin_section, tails_section, worst_section, covariate_section)
+SECTIONS = (claims_section, margin_section, families_section, tails_section, worst_section, covariate_section)
 
 
 def further_tables(comparisons: Sequence[Comparison]) -> dict[str, pd.DataFrame]:
@@ -42,6 +43,7 @@ def further_json(comparison: Comparison) -> dict[str, Any]:
         "margins": [_margin_json(margin) for margin in comparison.margins],
         "noninferiority": [dataclasses.asdict(claim) for _, claim in comparison.margin_claims],
         "claims": [dataclasses.asdict(claim) for claim in comparison.claims],
+        "families": [dataclasses.asdict(one) for one in comparison.families],
         "tails": [dataclasses.asdict(tail) for tail in comparison.tails],
         "covariates": [dataclasses.asdict(effect) for effect in comparison.covariate_effects],
         "further_sentences": comparison.further_sentences,

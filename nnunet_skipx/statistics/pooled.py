@@ -11,6 +11,7 @@ from scipy.stats import t
 from nnunet_skipx.statistics.adjustment import holm
 from nnunet_skipx.statistics.contrasts import Contrast
 from nnunet_skipx.statistics.estimate import COVERAGE
+from nnunet_skipx.statistics.t_law import TLaw
 from nnunet_skipx.statistics.verdict import Verdict, verdict
 
 
@@ -69,15 +70,11 @@ def _of_pair(row: str, against: str, by_dataset: Mapping[str, Contrast], rope: f
     ]
     mean, error, between = random_effects([difference.interval.value for difference in differences], errors)
     freedom = len(errors) - 1
-    half = float(t.ppf((1 + COVERAGE) / 2, freedom)) * error
+    law = TLaw(mean, error, freedom)
     # Higgins, Thompson & Spiegelhalter 2009
     further = float(t.ppf((1 + COVERAGE) / 2, freedom - 1)) * np.hypot(error, between) if freedom > 1 else float("nan")
-    p = 2 * float(t.sf(abs(mean) / error, freedom))
-    outside = float(t.sf((rope - abs(mean)) / error, freedom))
-    ends = mean - half, mean + half
-    return Pooled(
-        row, against, tuple(by_dataset), mean, *ends, between, mean - further, mean + further, p, outside, "undecided"
-    )
+    ends = *law.interval(), between, mean - further, mean + further
+    return Pooled(row, against, tuple(by_dataset), mean, *ends, law.p(), law.p_outside(rope), "undecided")
 
 
 def random_effects(values: ArrayLike, errors: ArrayLike) -> tuple[float, float, float]:

@@ -11,6 +11,7 @@ from nnunet_skipx.system.classes import classes_in
 from nnunet_skipx.training.grammar import OF_MECHANISMS, OPTIONS
 
 ARCHITECTURES = Path(__file__).parents[1] / "architectures"
+USUAL = ("concatenation",)  # what nnU-Net's decoder does with a skip
 
 
 class Call(NamedTuple):
@@ -34,6 +35,8 @@ class Declaration(NamedTuple):
     numbered: tuple[str, ...]
     ingredients: dict[str, str]
     options: dict[str, str]
+    always: tuple[str, ...]
+    families: dict[str, tuple[str, ...]]
 
 
 @functools.cache
@@ -41,7 +44,7 @@ def declared(name: str) -> Declaration:
     """What the file of a trainer of ours, or of nnU-Net's own, declares."""
     if name == BASELINE:
         general = {option: text for option, text in OPTIONS.items() if option not in OF_MECHANISMS}
-        return Declaration(name, "nnU-Net's own U-Net: the baseline.", {}, (), {}, general)
+        return Declaration(name, "nnU-Net's own U-Net: the baseline.", {}, (), {}, general, USUAL, {})
     module = _module(name)
     (body,) = [node for node in module.body if isinstance(node, ast.ClassDef) and node.name == name]
     names = {**_assigned(module), **_assigned(body)}
@@ -56,7 +59,9 @@ def declared(name: str) -> Declaration:
         WITHOUT + key: f"twin: {text}" for key, text in ingredients.items() if _sets(removals[key]) != _sets(twin)
     }
     description = (ast.get_docstring(body) or "").partition("\n")[0]
-    return Declaration(name, description, own, numbered, ingredients, words | _general(values))
+    families = {key: removal.get("families", ()) for key, removal in removals.items()}
+    always = values.get("families", USUAL)
+    return Declaration(name, description, own, numbered, ingredients, words | _general(values), always, families)
 
 
 def _general(values: dict[str, Any]) -> dict[str, str]:

@@ -32,6 +32,8 @@ class SkipTrainer(nnUNetTrainer):
     as `{"attn": {"attention": True}}`. An option that changes nothing beside others has these in `idle`. `own_mixins`
     are classes that options with a number stand for, `{"from{N}": X}`; they find it in `number`.
 
+    `families` are those of `training.families` that the network is of whatever ingredient is removed.
+
     `citation` is the paper that the network is of, as a list of references has it; those of ours stand together in
     `results/references.py`.
 
@@ -46,6 +48,7 @@ class SkipTrainer(nnUNetTrainer):
     idle: ClassVar[dict[str, tuple[str, ...]]] = {}
     ingredients: ClassVar[dict[str, Ingredient]] = {}
     twin: ClassVar[Twin | None] = None
+    families: ClassVar[tuple[str, ...]] = ("concatenation",)
     architecture_kwargs: ClassVar[dict[str, Any]] = {}
     whole_kwargs: ClassVar[dict[str, Any]] = {}
     removed: ClassVar[tuple[str, ...]] = ()

@@ -25,7 +25,8 @@ class Ingredient:
 
     noun: what a report calls it. removal: what is there instead, in words. network: arguments of the network. trainer:
     attributes of the trainer. resizes: whether the network has more or fewer parameters without it, so that the twin's
-    widths make up for them. takes_along: other ingredients that cannot be there without it.
+    widths make up for them. takes_along: other ingredients that cannot be there without it. families: what networks of
+    other papers have, too, of `training.families`.
     """
 
     noun: str
@@ -34,6 +35,7 @@ class Ingredient:
     trainer: Mapping[str, Any] = field(default_factory=dict)
     resizes: bool = False
     takes_along: tuple[str, ...] = ()
+    families: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from nnunet_skipx.report.sections.comparisons import contrast_section
 from nnunet_skipx.report.sections.cost import cost_section
 from nnunet_skipx.report.sections.covariates import covariate_section
 from nnunet_skipx.report.sections.detection import detection_section
+from nnunet_skipx.report.sections.families import families_section
 from nnunet_skipx.report.sections.inspection import inspection_section
 from nnunet_skipx.report.sections.methods import methods_section
 from nnunet_skipx.report.sections.metrics import calibration_section, metric_section, size_section
@@ -26,6 +27,7 @@ ORDER: tuple[Builder, ...] = (
     contrast_section,
     claims_section,
     margin_section,
+    families_section,
     detection_section,
     size_section,
     metric_section,
