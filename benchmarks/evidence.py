@@ -1,18 +1,39 @@
-"""Trainers and twins on real data: `python -m benchmarks.evidence FOLDER TASK` trains what is missing (hours).
+"""Trainers on real data: `python -m benchmarks.evidence FOLDER TASK` trains what is missing (hours).
 
-Goes on where it was. `skipx report` and `python -m benchmarks.evidence_page FOLDER` read what has finished.
+The trainers of the five sources with their twins, three times each; with `--all` every trainer, without twins, once.
+Goes on where it was. `python -m benchmarks.evidence_page FOLDER` makes pages of what has finished.
 """
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
 
 from nnunet_skipx.cli.main import main as skipx
 from nnunet_skipx.demo.prepare import PLANS, prepare
 from nnunet_skipx.demo.workspace import Workspace
 from nnunet_skipx.nnunet.trainer_name import BASELINE
-from nnunet_skipx.training.variants import trainer_class, trainer_names
+from nnunet_skipx.training.variants import single_trainers
 
-REPLICATES = 3
+FIVE = ("UTANet", "XUNet", "UDTransNet", "MSAUNet", "U2Net")
+
+
+@dataclass(frozen=True)
+class StudyOfRows:
+    """Rows that stand on one page of docs/results, each trained so many times."""
+
+    page: str
+    rows: tuple[str, ...]
+    replicates: int
+
+
+def studies() -> tuple[StudyOfRows, StudyOfRows]:
+    """The five sources beside their twins, and every trainer of one data set."""
+    five = [f"{BASELINE}{name}" for name in FIVE]
+    with_twins = [BASELINE, *five, *(f"{name}_twin" for name in five)]
+    return (
+        StudyOfRows("hippocampus", tuple(f"{name}_demo" for name in with_twins), 3),
+        StudyOfRows("hippocampus_all", tuple(f"{name}_demo" for name in single_trainers()), 1),
+    )
 
 
 def main() -> int:
@@ -20,18 +41,14 @@ def main() -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("task", type=Path, help="an MSD task folder, for example Task04_Hippocampus")
     parser.add_argument("--jobs", default="2", help="trainings side by side")
+    parser.add_argument("--all", action="store_true", help="every trainer once, instead of five with twins three times")
     arguments = parser.parse_args()
     workspace = Workspace(arguments.folder.resolve())
     workspace.create()
     dataset, configuration = prepare(workspace, arguments.task)
-    matrix = ["-d", dataset, "-c", configuration, "-p", PLANS, "-tr", *rows(), "--replicates", str(REPLICATES)]
-    return skipx(["bench", *matrix, "-device", "cpu", "--jobs", arguments.jobs])
-
-
-def rows() -> list[str]:
-    """The baseline, every trainer of one data set, and their compute-matched twins."""
-    ours = [name for name in trainer_names() if not getattr(trainer_class(name), "domain_trainer", None)]
-    return [f"{BASELINE}_demo", *(f"{name}_demo" for name in ours), *(f"{name}_twin_demo" for name in ours)]
+    study = studies()[arguments.all]
+    matrix = ["-d", dataset, "-c", configuration, "-p", PLANS, "-tr", *study.rows]
+    return skipx(["bench", *matrix, "--replicates", str(study.replicates), "-device", "cpu", "--jobs", arguments.jobs])
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from typing import Any
 
 from PIL import Image
 
-from benchmarks.evidence import REPLICATES, rows
+from benchmarks.evidence import StudyOfRows, studies
 from benchmarks.report_picture import COLOURS, browse
 from nnunet_skipx.cli.main import main as skipx
 from nnunet_skipx.demo.prepare import PLANS
@@ -22,17 +22,24 @@ from nnunet_skipx.system.machine import describe_machine
 
 PAGES = Path(__file__).parents[1] / "docs" / "results"
 WINDOW = (1400, 1500)
-HEAD = """# Trainers and twins on 40 cases of the hippocampus
+LIMITS = """**What it shows**: that the comparison runs, what its report looks like on real data, and how much of a
+difference is the luck of a training. **What it does not show**: which network is better. After five epochs of 40
+iterations, with a quarter of the planned widths, no network has learned what it can; the learning rates of UDTransNet
+and U2Net were chosen on these cases. U2Net's twin has two channels at full resolution at this width, and hardly
+learns: its row says that its budget is small, not that separable convolutions help."""
+HEADS = {
+    "hippocampus": "Trainers and twins on 40 cases of the hippocampus",
+    "hippocampus_all": "Every trainer on 40 cases of the hippocampus",
+}
+PAGE = """# {title}
 
-Six trainers and the twins of five, {replicates} replicates, MSD Task04 (40 labelled cases), the schedule of `skipx
-demo`: 5 epochs of 40 iterations of a network of a quarter of the planned width. `python -m benchmarks.evidence FOLDER
-Task04_Hippocampus` trained them, `python -m benchmarks.evidence_page FOLDER` wrote this page. Machine: {machine}.
+{rows} rows, {replicates}, MSD Task04 (40 labelled cases of `Task04_Hippocampus`), five folds, the schedule of
+`skipx demo`. `python -m benchmarks.evidence FOLDER Task04_Hippocampus` trained them,
+`python -m benchmarks.evidence_page FOLDER` wrote this page. Machine: {machine}.
 
-**What it shows**: that the comparison runs, what its report looks like on real data, and how much of a difference is
-the luck of a training. **What it does not show**: which network is better. After five epochs no network has learned
-what it can, and learning rates of UDTransNet and U2Net were chosen on these cases.
+{limits}
 
-![The first screen of the report](hippocampus.png)
+![The first screen of the report]({page}.png)
 
 ## The noise of training
 SD of the mean Dice between networks that were trained again on the same cases, and their share in the variance of a
@@ -40,7 +47,9 @@ case's value (ICC).
 
 {noise}
 
-## Verdicts
+## The report
+All numbers: [{page}.json]({page}.json), [{page}_cases.csv]({page}_cases.csv).
+
 {report}
 """
 
@@ -50,32 +59,49 @@ def main() -> int:
     parser.add_argument("folder", type=Path)
     workspace = Workspace(parser.parse_args().folder.resolve())
     workspace.create()
-    (dataset,) = [path.name for path in workspace.results.glob("Dataset*")]
     PAGES.mkdir(exist_ok=True)
+    return max(write_page(study, workspace) for study in studies() if begun(study, workspace))
+
+
+def begun(study: StudyOfRows, workspace: Workspace) -> bool:
+    """Whether every row has results."""
+    found = {path.name.partition("__")[0] for path in workspace.results.glob("Dataset*/*__*")}
+    if missing := set(study.rows) - found:
+        print(f"{study.page}: nothing yet of {', '.join(sorted(missing))}")
+    return not missing
+
+
+def write_page(study: StudyOfRows, workspace: Workspace) -> int:
+    """The page of a study with its picture and numbers; returns the report's exit status."""
+    (dataset,) = [path.name for path in workspace.results.glob("Dataset*")]
     with tempfile.TemporaryDirectory() as name:
         out = Path(name) / "report"
-        status = skipx(["report", "-d", dataset, "-p", PLANS, "-tr", *rows(), "--allow-missing", "-o", str(out)])
+        status = skipx(["report", "-d", dataset, "-p", PLANS, "-tr", *study.rows, "--allow-missing", "-o", str(out)])
         if status:
             return status
-        picture(out / "report.html", Path(name) / "screen.png")
-        shutil.copy(out / "report.json", PAGES / "hippocampus.json")
-        shutil.copy(out / "cases.csv", PAGES / "hippocampus_cases.csv")
-        content = json.loads((out / "report.json").read_text())["comparisons"][0]
-        text = HEAD.format(
-            replicates=REPLICATES,
+        picture(out / "report.html", Path(name) / "screen.png", PAGES / f"{study.page}.png")
+        shutil.copy(out / "report.json", PAGES / f"{study.page}.json")
+        shutil.copy(out / "cases.csv", PAGES / f"{study.page}_cases.csv")
+        rows = json.loads((out / "report.json").read_text())["comparisons"][0]["rows"]
+        text = PAGE.format(
+            title=HEADS[study.page],
+            page=study.page,
+            rows=len(study.rows),
+            replicates=f"{study.replicates} replicates" if study.replicates > 1 else "trained once",
             machine=describe_machine(),
-            noise=noise_table(content["rows"]),
-            report=(out / "report.md").read_text().replace("\n# ", "\n### ").replace("\n## ", "\n### "),
+            limits=LIMITS,
+            noise=noise_table(rows),
+            report=(out / "report.md").read_text(),
         )
-    (PAGES / "hippocampus.md").write_text(text)
+    (PAGES / f"{study.page}.md").write_text(text)
     return 0
 
 
-def picture(page: Path, screen: Path) -> None:
-    """The page's first screen as hippocampus.png."""
+def picture(page: Path, screen: Path, file: Path) -> None:
+    """The page's first screen."""
     browse(page, f"--screenshot={screen}", f"--window-size={WINDOW[0]},{WINDOW[1]}")
     image = Image.open(screen).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
-    image.save(PAGES / "hippocampus.png", optimize=True)
+    image.save(file, optimize=True)
 
 
 def noise_table(found: list[dict[str, Any]]) -> str:

@@ -102,7 +102,8 @@ def _told(contrast: Contrast, other: str, rope: float) -> str:
     if word == "equivalent":
         return f"{row} and {other} are equivalent within {rope:g} Dice: {numbers}; {within}; {cases}."
     if word == "undecided":
-        shown = f"{cases}, which could have shown one of {contrast.difference.detectable:.3f}"
+        least = contrast.difference.detectable
+        shown = f"{cases}, which could have shown {f'one of {least:.3f}' if least < 1 else 'none'}"
         told = f"Undecided between {row} and {other}: {numbers}; {differs}; {shown}."
         return f"{told} This does not show that they are equal."
     if word == direction(word):

@@ -67,4 +67,12 @@ def _is_short(steps: str) -> bool:
 
 
 def _listed(values: Mapping[str, str]) -> str:
-    return "; ".join(f"{row}: {value}" for row, value in values.items())
+    """Every value once, with the rows that have it.
+
+    >>> _listed({"A": "5 x 40", "B": "9 x 40", "C": "5 x 40"})
+    '5 x 40: A, C; 9 x 40: B'
+    """
+    rows: dict[str, list[str]] = {}
+    for row, value in values.items():
+        rows.setdefault(value, []).append(row)
+    return "; ".join(f"{value}: {', '.join(names)}" for value, names in rows.items())

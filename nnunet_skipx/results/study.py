@@ -113,7 +113,7 @@ def collect_all(
                 except (FileNotFoundError, ValueError) as error:
                     if not allow_missing and not isinstance(error, FileNotFoundError):
                         raise
-                    missing[folder, fold] = named(name, number) + ("" if isinstance(fold, str) else f" fold {fold}")
+                    missing[folder, fold] = named(name, number)
     if missing and not allow_missing:
         raise FileNotFoundError(_not_there(missing) + trained_on_all(models))
     return parts, missing
@@ -126,9 +126,17 @@ def _not_there(missing: dict[tuple[Path, Evaluated], str]) -> str:
     if isinstance(wanted, str):
         return not_predicted(lacking, wanted)
     return (
-        f"not validated yet: {'; '.join(missing.values())}. Finish them with skipx bench, name fewer folds with -f, or "
+        f"not validated yet: {_listed(missing)}. Finish them with skipx bench, name fewer folds with -f, or "
         "compare on what all have with --allow-missing"
     )
+
+
+def _listed(missing: dict[tuple[Path, Evaluated], str]) -> str:
+    """Every row, or replicate of it, with the folds that it lacks."""
+    folds: dict[str, list[str]] = {}
+    for (_, fold), name in missing.items():
+        folds.setdefault(name, []).extend([] if isinstance(fold, str) else [str(fold)])
+    return "; ".join(f"{name} fold {', '.join(found)}" if found else name for name, found in folds.items())
 
 
 def trained_on_all(models: Models) -> str:
@@ -151,12 +159,11 @@ def complete_part(
     if not shared:
         nothing = "the test set is not predicted by" if on_test_set else "no fold is validated for"
         raise FileNotFoundError(
-            f"{nothing} every model; missing: {'; '.join(missing.values())}. Finish them with skipx "
-            f"bench{trained_on_all(models)}"
+            f"{nothing} every model; missing: {_listed(missing)}. Finish them with skipx bench{trained_on_all(models)}"
         )
     part = "the other replicates" if on_test_set else f"fold {', '.join(map(str, shared))}"
     text = f"Incomplete: compared on {part} only, because these are missing or unreadable: "
-    return kept, shared, f"{text}{'; '.join(missing.values())}." if missing else ""
+    return kept, shared, f"{text}{_listed(missing)}." if missing else ""
 
 
 def same_labels(models: Models) -> dict[str, Any]:

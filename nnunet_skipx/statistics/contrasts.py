@@ -180,8 +180,9 @@ def _difference(
 ) -> tuple[PairedDifference, Empties]:
     levelled, empties = on_equal_terms(rows, rule)
     one, other = (known_mean(values, 2) for values in levelled)
+    first, metric = rows[0], rows[0].metric
     return paired_difference(
-        one, other, rows[0].folds, rope, comparisons, rows[0].metric.sign, rows[0].clusters
+        one, other, first.folds, rope, comparisons, metric.sign, first.clusters, metric.span
     ), empties
 
 

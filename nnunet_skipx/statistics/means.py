@@ -137,11 +137,12 @@ def paired_difference(
     comparisons: int = 1,
     sign: int = 1,
     clusters: Sequence[Hashable] | None = None,
+    span: float = np.inf,
 ) -> PairedDifference:
     """One minus other, both `(replicate, case)` of the same cases; a pair with a NaN is left out.
 
     comparisons: how many pairs are compared, for the difference that this one could have shown. sign: +1 where more is
-    better, -1 where less is; 0 where neither is, and nobody wins.
+    better, -1 where less is; 0 where neither is, and nobody wins. span: how far two values can be apart.
 
     >>> other = np.linspace(0.7, 0.8, 10)[None]
     >>> found = paired_difference(other + 0.1 * other**2, other, [case % 5 for case in range(10)])
@@ -151,7 +152,7 @@ def paired_difference(
     found = estimates([one[..., None], other[..., None]], folds, clusters)
     differences = sign * np.round((known_mean(one, 0) - known_mean(other, 0)) / ROUNDING)
     return PairedDifference(
-        interval=_interval(found, 0, clusters is not None, len(folds), (-np.inf, np.inf)),
+        interval=_interval(found, 0, clusters is not None, len(folds), (-span, span)),
         p=float(found.p()[0]),
         outside=float(found.p_outside(rope)[0]),
         detectable=float(found.detectable(ALPHA / comparisons)[0]),

@@ -30,6 +30,11 @@ class Metric:
     of_found: bool = False
 
     @property
+    def span(self) -> float:
+        """How far two values can be apart."""
+        return self.bounds[1] - self.bounds[0]
+
+    @property
     def sign(self) -> int:
         """+1 where more is better, -1 where less is, 0 where neither is."""
         return {"higher": 1, "lower": -1, "neither": 0}[self.better]

@@ -80,7 +80,7 @@ def _groups(one: np.ndarray, other: np.ndarray, covariate: pd.Series, rows: Scor
         inside = (labels == category).to_numpy()
         clusters = None if rows.clusters is None else np.array(rows.clusters)[inside].tolist()
         pair = one[:, inside], other[:, inside], folds[inside].tolist()
-        difference = paired_difference(*pair, sign=rows.metric.sign, clusters=clusters)
+        difference = paired_difference(*pair, sign=rows.metric.sign, clusters=clusters, span=rows.metric.span)
         first, second = (float(known_mean(known_mean(part[:, inside], 0), 0)) for part in (one, other))
         made.append(Subgroup(str(category), first, second, difference))
     return tuple(made)
