@@ -38,6 +38,7 @@ class PlannedUNet(TakesWeights):
             `n_blocks_per_stage` makes the encoder a residual one, `n_conv_per_stage` a plain one.
     """
 
+    contains_stock_unet: ClassVar[bool] = True
     # Entries of the plans' configuration that the constructor wants besides the architecture arguments.
     plan_arguments: ClassVar[tuple[str, ...]] = ()
     # A mechanism claims that its gates depend on the image. This is the share of their spread between images under
