@@ -9,10 +9,10 @@ from pathlib import Path
 from nnunet_skipx.cli.main import main as skipx
 from nnunet_skipx.demo.prepare import PLANS, prepare
 from nnunet_skipx.demo.workspace import Workspace
-from nnunet_skipx.nnunet.trainer_name import BASELINE
-from nnunet_skipx.training.variants import trainer_class, trainer_names
+from nnunet_skipx.training.rows import beside_baseline
 
 REPLICATES = 3
+WORDS = ("all_demo", "all_twin_demo")
 
 
 def main() -> int:
@@ -24,14 +24,14 @@ def main() -> int:
     workspace = Workspace(arguments.folder.resolve())
     workspace.create()
     dataset, configuration = prepare(workspace, arguments.task)
-    matrix = ["-d", dataset, "-c", configuration, "-p", PLANS, "-tr", *rows(), "--replicates", str(REPLICATES)]
-    return skipx(["bench", *matrix, "-device", "cpu", "--jobs", arguments.jobs])
+    matrix = ["-d", dataset, "-c", configuration, "-p", PLANS, "--architectures", *WORDS]
+    options = ["--replicates", str(REPLICATES), "-device", "cpu", "--jobs", arguments.jobs]
+    return skipx(["bench", *matrix, *options])
 
 
 def rows() -> list[str]:
     """The baseline, every trainer of one data set, and their compute-matched twins."""
-    ours = [name for name in trainer_names() if not getattr(trainer_class(name), "domain_trainer", None)]
-    return [f"{BASELINE}_demo", *(f"{name}_demo" for name in ours), *(f"{name}_twin_demo" for name in ours)]
+    return beside_baseline(WORDS)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """Which skips of a U-Net are kept: a digit for each, full resolution first, 1 where it is kept, 0 where it is cut."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 Ablation = Literal["cut", "alone", "each"]
+ABLATIONS: tuple[str, ...] = get_args(Ablation)
 
 
 def kept_skips(kept: str, skips: int) -> tuple[bool, ...]:
