@@ -29,6 +29,7 @@ class NoSkip(SkipUNet):
 
     contains_stock_unet: ClassVar[bool] = False
     gates_spread = None
+    vram_reference = (94_000_000, 611_000_000)
 
     def __init__(
         self, input_channels: int, num_classes: int, deep_supervision: bool = False, *, kept: str = "none", **unet: Any
