@@ -26,7 +26,8 @@ HEAD = """# Trainers and twins on 40 cases of the hippocampus
 
 All trainers of one data set and their twins, {replicates} replicates, MSD Task04 (40 labelled cases), the schedule of
 `skipx demo`: 5 epochs of 40 iterations of a network of a quarter of the planned width. `python -m benchmarks.evidence
-FOLDER Task04_Hippocampus` trained them, `python -m benchmarks.evidence_page FOLDER` wrote this page. Machine: {machine}.
+FOLDER Task04_Hippocampus` trained them, `python -m benchmarks.evidence_page FOLDER` wrote this page.
+Machine: {machine}.
 
 **What it shows**: that the comparison runs, what its report looks like on real data, and how much of a difference is
 the luck of a training. **What it does not show**: which network is better. After five epochs no network has learned
