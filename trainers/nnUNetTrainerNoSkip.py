@@ -14,5 +14,6 @@ class nnUNetTrainerNoSkip(SkipTrainer):
     """
 
     architecture = NoSkip
+    families = ()
     ingredients = {"cut": Ingredient("skip removal", "all skips are there", ALL_KEPT, resizes=True)}
     twin = Twin(("cut",), ALL_KEPT, resizes=True)

@@ -1,25 +1,25 @@
 """nnU-Net's U-Net without some or all of its skips."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from dynamic_network_architectures.initialization.weight_init import InitWeights_He
 from torch import nn
 
 from nnunet_skipx.architectures.any_size import any_size
-from nnunet_skipx.architectures.unet import SkipUNet
+from nnunet_skipx.architectures.unet import PlannedUNet
 from nnunet_skipx.skips.kept import kept_skips
 
 NEGATIVE_SLOPE = 1e-2  # for which nnU-Net starts its convolutions
 
 
-class NoSkip(SkipUNet):
+class NoSkip(PlannedUNet):
     """nnU-Net's U-Net whose decoder stages see the stage below only, where their skip is cut.
 
     What is cut is gone: the first convolution of such a stage has half the input channels, and nothing is filled in.
 
     Args:
-        input_channels, num_classes, deep_supervision, unet: see `SkipUNet`.
+        input_channels, num_classes, deep_supervision, unet: see `PlannedUNet`.
         kept: which skips are kept: "none", "all", or a digit for each, full resolution first, 1 for one that is kept
             and 0 for a cut one, such as "0111".
 
@@ -27,7 +27,6 @@ class NoSkip(SkipUNet):
         ValueError: `kept` is of another number of skips than the plans have.
     """
 
-    contains_stock_unet: ClassVar[bool] = False
     gates_spread = None
     vram_reference = (94_000_000, 611_000_000)
 
@@ -42,7 +41,7 @@ class NoSkip(SkipUNet):
 
     @any_size
     def forward(self, x: torch.Tensor) -> torch.Tensor | list[torch.Tensor]:
-        """Logits as `SkipUNet.forward`."""
+        """Logits as `PlannedUNet.forward`."""
         *features, bottleneck = self.encoder(x)
 
         def merge(skip: int, below: torch.Tensor) -> torch.Tensor:

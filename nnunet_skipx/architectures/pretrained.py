@@ -51,7 +51,6 @@ class TakesWeights(nn.Module):
     """A network that starts from what fits of a file given by `-pretrained_weights`; `warm_start` says what did."""
 
     keys_to_in_proj: Collection[str]
-    contains_stock_unet: ClassVar[bool] = False  # whole, so that a trained one can be frozen in it
     why_no_stock: ClassVar[str] = "its encoder is none of this network's, or has other widths"
     warm_start: WarmStart | None = None
 

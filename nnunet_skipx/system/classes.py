@@ -8,9 +8,8 @@ CLASS = re.compile(r"class (\w+)(.*)")
 
 
 class ClassLine(NamedTuple):
-    """A class, where it stands, and what its line says behind its name: the classes that it is of."""
+    """Where a class stands, and what its line says behind its name: the classes that it is of."""
 
-    name: str
     file: Path
     bases: str
 
@@ -21,7 +20,7 @@ def classes_in(folder: Path) -> dict[str, ClassLine]:
     for path in sorted(folder.rglob("*.py")):
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
             if match := CLASS.match(line):
-                found[match[1]] = ClassLine(match[1], path, match[2])
+                found[match[1]] = ClassLine(path, match[2])
     return found
 
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import nnunet_skipx.trainers as trainers_package
 from nnunet_skipx.nnunet.trainer_name import BASELINE, FLOPSTWIN, TWIN, WITHOUT
-from nnunet_skipx.system.classes import ClassLine, classes_in
+from nnunet_skipx.system.classes import classes_in
 from nnunet_skipx.training.grammar import MASK, OF_MECHANISMS, OPTIONS, trainer_names
 
 ARCHITECTURES = Path(__file__).parents[1] / "architectures"
@@ -47,7 +47,7 @@ def declared(name: str) -> Declaration:
         general = {option: text for option, text in OPTIONS.items() if option not in OF_MECHANISMS}
         return Declaration(name, "nnU-Net's own U-Net: the baseline.", {}, (), {}, general, USUAL, {})
     module = _module(name)
-    body = _class_in(module, name)
+    (body,) = [node for node in module.body if isinstance(node, ast.ClassDef) and node.name == name]
     names = {**_assigned(module), **_assigned(body)}
     values = {key: _value(node, names) for key, node in _assigned(body).items()}
     removals = {key: _named(call, "noun", "removal", "network") for key, call in values.get("ingredients", {}).items()}
@@ -78,7 +78,7 @@ def _general(values: dict[str, Any]) -> dict[str, str]:
     network = classes_in(ARCHITECTURES).get(str(values.get("architecture")))
     if network is None:
         del general["warm"]  # a network per domain, where nnU-Net's loader looks for one
-    if network is None or not _contains_stock_unet(network):
+    if network is None or "SkipUNet" not in network.bases:
         del general["stage2"]  # there is no stock U-Net in it to freeze
     twin = values.get("twin")
     if twin is None:
@@ -86,18 +86,6 @@ def _general(values: dict[str, Any]) -> dict[str, str]:
     if twin is None or twin.keywords.get("matches_operations"):
         del general[FLOPSTWIN]
     return general
-
-
-def _contains_stock_unet(network: ClassLine) -> bool:
-    """What the class says, or else whether it is a `SkipUNet`."""
-    module = ast.parse(network.file.read_text(encoding="utf-8"))
-    said = _assigned(_class_in(module, network.name)).get("contains_stock_unet")
-    return "SkipUNet" in network.bases if said is None else bool(ast.literal_eval(said))
-
-
-def _class_in(module: ast.Module, name: str) -> ast.ClassDef:
-    (found,) = [node for node in module.body if isinstance(node, ast.ClassDef) and node.name == name]
-    return found
 
 
 def _module(name: str) -> ast.Module:

@@ -13,6 +13,7 @@ from typing import Any, cast
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 import nnunet_skipx.trainers as trainers_package
+from nnunet_skipx.architectures import SkipUNet
 from nnunet_skipx.nnunet.trainer_name import BASELINE, FLOPSTWIN, SKIPS, TWIN, WITHOUT, TrainerName
 from nnunet_skipx.training.grammar import (
     EPOCHS,
@@ -75,7 +76,7 @@ def options_of(base: type[nnUNetTrainer]) -> dict[str, str]:
         return {option: text for option, text in OPTIONS.items() if option not in OF_MECHANISMS}
     general = dict(OPTIONS)
     del general[MASK]  # its skips are its own
-    if not base.architecture.contains_stock_unet:
+    if not issubclass(base.architecture, SkipUNet):
         del general["stage2"]  # there is no stock U-Net in it to freeze
     if base.domain_trainer:
         del general["warm"]  # a network per domain, where nnU-Net's loader looks for one

@@ -10,7 +10,7 @@ from nnunetv2.run.load_pretrained_weights import load_pretrained_weights
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from torch import nn
 
-from nnunet_skipx.architectures import U2Net
+from nnunet_skipx.architectures import SkipUNet, U2Net
 from nnunet_skipx.architectures.pretrained import for_channels
 from nnunet_skipx.training.grammar import trainer_names
 from nnunet_skipx.training.variants import trainer_class
@@ -19,7 +19,7 @@ from nnunet_skipx.universal.trainer import UniversalNetwork
 from tests.contract import SMALL
 from tests.plan_shapes import PlanShape, dataset_json, plans
 
-WITH_UNET = [name for name in trainer_names() if trainer_class(name).architecture.contains_stock_unet]
+WITH_UNET = [name for name in trainer_names() if issubclass(trainer_class(name).architecture, SkipUNet)]
 Kind = pytest.mark.parametrize("residual", [False, True], ids=["plain", "residual"])
 
 

@@ -12,6 +12,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from nnunet_skipx.counting import built_to_count
 from nnunet_skipx.nnunet.trainer_name import TrainerName
 from nnunet_skipx.results.row_cost import ingredients
+from nnunet_skipx.training.families import families
 from nnunet_skipx.training.options.epochs import EpochsOption
 from nnunet_skipx.training.spelling import require_trainers
 from nnunet_skipx.training.twins import Budget, count
@@ -94,6 +95,8 @@ def test_a_step_trains_it(folders: Path) -> None:
     assert any(not torch.equal(a, b) for a, b in zip(before, trainer.network.parameters(), strict=True))
 
 
-def test_rows_of_cut_skips_are_no_baseline() -> None:
+def test_rows_of_cut_skips_are_no_baseline_and_of_no_family() -> None:
     names = ["nnUNetTrainer_skips0111", "nnUNetTrainer_bf16", "nnUNetTrainerNoSkip", "nnUNetTrainer"]
     assert [TrainerName.of(name).is_stock for name in names] == [False, True, False, True]
+    usual = frozenset({"concatenation"})
+    assert [families(TrainerName.of(name)) for name in names] == [None, usual, frozenset(), usual]

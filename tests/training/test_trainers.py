@@ -13,6 +13,7 @@ from dynamic_network_architectures.architectures.unet import PlainConvUNet
 from nnunetv2.run.load_pretrained_weights import load_pretrained_weights
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
+from nnunet_skipx.architectures import SkipUNet
 from nnunet_skipx.nnunet.replicates import replicate_results
 from nnunet_skipx.training.balance import BalancedLoss
 from nnunet_skipx.training.grammar import trainer_names
@@ -167,7 +168,7 @@ def stock_checkpoint(folder: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("base", [n for n in trainer_names() if trainer_class(n).architecture.contains_stock_unet])
+@pytest.mark.parametrize("base", [n for n in trainer_names() if issubclass(trainer_class(n).architecture, SkipUNet)])
 def test_stage2_loads_a_stock_checkpoint_with_nnunets_loader_and_trains_the_mechanism_only(
     folders: Path, base: str
 ) -> None:
