@@ -11,8 +11,7 @@ from pathlib import Path
 from nnunet_skipx.cli.main import main as skipx
 from nnunet_skipx.demo.prepare import PLANS, prepare
 from nnunet_skipx.demo.workspace import Workspace
-from nnunet_skipx.nnunet.trainer_name import BASELINE
-from nnunet_skipx.training.variants import single_trainers
+from nnunet_skipx.training.rows import beside_baseline
 
 FIVE = ("UTANet", "XUNet", "UDTransNet", "MSAUNet", "U2Net")
 
@@ -28,11 +27,11 @@ class StudyOfRows:
 
 def studies() -> tuple[StudyOfRows, StudyOfRows]:
     """The five sources beside their twins, and every trainer of one data set."""
-    five = [f"{BASELINE}{name}" for name in FIVE]
-    with_twins = [BASELINE, *five, *(f"{name}_twin" for name in five)]
+    words = [f"{name}_demo" for name in FIVE]
+    twins = [f"{name}_twin_demo" for name in FIVE]
     return (
-        StudyOfRows("hippocampus", tuple(f"{name}_demo" for name in with_twins), 3),
-        StudyOfRows("hippocampus_all", tuple(f"{name}_demo" for name in single_trainers()), 1),
+        StudyOfRows("hippocampus", tuple(beside_baseline([*words, *twins])), 3),
+        StudyOfRows("hippocampus_all", tuple(beside_baseline(["all_demo"])), 1),
     )
 
 

@@ -27,7 +27,7 @@ MAY_IMPORT: dict[str, set[str]] = {  # besides itself
     "results": {"datasets", "nnunet", "profiling", "statistics", "system"},
     "inspection": {"nnunet", "results", "statistics", "system"},
     "report": {"datasets", "inspection", "nnunet", "results", "statistics", "system", "training"},
-    "bench": {"discovery", "nnunet", "profiling", "report", "results", "statistics", "system"},
+    "bench": {"discovery", "nnunet", "profiling", "report", "results", "statistics", "system", "training"},
     "demo": {"bench", "datasets", "discovery", "nnunet", "report", "results", "statistics", "system", "training"},
     "api": {"architectures", "counting", "nnunet", "profiling", "report", "results", "system"},
     "cli": {

@@ -82,26 +82,6 @@ class PlannedUNet(TakesWeights):
         """Logits `(B, num_classes, *spatial)` of an image `(B, input_channels, *spatial)`, a list if deep."""
         return self.decoder(self.encoder(x))
 
-    def auxiliary_loss(self) -> torch.Tensor:
-        """What the mechanism adds to the loss of the last training pass, a scalar; 0 where it adds nothing."""
-        return next(self.parameters()).new_zeros(())
-
-    def compute_conv_feature_map_size(self, input_size: Sequence[int]) -> np.int64:
-        """Elements that the convolutions put out for one sample, as nnU-Net's planners count them."""
-        encoder = self.encoder.compute_conv_feature_map_size(input_size)
-        return encoder + self.decoder.compute_conv_feature_map_size(input_size)
-
-
-class SkipUNet(PlannedUNet):
-    """A U-Net built from nnU-Net's plans, with a place for a skip mechanism; by itself it is the stock U-Net.
-
-    Encoder and decoder are taken from the stock network, so their parameters keep the stock names and a trained
-    nnU-Net checkpoint loads with only the mechanism's keys (`skips.*`) missing. They start as nnU-Net starts them.
-    Arguments are those of `PlannedUNet`.
-    """
-
-    decoder: UNetDecoder
-
     def decode(
         self, bottleneck: torch.Tensor, merge: Callable[[int, torch.Tensor], torch.Tensor]
     ) -> torch.Tensor | list[torch.Tensor]:
@@ -123,6 +103,26 @@ class SkipUNet(PlannedUNet):
     def decoder_stage(self, skip: int) -> nn.Module:
         """The stock decoder's stage that takes the skip of that index (0 = full resolution)."""
         return self.decoder.stages[-1 - skip]
+
+    def auxiliary_loss(self) -> torch.Tensor:
+        """What the mechanism adds to the loss of the last training pass, a scalar; 0 where it adds nothing."""
+        return next(self.parameters()).new_zeros(())
+
+    def compute_conv_feature_map_size(self, input_size: Sequence[int]) -> np.int64:
+        """Elements that the convolutions put out for one sample, as nnU-Net's planners count them."""
+        encoder = self.encoder.compute_conv_feature_map_size(input_size)
+        return encoder + self.decoder.compute_conv_feature_map_size(input_size)
+
+
+class SkipUNet(PlannedUNet):
+    """A U-Net built from nnU-Net's plans, with a place for a skip mechanism; by itself it is the stock U-Net.
+
+    Encoder and decoder are taken from the stock network, so their parameters keep the stock names and a trained
+    nnU-Net checkpoint loads with only the mechanism's keys (`skips.*`) missing. They start as nnU-Net starts them.
+    Arguments are those of `PlannedUNet`.
+    """
+
+    decoder: UNetDecoder
 
 
 def require_planned(network: str, unet: Mapping[str, Any]) -> None:

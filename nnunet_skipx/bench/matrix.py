@@ -1,42 +1,19 @@
 """The matrix of a comparison, in nnU-Net's own letters, and the cells that it spans."""
 
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from nnunet_skipx.bench.cell import Cell
-from nnunet_skipx.nnunet.folds import ALL, Fold, fold_named
-from nnunet_skipx.nnunet.json_files import read_splits
-from nnunet_skipx.nnunet.planned import full_name, plans_file, preprocessed_folder
+from nnunet_skipx.nnunet.folds import ALL, Fold
+from nnunet_skipx.nnunet.json_files import read_plans, read_splits
+from nnunet_skipx.nnunet.planned import full_name, planned_skips, plans_file, preprocessed_folder
 from nnunet_skipx.nnunet.replicates import replicate_results
 from nnunet_skipx.nnunet.trainer_name import WARM, TrainerName
+from nnunet_skipx.training.rows import require_fitting_masks
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
-# nnU-Net's letter, as on the command line and in a file: field of Matrix, kinds of value
-LETTERS: dict[str, tuple[str, tuple[type, ...]]] = {
-    "d": ("datasets", (int, str)),
-    "c": ("configurations", (str,)),
-    "tr": ("trainers", (str,)),
-    "p": ("plans", (str,)),
-    "f": ("folds", (int, str)),
-    "npz": ("npz", (bool,)),
-    "replicates": ("replicates", (int,)),
-    "pretrained_weights": ("weights", (str,)),
-}
 MOST_REPLICATES = 100
-REQUIRED = ("d", "c", "tr")
-EXAMPLE = """\
-    d = [4, 27]
-    c = ["3d_fullres"]
-    tr = ["nnUNetTrainer", "nnUNetTrainerUTANet"]
-    f = [0, 1, 2, 3, 4]"""
 
 
 @dataclass(frozen=True)
@@ -85,46 +62,6 @@ class Matrix:
         warm = [name if name.is_started else TrainerName(name.base, (*name.options, WARM)) for name in names]
         pairs = zip(self.trainers, (name.text for name in warm), strict=True)
         return tuple(dict.fromkeys(row for pair in pairs for row in pair))
-
-
-def read_matrix(path: Path) -> Matrix:
-    """The matrix in a TOML file, whose keys are nnU-Net's letters (`LETTERS`).
-
-    Raises:
-        FileNotFoundError: no such file.
-        ValueError: not TOML, a key that does not exist or is missing, or a value of another kind.
-    """
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist; a matrix reads, for example:\n{EXAMPLE}")
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not TOML ({error}); a matrix reads, for example:\n{EXAMPLE}") from error
-    if unknown := [key for key in content if key not in LETTERS]:
-        raise ValueError(f"{path} has the key {unknown[0]!r}; a matrix has {', '.join(LETTERS)}, as in:\n{EXAMPLE}")
-    if missing := [key for key in REQUIRED if key not in content]:
-        raise ValueError(f"{path} lacks the key {missing[0]!r}; a matrix reads, for example:\n{EXAMPLE}")
-    return Matrix(**{LETTERS[key][0]: _value(path, key, value) for key, value in content.items()})
-
-
-def _value(path: Path, key: str, value: Any) -> Any:
-    """The value of one key as `Matrix` takes it."""
-    name, kinds = LETTERS[key]
-    values = value if isinstance(value, list) else [value]
-    if wrong := [item for item in values if type(item) not in kinds]:
-        words = {int: "a number", str: "a text in quotes", bool: "true or false"}
-        wanted = " or ".join(words[kind] for kind in kinds)
-        raise ValueError(f"{path}: {key} contains {wrong[0]!r}, where {wanted} belongs")
-    if name in ("npz", "replicates", "weights"):
-        if isinstance(value, list):
-            raise ValueError(f"{path}: {key} is a list; give one value")
-        return value
-    if name != "folds":
-        return tuple(map(str, values))
-    try:
-        return tuple(map(fold_named, values))
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
 
 
 def cells(matrix: Matrix, results: Path) -> list[Cell]:
@@ -181,8 +118,11 @@ def _planned(dataset: str, plans: str, matrix: Matrix) -> tuple[str, str, tuple[
     """The data set's full name, the plans, and its folds of the matrix, once nnU-Net could train on them."""
     path = plans_file(dataset, plans)
     name = path.parent.name
+    masked = [row for row in matrix.rows if TrainerName.of(row).masks]
     for configuration in matrix.configurations:
         preprocessed_folder(dataset, plans, configuration)
+        if masked:
+            require_fitting_masks(masked, planned_skips(read_plans(path), configuration), f"{name} {configuration}")
     splits = path.with_name("splits_final.json")
     count = len(read_splits(splits)) if splits.is_file() else 5  # nnU-Net makes five where there are none
     if wrong := [fold for fold in matrix.folds if fold not in (*range(count), ALL)]:

@@ -6,7 +6,6 @@ from nnunet_skipx.bench.matrix import Matrix
 from nnunet_skipx.nnunet.folds import numbered
 from nnunet_skipx.nnunet.json_files import read_splits
 from nnunet_skipx.nnunet.planned import full_name, plans_file
-from nnunet_skipx.nnunet.trainer_name import BASELINE
 from nnunet_skipx.report.twins import trainer_in, twins_among
 
 STOCK_FOLDS = 5  # nnU-Net's, where there is no splits_final.json
@@ -43,7 +42,7 @@ def planned_studies(matrix: Matrix) -> list[PlannedStudy]:
     }
     if len(rows) < 2:
         raise ValueError(f"{next(iter(rows))} is the only row, which is compared with nothing: name a second trainer")
-    baseline = next((row for row in rows if trainer_in(row).base == BASELINE), next(iter(rows)))
+    baseline = next((row for row in rows if trainer_in(row).is_stock), next(iter(rows)))
     return [PlannedStudy(full_name(d), rows, baseline, _sizes(d, matrix)) for d in matrix.datasets]
 
 

@@ -27,6 +27,18 @@ def add_bench_parser(commands: Any) -> None:
     bench.add_argument(
         "-tr", nargs="+", action=EachOnce, metavar="TRAINER", help="trainers: nnU-Net's, ours with variants, or others"
     )
+    bench.add_argument(
+        "--architectures",
+        nargs="+",
+        action=EachOnce,
+        metavar="NAME",
+        help="the trainers of these networks beside nnU-Net's own, or all; each with options: UTANet all_twin",
+    )
+    bench.add_argument(
+        "--skips",
+        choices=("cut", "alone", "each"),
+        help="which skip matters: nnU-Net's own trainer with each skip cut, each one alone, or both, and without any",
+    )
     bench.add_argument("-p", nargs="+", action=EachOnce, metavar="PLANS", help="plans (default: nnUNetPlans)")
     told = "folds, or all, which trains on every case (default: every fold of the data set)"
     bench.add_argument("-f", **FOLDS, help=told)
@@ -120,20 +132,19 @@ def bench_command(args: argparse.Namespace) -> int:
 
 def matrix_of(args: argparse.Namespace) -> "Matrix":
     """The matrix in a file, or that of the letters; ValueError where both are given, or one is missing."""
-    from nnunet_skipx.bench.matrix import LETTERS, REQUIRED, Matrix, read_matrix
+    from nnunet_skipx.bench.letters import LETTERS, TRAINERS, lacking, matrix_from, read_matrix
 
-    given = {letter: value for letter in LETTERS if (value := getattr(args, letter)) not in (None, False)}
+    given = {letter: value for letter in (*LETTERS, *TRAINERS) if (value := getattr(args, letter)) not in (None, False)}
     if args.matrix:
         if given:
-            spelled = next(f"--{letter}" if letter in ("npz", "replicates") else f"-{letter}" for letter in given)
+            doubled = ("npz", "replicates", *TRAINERS)
+            spelled = next(f"--{letter}" if letter in doubled else f"-{letter}" for letter in given)
             raise ValueError(f"--matrix {args.matrix} holds all letters: put {spelled} into that file, or leave it out")
         return read_matrix(args.matrix)
-    if missing := [letter for letter in REQUIRED if letter not in given]:
-        raise ValueError(f"-{missing[0]} is missing: give -d, -c and -tr as for nnUNetv2_train, or --matrix FILE")
-    fields: dict[str, Any] = {
-        LETTERS[letter][0]: tuple(value) if isinstance(value, list) else value for letter, value in given.items()
-    }
-    return Matrix(**fields)
+    if missing := lacking(given):
+        words = "give -d, -c and -tr as for nnUNetv2_train (or --architectures all), or --matrix FILE"
+        raise ValueError(f"-{missing} is missing: {words}")
+    return matrix_from({letter: tuple(value) if isinstance(value, list) else value for letter, value in given.items()})
 
 
 def require_known(matrix: "Matrix", test: bool) -> None:

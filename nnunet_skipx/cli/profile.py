@@ -67,7 +67,7 @@ def profile_command(args: argparse.Namespace) -> int:
 
     from nnunet_skipx.nnunet.throwaway import Setting
     from nnunet_skipx.profiling.profile import profile, profile_text
-    from nnunet_skipx.training.variants import single_trainers
+    from nnunet_skipx.training.declared import single_trainers
 
     device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
     if args.dataloading:

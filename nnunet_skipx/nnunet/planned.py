@@ -98,6 +98,25 @@ def require_configuration(plans: dict[str, Any], configuration: str) -> None:
         )
 
 
+def planned_skips(plans: Mapping[str, Any], configuration: str) -> int:
+    """How many skips the U-Net of a configuration has; ValueError where its plans do not say.
+
+    >>> fullres = {"architecture": {"arch_kwargs": {"n_stages": 6}}}
+    >>> planned_skips({"configurations": {"3d_fullres": fullres, "3d": {"inherits_from": "3d_fullres"}}}, "3d")
+    5
+    """
+    content = plans["configurations"][configuration]
+    if "architecture" not in content and "inherits_from" in content:
+        return planned_skips(plans, content["inherits_from"])
+    stages = content.get("architecture", {}).get("arch_kwargs", {}).get("n_stages")
+    if not isinstance(stages, int) or stages < 2:
+        raise ValueError(
+            f"{plans['plans_name']} of {plans['dataset_name']} do not say how many stages the U-Net of {configuration} "
+            "has (architecture.arch_kwargs.n_stages): plan again with nnUNetv2_plan_experiment"
+        )
+    return stages - 1
+
+
 def domains_in(folder: Path) -> list[str]:
     """The data sets of the universal run that a folder (preprocessed, or a model's) belongs to; none for others."""
     path = folder / DOMAINS_FILE

@@ -9,6 +9,8 @@ TWIN = "twin"  # ingredients that the network claims are taken out, at as many p
 FLOPSTWIN = "flopstwin"  # the same, at as many operations
 WITHOUT = "without-"  # this one claimed ingredient is taken out, at as many parameters; several may stand in a name
 
+SKIPS = "skips"  # with a digit for each skip: which of the baseline's are kept
+
 WARM = "warm"  # started from pretrained weights
 STARTED = (WARM, "stage2")  # options that want a file of weights to start from
 
@@ -44,6 +46,25 @@ class TrainerName(NamedTuple):
         True
         """
         return any(option in STARTED for option in self.options)
+
+    @property
+    def masks(self) -> tuple[str, ...]:
+        """What the name says of which skips are kept, at most once where it is a name.
+
+        >>> TrainerName.of("nnUNetTrainer_skips0111_bf16").masks
+        ('0111',)
+        """
+        behind = (o.removeprefix(SKIPS) for o in self.options if o.startswith(SKIPS))
+        return tuple(mask for mask in behind if mask.isdigit())
+
+    @property
+    def is_stock(self) -> bool:
+        """Whether its network is nnU-Net's own.
+
+        >>> [TrainerName.of(name).is_stock for name in ("nnUNetTrainer_bf16", "nnUNetTrainer_skips0111")]
+        [True, False]
+        """
+        return self.base == BASELINE and not self.masks
 
     def without(self, option: str) -> "TrainerName":
         """The same without an option, wherever it stands."""

@@ -11,7 +11,6 @@ from nnunetv2.paths import nnUNet_preprocessed, nnUNet_raw
 
 from nnunet_skipx.inspection.records import read_inspection
 from nnunet_skipx.nnunet.folds import Fold
-from nnunet_skipx.nnunet.trainer_name import BASELINE
 from nnunet_skipx.report.beside import CaseFiles, covariates_of, study_margins, taken_name, with_clusters
 from nnunet_skipx.report.comparison import DETAILED, Comparison
 from nnunet_skipx.report.exports import NOT_IN_ALL, write_exports
@@ -151,7 +150,7 @@ def read_comparison(
     if wanted != Wanted() or options.check_metrics:
         study = with_label_map_metrics(study, references, out, wanted, options.check_metrics)
     study, patients = with_clusters(study, known, nnunet_folder(nnUNet_raw, study.dataset))
-    stock = next((name for name in names if trainer_in(name).base == BASELINE), names[0])
+    stock = next((name for name in names if trainer_in(name).is_stock), names[0])
     models = {name: replicates[0] for name, replicates in study.models.items()}
     logs = {name: training_logs(folder, study.folds) for name, folder in models.items()}
     costs = {name: row_cost(folder, logs[name], options.profiles) for name, folder in models.items()}

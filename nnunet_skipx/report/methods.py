@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 
 from nnunet_skipx import __version__
+from nnunet_skipx.nnunet.trainer_name import SKIPS
 from nnunet_skipx.report.comparison import Comparison
 from nnunet_skipx.report.methods_evaluation import (
     as_text,
@@ -13,6 +14,7 @@ from nnunet_skipx.report.methods_evaluation import (
     software,
 )
 from nnunet_skipx.report.references import NNUNET, References
+from nnunet_skipx.report.twins import trainer_in
 from nnunet_skipx.report.wording import listed, matched_by, without
 from nnunet_skipx.results.schedules import STEPS
 
@@ -61,6 +63,7 @@ def training_paragraph(comparison: Comparison, cite: References) -> str:
             if replicates.nunique() == 1
             else f"in each {_each(comparison, {str(row): _times(int(n)) for row, n in replicates.items()})}"
         ),
+        *mask_sentences(rows),
         *twin_sentences(comparison),
         *noted_sentences(comparison),
         comparison.incomplete,
@@ -68,6 +71,14 @@ def training_paragraph(comparison: Comparison, cite: References) -> str:
         f"Versions: {_versions(comparison)}",
     ]
     return as_text(sentences)
+
+
+def mask_sentences(rows: Sequence[str]) -> list[str]:
+    """How to read the masks in the names of rows whose networks lack some skips."""
+    masked = [f"_{SKIPS}{mask}" for row in rows for mask in trainer_in(row).masks]
+    if not masked:
+        return []
+    return [f"In {masked[0]} a digit for each skip, full resolution first, says whether it is kept (1) or cut (0)"]
 
 
 def twin_sentences(comparison: Comparison) -> list[str]:

@@ -94,4 +94,4 @@ def bench_words(
 
 def _stock_first(folder: Path) -> tuple[bool, tuple[str, str, str]]:
     trainer, plans, configuration = ModelName.of(folder)
-    return TrainerName.of(trainer).base != BASELINE, (trainer, plans, configuration)
+    return not TrainerName.of(trainer).is_stock, (trainer, plans, configuration)

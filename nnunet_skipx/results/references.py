@@ -99,6 +99,7 @@ BY_TRAINER = {
     "nnUNetTrainerAttentionUNet": ATTENTION_UNET,
     "nnUNetTrainerFuseUNet": FUSEUNET,
     "nnUNetTrainerMSAUNet": MSAUNET,
+    "nnUNetTrainerNoSkip": UDTRANSNET,  # for the comparison; cutting skips is older than any paper on it
     "nnUNetTrainerU2Net": U2NET,
     "nnUNetTrainerU2NetUniversal": U2NET,
     "nnUNetTrainerUDTransNet": UDTRANSNET,

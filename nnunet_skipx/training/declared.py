@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import nnunet_skipx.trainers as trainers_package
 from nnunet_skipx.nnunet.trainer_name import BASELINE, FLOPSTWIN, TWIN, WITHOUT
 from nnunet_skipx.system.classes import classes_in
-from nnunet_skipx.training.grammar import OF_MECHANISMS, OPTIONS
+from nnunet_skipx.training.grammar import MASK, OF_MECHANISMS, OPTIONS, trainer_names
 
 ARCHITECTURES = Path(__file__).parents[1] / "architectures"
 USUAL = ("concatenation",)  # what nnU-Net's decoder does with a skip
@@ -26,7 +26,7 @@ class Declaration(NamedTuple):
 
     description: the first line of its docstring. own_options: arguments of the network by option. numbered: options
     with a number, as `from{N}`. ingredients: what a twin without each has instead, in words. options: all that its name
-    takes, with what they do.
+    takes, with what they do. is_single: whether it trains a single data set.
     """
 
     name: str
@@ -37,6 +37,7 @@ class Declaration(NamedTuple):
     options: dict[str, str]
     always: tuple[str, ...]
     families: dict[str, tuple[str, ...]]
+    is_single: bool = True
 
 
 @functools.cache
@@ -60,13 +61,20 @@ def declared(name: str) -> Declaration:
     }
     description = (ast.get_docstring(body) or "").partition("\n")[0]
     families = {key: removal.get("families", ()) for key, removal in removals.items()}
-    always = values.get("families", USUAL)
-    return Declaration(name, description, own, numbered, ingredients, words | _general(values), always, families)
+    always, options = values.get("families", USUAL), words | _general(values)
+    is_single = "architecture" in values
+    return Declaration(name, description, own, numbered, ingredients, options, always, families, is_single)
+
+
+def single_trainers() -> list[str]:
+    """nnU-Net's own trainer and those of the package that train one data set."""
+    return [name for name in (BASELINE, *trainer_names()) if declared(name).is_single]
 
 
 def _general(values: dict[str, Any]) -> dict[str, str]:
     """The general options that suit a trainer."""
     general = dict(OPTIONS)
+    del general[MASK]  # its skips are its own
     network = classes_in(ARCHITECTURES).get(str(values.get("architecture")))
     if network is None:
         del general["warm"]  # a network per domain, where nnU-Net's loader looks for one

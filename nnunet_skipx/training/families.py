@@ -25,7 +25,7 @@ def families(trainer: TrainerName, removed: Collection[str] = ()) -> frozenset[s
     >>> sorted(families(TrainerName.of("nnUNetTrainerAttentionUNet_twin"), ("gates", "signal")))
     ['concatenation']
     """
-    if trainer.base not in (BASELINE, *trainer_names()):
+    if trainer.base not in (BASELINE, *trainer_names()) or trainer.masks:
         return None
     told = declared(trainer.base)
     if any(kind(option) in (*told.own_options, *told.numbered) for option in trainer.options):

@@ -5,12 +5,15 @@ import re
 from collections.abc import Mapping, Sequence
 
 import nnunet_skipx.trainers as trainers_package
-from nnunet_skipx.nnunet.trainer_name import BASELINE, FLOPSTWIN, TWIN
+from nnunet_skipx.nnunet.trainer_name import BASELINE, FLOPSTWIN, SKIPS, TWIN
 from nnunet_skipx.system.names import did_you_mean
 
 EPOCHS = re.compile(r"([1-9][0-9]{0,5})epochs|1epoch")  # the singular as in nnU-Net's own nnUNetTrainer_1epoch
 NUMBERED = re.compile(r"([a-z]+)([1-9][0-9]*)")  # a trainer's own option with a number, such as from500
 SINGULAR = re.compile(r"[1-9][0-9]*epoch")
+MASKED = re.compile(f"{SKIPS}[01]+")
+MISMASKED = re.compile(f"{SKIPS}[0-9]*")
+MASK = f"{SKIPS}{{mask}}"
 OPTIONS = {
     "{N}epochs": "train for N epochs instead of 1000",
     TWIN: "the network's twin: as many parameters, without what it claims to gain from (not on nnUNetTrainer)",
@@ -22,6 +25,7 @@ OPTIONS = {
     "adamw": "AdamW 3e-4, weight decay 5e-2, warm-up, gradient norm at most 1, instead of nnU-Net's SGD",
     "stage2": "freeze a trained U-Net given by -pretrained_weights, train the mechanism (not on nnUNetTrainer)",
     "warm": "start from -pretrained_weights, in a folder of its own beside the same trainer from scratch",
+    MASK: "only some of the skips: a digit for each, full resolution first, 1 kept, 0 cut (on nnUNetTrainer only)",
     "demo": "the shortened schedule of `skipx demo`, optimiser included",
 }
 OF_MECHANISMS = (TWIN, FLOPSTWIN, "stage2")
@@ -34,12 +38,14 @@ def trainer_names() -> list[str]:
 
 def is_ours(base: str, options: Sequence[str]) -> bool:
     """Whether a name is one of our trainers', right or wrong: those of nnU-Net's own have an option of ours."""
-    ours = any(kind(option) in OPTIONS or SINGULAR.fullmatch(option) for option in options)
+    ours = any(kind(o) in OPTIONS or SINGULAR.fullmatch(o) or MISMASKED.fullmatch(o) for o in options)
     return base in trainer_names() or (base == BASELINE and ours)
 
 
 def kind(option: str) -> str:
-    """What an option is called in a list: `{N}epochs`, `from{N}` for every number, else itself."""
+    """What an option is called in a list: `{N}epochs`, `skips{mask}`, `from{N}` for every number, else itself."""
+    if MASKED.fullmatch(option):
+        return MASK
     if EPOCHS.fullmatch(option):
         return "{N}epochs"
     numbered = NUMBERED.fullmatch(option)

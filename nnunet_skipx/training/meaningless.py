@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Mapping, Sequence
 
-from nnunet_skipx.nnunet.trainer_name import FLOPSTWIN, TWIN
+from nnunet_skipx.nnunet.trainer_name import FLOPSTWIN, SKIPS, TWIN, TrainerName
 from nnunet_skipx.training.trainer import SkipTrainer
 from nnunet_skipx.training.twins import Ingredient, Twin
 
@@ -44,6 +44,14 @@ def is_the_twin(twin: Twin, removals: Mapping[str, Ingredient | Twin]) -> bool:
     network = {key: value for removal in removals.values() for key, value in removal.network.items()}
     trainer = {key: value for removal in removals.values() for key, value in removal.trainer.items()}
     return network == dict(twin.network) and trainer == dict(twin.trainer)
+
+
+def refuse_whole_mask(name: TrainerName, mask: str) -> None:
+    """Raise ValueError where a mask keeps every skip, or none: such a network has a shorter name."""
+    if len(set(mask)) == 1:
+        what, base = ("every skip", name.base) if mask[0] == "1" else ("no skip", f"{name.base}NoSkip")
+        shorter = TrainerName(base, name.without(f"{SKIPS}{mask}").options).text
+        raise ValueError(f"{name.text!r}: '_{SKIPS}{mask}' keeps {what}: write {shorter}")
 
 
 def refuse_foreign(

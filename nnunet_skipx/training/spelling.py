@@ -58,4 +58,6 @@ def folders_of_others() -> list[str]:
 
 def _variants() -> list[str]:
     """Names of the baseline with one option, such as nnUNetTrainer_250epochs."""
-    return [f"{BASELINE}_{option.replace('{N}', '250')}" for option in declared(BASELINE).options]
+    return [
+        f"{BASELINE}_{option.replace('{N}', '250').replace('{mask}', '0111')}" for option in declared(BASELINE).options
+    ]

@@ -8,15 +8,16 @@ import functools
 import importlib
 from collections.abc import Sequence
 from string import ascii_lowercase
-from typing import Any
+from typing import Any, cast
 
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 import nnunet_skipx.trainers as trainers_package
 from nnunet_skipx.architectures import SkipUNet
-from nnunet_skipx.nnunet.trainer_name import BASELINE, FLOPSTWIN, TWIN, WITHOUT, TrainerName
+from nnunet_skipx.nnunet.trainer_name import BASELINE, FLOPSTWIN, SKIPS, TWIN, WITHOUT, TrainerName
 from nnunet_skipx.training.grammar import (
     EPOCHS,
+    MASK,
     OF_MECHANISMS,
     OPTIONS,
     is_ours,
@@ -24,7 +25,7 @@ from nnunet_skipx.training.grammar import (
     trainer_names,
     unknown_option,
 )
-from nnunet_skipx.training.meaningless import is_the_twin, refuse_meaningless
+from nnunet_skipx.training.meaningless import is_the_twin, refuse_meaningless, refuse_whole_mask
 from nnunet_skipx.training.options.adamw import AdamWOption
 from nnunet_skipx.training.options.bf16 import Bf16Option
 from nnunet_skipx.training.options.demo import DemoOption
@@ -39,6 +40,7 @@ from nnunet_skipx.training.twins import Ingredient, Twin
 
 __all__ = ["trainer_class", "trainer_names"]  # public
 USUAL_EPOCHS = 1000  # nnU-Net's
+CUT = f"{BASELINE}NoSkip"  # trains the baseline's network without some of its skips, too
 # In the order in which they have the last word: the demo's optimiser replaces AdamW's.
 MIXINS = {
     "fast": FastOption,
@@ -68,16 +70,12 @@ def trainer_class(name: str) -> type[nnUNetTrainer]:
     raise AttributeError(f"{name!r} is not a trainer of nnunet_skipx")
 
 
-def single_trainers() -> list[str]:
-    """nnU-Net's own trainer and those of the package that train one data set."""
-    return [BASELINE, *(name for name in trainer_names() if not getattr(trainer_class(name), "domain_trainer", None))]
-
-
 def options_of(base: type[nnUNetTrainer]) -> dict[str, str]:
     """The options that a trainer's name takes, with what they do."""
     if not issubclass(base, SkipTrainer):
         return {option: text for option, text in OPTIONS.items() if option not in OF_MECHANISMS}
     general = dict(OPTIONS)
+    del general[MASK]  # its skips are its own
     if not issubclass(base.architecture, SkipUNet):
         del general["stage2"]  # there is no stock U-Net in it to freeze
     if base.domain_trainer:
@@ -103,10 +101,8 @@ def options_of(base: type[nnUNetTrainer]) -> dict[str, str]:
 
 @functools.cache
 def _variant(name: str, base_name: str, options: tuple[str, ...]) -> type[nnUNetTrainer]:
-    base: type[nnUNetTrainer] = nnUNetTrainer
-    if base_name != BASELINE:
-        base = getattr(importlib.import_module(f"{trainers_package.__name__}.{base_name}"), base_name)
-    _check_options(name, base, options)
+    base = _base(base_name, options)
+    _check_options(name, base_name, base, options)
     if not options:
         return base
     namespace: dict[str, Any] = {"__module__": __name__, "__doc__": f"{base_name} with {', '.join(options)}."}
@@ -128,9 +124,18 @@ def _variant(name: str, base_name: str, options: tuple[str, ...]) -> type[nnUNet
     return type(name, bases, namespace)
 
 
+def _base(name: str, options: tuple[str, ...]) -> type[nnUNetTrainer]:
+    """The class that a variant is made of."""
+    if name == BASELINE and not TrainerName(name, options).masks:
+        return nnUNetTrainer
+    found = CUT if name == BASELINE else name
+    return cast(type[nnUNetTrainer], getattr(importlib.import_module(f"{trainers_package.__name__}.{found}"), found))
+
+
 def network_of(base: type[SkipTrainer], options: Sequence[str]) -> dict[str, Any]:
     """What options say of a trainer's network, as attributes of the variant."""
-    meanings = {**base.own_options, "demo": base.demo_kwargs}
+    masked = {option: {"kept": option.removeprefix(SKIPS)} for option in options if kind(option) == MASK}
+    meanings = {**base.own_options, **masked, "demo": base.demo_kwargs}
     whole = {key: value for option, kwargs in meanings.items() if option in options for key, value in kwargs.items()}
     removals = removals_of(base, options)
     attributes: dict[str, Any] = {"whole_kwargs": whole, "architecture_kwargs": dict(whole)}
@@ -161,14 +166,18 @@ def removed(base: type[SkipTrainer], options: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name in base.ingredients if name in gone)
 
 
-def _check_options(name: str, base: type[nnUNetTrainer], options: tuple[str, ...]) -> None:
+def _check_options(name: str, base_name: str, base: type[nnUNetTrainer], options: tuple[str, ...]) -> None:
     allowed = options_of(base)
+    if base_name == BASELINE:
+        allowed[MASK] = OPTIONS[MASK]
     kinds = [kind(option) for option in options]
     if wrong := [option for option, which in zip(options, kinds, strict=True) if which not in allowed]:
         problem = ""
-        if wrong[0] in OPTIONS:
-            problem = f"{base.__name__} {what_it_lacks(base, wrong[0])}, so it takes no '_{wrong[0]}'"
-        raise ValueError(unknown_option(name, base.__name__, wrong[0], allowed, problem))
+        if kind(wrong[0]) in OPTIONS:
+            masked = [f"{base_name}_{SKIPS}{mask}" for mask in TrainerName(base_name, options).masks]
+            whose = masked[0] if masked and base_name == BASELINE else base_name
+            problem = f"{whose} {what_it_lacks(base, kind(wrong[0]))}, so it takes no '_{wrong[0]}'"
+        raise ValueError(unknown_option(name, base_name, wrong[0], allowed, problem))
     if "elastic" in options and "gpuaug" not in options:
         raise ValueError(f"{name!r}: '_elastic' deforms on the GPU, with the rest of the augmentation: add '_gpuaug'")
     numbered = base.own_mixins if issubclass(base, SkipTrainer) else {}
@@ -176,6 +185,8 @@ def _check_options(name: str, base: type[nnUNetTrainer], options: tuple[str, ...
         raise ValueError(f"{name!r}: of {', '.join(f'_{option}' for option in numbered)} a name has one at most")
     if len(set(kinds)) < len(kinds):
         raise ValueError(f"{name!r} gives an option twice; each may stand once")
+    for mask in TrainerName(base_name, options).masks:
+        refuse_whole_mask(TrainerName(base_name, options), mask)
     usual = DemoOption.demo_epochs if "demo" in options else USUAL_EPOCHS
     if f"{usual}epochs" in options:
         raise ValueError(f"{name!r} is trained for {usual} epochs anyway: leave '_{usual}epochs' out")
@@ -187,6 +198,8 @@ def what_it_lacks(base: type[nnUNetTrainer], option: str) -> str:
     """Why a trainer does not take a general option."""
     if not issubclass(base, SkipTrainer):
         return "has no skip mechanism"
+    if option == MASK:
+        return "says itself which skips there are"
     if option == "stage2":
         return "contains no stock U-Net"
     if option == "warm":

@@ -25,6 +25,8 @@ TABLE: dict[str, tuple[str, ...]] = {  # a command with a place for each of some
     f"{BENCH} --jobs {{}}": COUNTS,
     f"{BENCH} --gpus {{}}": ("''", "²", "0,0", "99", "-1"),
     "bench -d 11 -c test --dry-run -device cpu -tr {}": (*NAMES, "nnUNetTrainerUTANet_999999999epochs"),
+    "bench -d 11 -c test --dry-run -device cpu --architectures {}": NAMES,
+    f"{BENCH} --skips {{}}": ("''", "all", "cut cut"),
     "bench -d {} -c test -tr nnUNetTrainer --dry-run -device cpu": (*NAMES, "11 11", "11 Dataset011_Made", "11 011"),
     "bench -d 11 -c {} -tr nnUNetTrainer --dry-run -device cpu": ("''", "test test", "../test"),
     f"{BENCH} -p {{}}": ("''", "../Dataset011_Made/nnUNetPlans", "nnUNetPlans nnUNetPlans", "/etc/passwd"),

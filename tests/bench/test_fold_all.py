@@ -7,8 +7,9 @@ import pytest
 
 from nnunet_skipx.bench.cell import Cell
 from nnunet_skipx.bench.command import dry_run
+from nnunet_skipx.bench.letters import read_matrix
 from nnunet_skipx.bench.live import result
-from nnunet_skipx.bench.matrix import Matrix, cells, read_matrix
+from nnunet_skipx.bench.matrix import Matrix, cells
 from nnunet_skipx.bench.planned_study import planned_studies
 from nnunet_skipx.bench.slots import Slot
 from nnunet_skipx.bench.state import told

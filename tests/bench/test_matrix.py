@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nnunet_skipx.bench.matrix import Matrix, cells, read_matrix
+from nnunet_skipx.bench.letters import read_matrix
+from nnunet_skipx.bench.matrix import Matrix, cells
 
 NAMES = st.lists(st.from_regex(r"[A-Za-z][A-Za-z0-9_]{0,12}", fullmatch=True), min_size=1, max_size=3, unique=True)
 FOLDS = st.lists(st.integers(0, 4), min_size=1, max_size=5, unique=True)

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from nnunet_skipx.bench.cell import Cell
-from nnunet_skipx.bench.matrix import Matrix, read_matrix
+from nnunet_skipx.bench.letters import read_matrix
+from nnunet_skipx.bench.matrix import Matrix
 from nnunet_skipx.bench.warm import note_weights, require_same_weights
 from nnunet_skipx.results.provenance import provenance
 

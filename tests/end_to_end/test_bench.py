@@ -15,7 +15,9 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from nnunet_skipx.nnunet.folds import NOTHING_LEFT
+from nnunet_skipx.nnunet.planned import planned_skips
 from nnunet_skipx.results.collect import collect
+from nnunet_skipx.skips.kept import masks
 from tests.end_to_end.conftest import DATASET, PLANS, Command
 from tests.forking.fixture import ForkServer
 from tests.forking.killing import kill
@@ -172,3 +174,26 @@ def network_of(plans: dict, configuration: str) -> torch.nn.Module:
     """The stock network of a phantom's plans."""
     manager = PlansManager(plans)
     return nnUNetTrainer.build_network_architecture(manager, manager.get_configuration(configuration), 1, 3, True)
+
+
+def test_which_skip_matters_is_one_command_and_a_report(
+    workplace: Path, planned: Path, command: Command, tmp_path: Path
+) -> None:
+    skips = planned_skips(json.loads((planned / f"{PLANS}.json").read_text()), "3d_fullres")
+    masked = [f"nnUNetTrainer_skips{mask}_demo_1epochs" for mask in masks(skips, "cut")]
+    trainers = ["nnUNetTrainer_demo_1epochs", *masked, "nnUNetTrainerNoSkip_demo_1epochs"]
+    letters = ["-d", 99, "-c", "3d_fullres", "-p", PLANS, "-f", 0]
+    asked = ["skipx", "bench", *letters, "-tr", trainers[0], "--skips", "cut", "-device", "cpu"]
+    lines = command(*asked, "--dry-run").stdout.splitlines()
+    assert [line.split()[3] for line in lines[1 : len(trainers) + 1]] == trainers
+    assert f"{len(trainers)} of {len(trainers)} cells are done." in command(*asked).stdout
+
+    images, output = workplace / "nnUNet_raw" / DATASET / "imagesTs", tmp_path / "predicted"
+    where = ["-i", images, "-o", output, *letters, "-tr", masked[0], "-device", "cpu", "-npp", 1, "-nps", 1]
+    command("nnUNetv2_predict", *where)
+    assert len(list(output.glob("*.nii.gz"))) == 2
+
+    command("skipx", "report", *letters, "-tr", *reversed(trainers), "-o", tmp_path / "report")
+    (found,) = json.loads((tmp_path / "report" / "report.json").read_text())["comparisons"]
+    assert found["baseline"] == trainers[0]
+    assert sorted(trainers, key=lambda name: found["costs"][name]["parameters"]) == trainers[::-1]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from nnunet_skipx.training.variants import single_trainers
+from nnunet_skipx.training.declared import single_trainers
 from tests.end_to_end.conftest import DATASET, Command
 
 pytestmark = pytest.mark.slow

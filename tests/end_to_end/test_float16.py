@@ -16,8 +16,10 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunet_skipx.demo.prepare import PLANS, prepare
 from nnunet_skipx.demo.workspace import Workspace
 from nnunet_skipx.nnunet.names import dataset_number
+from nnunet_skipx.nnunet.trainer_name import BASELINE
 from nnunet_skipx.system.files import write_json
-from nnunet_skipx.training.variants import BASELINE, single_trainers, trainer_class
+from nnunet_skipx.training.declared import single_trainers
+from nnunet_skipx.training.variants import trainer_class
 from tests.forking.pools import few_voxels, forked_pools
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "Task04_Hippocampus"

@@ -13,6 +13,7 @@ RECORDED: dict[str, tuple[tuple[int, float, float], ...]] = {
     "MSAUNet_antialias": ((1329, 1.42, 1.48), (1802, 1.4, 1.57)),
     "AttentionUNet": ((686, 1.13, 1.13), (903, 1.15, 1.16)),
     "AttentionUNet_published": ((644, 1.03, 1.07), (874, 1.07, 1.1)),
+    "NoSkip": ((466, 0.92, 0.88), (638, 0.92, 0.9)),
     "FuseUNet": ((947, 1.11, 1.07), (1269, 1.08, 1.09)),
     "U2Net": ((3842, 3.93, 3.48), (5245, 4.2, 4.3)),
     "U2Net_source": ((3543, 3.96, 3.43), (4828, 4.2, 4.17)),
@@ -122,6 +123,7 @@ WIDE: dict[str, dict[str, tuple[int, int]]] = {
     },
     "AttentionUNet": {"torch": (1, 3)},
     "AttentionUNet_published": {"torch": (1, 3)},
+    "NoSkip": {},
     "FuseUNet": {},
     "U2Net": {
         "channels_last.backward": (2, 2),

@@ -124,6 +124,13 @@ def test_a_twin_is_told_with_what_it_lacks(comparison: Comparison) -> None:
     assert "UTANet_without-head is a twin of UTANet without head at as many parameters." in methods(made)[0]
 
 
+def test_a_mask_in_a_name_is_explained(comparison: Comparison) -> None:
+    cut = comparison.table[comparison.table["row"] == TRAINERS[1]].assign(row="nnUNetTrainer_skips011")
+    made = dataclasses.replace(comparison, table=pd.concat([comparison.table, cut], ignore_index=True))
+    told = "In _skips011 a digit for each skip, full resolution first, says whether it is kept (1) or cut (0)."
+    assert told in methods(made)[0] and "_skips" not in methods(comparison)[0]
+
+
 def test_a_row_alone_is_evaluated_not_compared(comparison: Comparison) -> None:
     alone = dataclasses.replace(comparison, table=comparison.table[comparison.table["row"] == TRAINERS[0]])
     training, evaluation, *references = methods(alone)

@@ -10,9 +10,9 @@ from torch import nn
 from nnunet_skipx.nnunet.trainer_name import BASELINE, WITHOUT
 from nnunet_skipx.training import reference
 from nnunet_skipx.training.catalogue import all_trainers, catalogue, catalogue_text
-from nnunet_skipx.training.declared import declared
+from nnunet_skipx.training.declared import declared, single_trainers
 from nnunet_skipx.training.grammar import OPTIONS, trainer_names
-from nnunet_skipx.training.variants import options_of, single_trainers, trainer_class
+from nnunet_skipx.training.variants import options_of, trainer_class
 
 
 def test_the_baseline_comes_first_and_no_trainer_is_left_out() -> None:
