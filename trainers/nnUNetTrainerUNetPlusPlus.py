@@ -18,7 +18,11 @@ class nnUNetTrainerUNetPlusPlus(BranchTrainer):
     architecture = UNetPlusPlus
     ingredients = {
         "nodes": Ingredient(
-            "nested nodes", "skips reach the decoder as they are", NO_NODES, resizes=True, takes_along=("dense", "heads")
+            "nested nodes",
+            "skips reach the decoder as they are",
+            NO_NODES,
+            resizes=True,
+            takes_along=("dense", "heads"),
         ),
         "dense": Ingredient(
             "dense connections", "nested nodes see only the one before them", {"nodes": "chain"}, resizes=True

@@ -29,6 +29,7 @@ class UNetPlusPlus(SkipUNet):
     """
 
     gates_spread = None
+    skips: Any
 
     def __init__(
         self,
@@ -49,7 +50,8 @@ class UNetPlusPlus(SkipUNet):
         self.keep_branches = False
         self.branches: list[torch.Tensor] | None = None
         self.skips = nn.ModuleList()
-        if nodes != "none" and len(self.skip_channels) > 1:
+        self.nested = nodes != "none" and len(self.skip_channels) > 1
+        if self.nested:
             grid = self.grid(narrowing, nodes == "dense")
             transposed = type(self.decoder.transpconvs[0])
             self.skips = NestedSkips(self.ops, transposed, grid, num_classes if heads else 0)
@@ -58,20 +60,18 @@ class UNetPlusPlus(SkipUNet):
         """What the nested nodes are built for."""
         encoder = self.encoder
         convolutions = [len(self.decoder_stage(stage).convs) for stage in range(len(self.skip_channels))]
-        return Grid(
-            encoder.output_channels, encoder.strides, encoder.kernel_sizes, convolutions, narrowing, dense
-        )
+        return Grid(encoder.output_channels, encoder.strides, encoder.kernel_sizes, convolutions, narrowing, dense)
 
     @property
     def has_heads(self) -> bool:
         """Whether nested nodes have heads."""
-        return isinstance(self.skips, NestedSkips) and len(self.skips.seg_layers) > 0
+        return self.nested and len(self.skips.seg_layers) > 0
 
     @any_size
     def forward(self, x: torch.Tensor) -> torch.Tensor | list[torch.Tensor]:
         """Logits as `SkipUNet.forward`; with `keep_branches` a training pass also leaves `branches` for the loss."""
         features = self.encoder(x)
-        if not isinstance(self.skips, NestedSkips):
+        if not self.nested:
             return self.decoder(features)
         nested = self.skips(features)
         heads = [(int(step) - 1, head) for step, head in self.skips.seg_layers.items()]
@@ -104,7 +104,7 @@ class UNetPlusPlus(SkipUNet):
         Raises:
             ValueError: there is no such head.
         """
-        known = [int(step) for step in self.skips.seg_layers] if isinstance(self.skips, NestedSkips) else []
+        known = [int(step) for step in self.skips.seg_layers] if self.nested else []
         if depth not in known:
             depths = f"those of depth {', '.join(map(str, known))} have" if known else "no nested node has"
             raise ValueError(f"there is no U-Net of depth {depth} to prune to: {depths} a head of their own")
@@ -120,7 +120,7 @@ class UNetPlusPlus(SkipUNet):
     def compute_conv_feature_map_size(self, input_size: Sequence[int]) -> np.int64:
         """Elements that the convolutions put out for one sample, those of the nested nodes included."""
         added = 0
-        if isinstance(self.skips, NestedSkips):
+        if self.nested:
             added = self.skips.compute_conv_feature_map_size(self.map_sizes(input_size))
         if self.pruned is not None:
             return self.encoder.compute_conv_feature_map_size(input_size) + np.int64(added)

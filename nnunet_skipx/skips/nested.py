@@ -1,7 +1,8 @@
 """The nested skips of UNet++ (Zhou et al., DLMIA 2018, IEEE TMI 2020): small U-Nets of all depths between the stages.
 
 Node `X(i, j)` stands on stage i, j steps towards the decoder. `X(i, 0)` is the encoder's map, the last node of every
-stage is nnU-Net's decoder stage, and those between are here: `X(i, j) = H([X(i, 0), ..., X(i, j - 1), U(X(i + 1, j - 1))])`.
+stage is nnU-Net's decoder stage, and those between are here:
+`X(i, j) = H([X(i, 0), ..., X(i, j - 1), U(X(i + 1, j - 1))])`.
 """
 
 from collections.abc import Sequence
@@ -108,11 +109,11 @@ class NestedSkips(nn.Module):
     def start(self) -> None:
         """Weights as nnU-Net starts them, those beside the decoder as part of a convolution over all that it sees."""
         gain = nn.init.calculate_gain("leaky_relu", 1e-2)
-        for module in self.modules():
-            if hasattr(module, "kernel_size"):  # a convolution
-                nn.init.kaiming_normal_(module.weight, a=1e-2)
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
+        convolutions: list[Any] = [module for module in self.modules() if hasattr(module, "kernel_size")]
+        for conv in convolutions:
+            nn.init.kaiming_normal_(conv.weight, a=1e-2)
+            if conv.bias is not None:
+                nn.init.zeros_(conv.bias)
         for stage, conv in enumerate(self.further):
             channels = 2 * self.grid.channels[stage] + conv.in_channels
             nn.init.normal_(conv.weight, std=gain / (channels * prod(conv.kernel_size)) ** 0.5)
@@ -138,7 +139,7 @@ class NestedSkips(nn.Module):
         return nested if self.grid.dense else nested[-1:]
 
     def of_own(self, stage: int, x: torch.Tensor) -> dict[int, torch.Tensor]:
-        """What the first convolutions of a stage's nodes make of the encoder's map, by step: one convolution for all."""
+        """What the first convolutions of a stage's nodes make of the encoder's map, by step; one for all of them."""
         nodes = {step: node for step, node in enumerate(self.nodes[stage], start=1) if node.own}
         weight = torch.cat([node.conv.weight[:, : node.own] for node in nodes.values()])
         made = convolution(x, weight, padding=self.nodes[stage][0].conv.padding)
