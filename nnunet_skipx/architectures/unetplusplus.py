@@ -49,18 +49,16 @@ class UNetPlusPlus(SkipUNet):
         self.pruned: int | None = None
         self.keep_branches = False
         self.branches: list[torch.Tensor] | None = None
-        self.skips = nn.ModuleList()
         self.nested = nodes != "none" and len(self.skip_channels) > 1
-        if self.nested:
-            grid = self.grid(narrowing, nodes == "dense")
-            transposed = type(self.decoder.transpconvs[0])
-            self.skips = NestedSkips(self.ops, transposed, grid, num_classes if heads else 0)
+        self.skips = self.nested_skips(narrowing, nodes == "dense", heads) if self.nested else nn.ModuleList()
 
-    def grid(self, narrowing: int, dense: bool) -> Grid:
-        """What the nested nodes are built for."""
-        encoder = self.encoder
-        convolutions = [len(self.decoder_stage(stage).convs) for stage in range(len(self.skip_channels))]
-        return Grid(encoder.output_channels, encoder.strides, encoder.kernel_sizes, convolutions, narrowing, dense)
+    def nested_skips(self, narrowing: int, dense: bool, heads: bool) -> NestedSkips:
+        """All nodes between encoder and decoder."""
+        encoder, decoder = self.encoder, self.decoder
+        convolutions = [len(stage.convs) for stage in reversed(decoder.stages)]
+        sizes = (encoder.output_channels, encoder.strides, encoder.kernel_sizes, convolutions)
+        transposed = type(decoder.transpconvs[0])
+        return NestedSkips(self.ops, transposed, Grid(*sizes, narrowing, dense), decoder.num_classes if heads else 0)
 
     @property
     def has_heads(self) -> bool:

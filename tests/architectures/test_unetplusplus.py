@@ -22,6 +22,7 @@ DEEP = PlanShape((32, 32), (1, 1), 5)
 class TestUNetPlusPlus(NetworkContract, TrainerContract):
     network = UNetPlusPlus
     trainer = "nnUNetTrainerUNetPlusPlus"
+    small = PlanShape((16, 24, 16), (1, 1, 1), 4)  # with three stages there is one nested node, which is always dense
 
 
 def network_of(shape: PlanShape, residual: bool = False, **options: Any) -> UNetPlusPlus:
