@@ -28,6 +28,7 @@ class UNetPlusPlus(SkipUNet):
         heads: nested nodes of full resolution have heads; else the decoder alone.
     """
 
+    vram_reference = (91_000_000, 638_000_000)
     gates_spread = None
     skips: Any
 
