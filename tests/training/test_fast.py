@@ -171,8 +171,15 @@ class Orders(TorchDispatchMode):
         return y
 
 
-# What mechanisms hand to the decoder in the other order, and kernels that XUNet and MSA-UNet compute from others.
-OTHERS = {"nnUNetTrainerUTANet": 3, "nnUNetTrainerXUNet": 2, "nnUNetTrainerUDTransNet": 2, "nnUNetTrainerMSAUNet": 1}
+# What mechanisms hand to the decoder in the other order, and kernels that XUNet and MSA-UNet compute from others; a
+# kernel of one channel, as UNet++ has it at these widths, has no order to keep.
+OTHERS = {
+    "nnUNetTrainerUTANet": 3,
+    "nnUNetTrainerXUNet": 2,
+    "nnUNetTrainerUDTransNet": 2,
+    "nnUNetTrainerMSAUNet": 1,
+    "nnUNetTrainerUNetPlusPlus": 1,
+}
 
 
 @pytest.mark.parametrize("patch", [(32, 32, 32), (64, 64)])
