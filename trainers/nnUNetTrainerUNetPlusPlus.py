@@ -23,9 +23,14 @@ class nnUNetTrainerUNetPlusPlus(BranchTrainer):
             NO_NODES,
             resizes=True,
             takes_along=("dense", "heads"),
+            families=("fusion",),
         ),
         "dense": Ingredient(
-            "dense connections", "nested nodes see only the one before them", {"nodes": "chain"}, resizes=True
+            "dense connections",
+            "nested nodes see only the one before them",
+            {"nodes": "chain"},
+            resizes=True,
+            families=("dense re-injection",),
         ),
         "heads": Ingredient("nested heads", "only the decoder has heads", {"heads": False}),
     }
