@@ -62,9 +62,9 @@ class UNetPlusPlus(SkipUNet):
         return NestedSkips(self.ops, transposed, Grid(*sizes, narrowing, dense), decoder.num_classes if heads else 0)
 
     @property
-    def has_heads(self) -> bool:
-        """Whether nested nodes have heads."""
-        return self.nested and len(self.skips.seg_layers) > 0
+    def has_branches(self) -> bool:
+        """Whether a training pass can leave `branches`."""
+        return self.nested and self.pruned is None and len(self.skips.seg_layers) > 0
 
     @any_size
     def forward(self, x: torch.Tensor) -> torch.Tensor | list[torch.Tensor]:

@@ -62,7 +62,7 @@ class BranchTrainer(SkipTrainer):
     def _build_loss(self) -> nn.Module:
         loss = super()._build_loss()
         network = self.bare_network
-        if not network.has_heads:
+        if not network.has_branches:
             return loss
         network.keep_branches = True
         return BranchLoss(loss, self.take_branches)

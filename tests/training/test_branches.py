@@ -42,8 +42,8 @@ def test_the_loss_is_nnunets_and_that_of_every_branch_with_its_weight(folders: P
         trainer.loss([x.requires_grad_() for x in naive.logits()], target)
 
 
-@pytest.mark.parametrize("option", ["_twin", "_without-heads"])
-def test_without_nested_heads_the_loss_is_nnunets(option: str, folders: Path) -> None:
+@pytest.mark.parametrize("option", ["_twin", "_without-heads", "_pruned2"])
+def test_without_further_branches_the_loss_is_nnunets(option: str, folders: Path) -> None:
     trainer, stock = make(NAME + option, SHAPE), make("nnUNetTrainer", SHAPE)
     for one in (trainer, stock):
         one.initialize()
