@@ -322,8 +322,8 @@ class TrainerContract:
         for option in (*self.twins, *self.trainer_type.own_options):
             if trainer_class(f"{self.trainer}_{option}").architecture_kwargs:  # else it changes the training only
                 assert (logits(f"{self.trainer}_{option}") - plain).abs().max() > 1e-6, (
-                    f"{self.trainer}_{option} computes what {self.trainer} computes at these widths: give options that "
-                    "leave the mechanism something to do, or take the option out"
+                    f"{self.trainer}_{option} computes what {self.trainer} computes at these widths: give options or a "
+                    "`small` plan that leave the mechanism something to do, or take the option out"
                 )
 
     def test_nnunets_largest_plans_are_built_within_2_seconds(self) -> None:

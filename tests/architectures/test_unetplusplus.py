@@ -12,9 +12,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.naive.nested import NaiveUNetPlusPlus
 from nnunet_skipx.architectures import SkipUNet
 from nnunet_skipx.architectures.unetplusplus import UNetPlusPlus
-from nnunet_skipx.counting import built_to_count, parameters
+from nnunet_skipx.counting import built_to_count, forward_flops, parameters
 from tests.contract import SMALL, SMALL_2D, NetworkContract, TrainerContract
-from tests.plan_shapes import SHAPES, PlanShape
+from tests.plan_shapes import PLANNED, SHAPES, PlanShape
 
 DEEP = PlanShape((32, 32), (1, 1), 5)
 
@@ -78,6 +78,17 @@ def test_as_published_it_has_the_parameters_of_the_papers_table() -> None:
         nested, stock = UNetPlusPlus(3, 1, narrowing=1, **papers), SkipUNet(3, 1, **papers)
     assert parameters(stock) == pytest.approx(7.76e6, rel=5e-3)
     assert parameters(nested) == pytest.approx(9.04e6, rel=5e-3)
+
+
+@pytest.mark.parametrize(("name", "narrow", "published"), [("3d-128", 1.5, 5.0), ("2d-512", 1.7, 6.5)])
+def test_it_takes_the_operations_that_its_page_names(name: str, narrow: float, published: float) -> None:
+    shape, _ = PLANNED[name]
+    x = (1, 1, *shape.patch)
+    with built_to_count():
+        stock = forward_flops(SkipUNet(1, 3, **plan(shape)).eval(), x)
+        for narrowing, expected in ((4, narrow), (1, published)):
+            network = UNetPlusPlus(1, 3, narrowing=narrowing, **plan(shape)).eval()
+            assert forward_flops(network, x) / stock == pytest.approx(expected, abs=0.05)
 
 
 @pytest.mark.parametrize("options", [{}, {"nodes": "chain"}], ids=["dense", "chain"])
