@@ -88,7 +88,7 @@ def test_it_takes_the_operations_that_its_page_names(name: str, narrow: float, p
         stock = forward_flops(SkipUNet(1, 3, **plan(shape)).eval(), x)
         for narrowing, expected in ((4, narrow), (1, published)):
             network = UNetPlusPlus(1, 3, narrowing=narrowing, **plan(shape)).eval()
-            assert forward_flops(network, x) / stock == pytest.approx(expected, abs=0.05)
+            assert forward_flops(network, x) / stock == pytest.approx(expected, abs=0.06)
 
 
 @pytest.mark.parametrize("options", [{}, {"nodes": "chain"}], ids=["dense", "chain"])
