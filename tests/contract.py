@@ -260,10 +260,14 @@ def unlike_images(shape: PlanShape, count: int = 12) -> torch.Tensor:
 
 
 class TrainerContract:
-    """Inherit and set `trainer`, the name a user types, and `options` if need be."""
+    """Inherit and set `trainer`, the name a user types, and `options` or `small` if need be.
+
+    `small` is a plan with as many stages as it takes to tell the trainer's twins apart.
+    """
 
     trainer: ClassVar[str]
     options: ClassVar[dict[str, Any]] = {}
+    small: ClassVar[PlanShape] = SMALL
 
     @property
     def trainer_type(self) -> type[SkipTrainer]:
@@ -302,11 +306,11 @@ class TrainerContract:
 
     @pytest.mark.parametrize("residual", [False, True], ids=["plain", "residual"])
     def test_the_twin_and_every_option_of_its_own_change_the_network(self, residual: bool) -> None:
-        x = torch.randn(1, 1, *SMALL.patch)
+        x = torch.randn(1, 1, *self.small.patch)
 
         def logits(name: str) -> torch.Tensor:
             torch.manual_seed(0)
-            network = self.planned(name, SMALL, residual=residual).eval()
+            network = self.planned(name, self.small, residual=residual).eval()
             with torch.no_grad():
                 for p in network.parameters():
                     if not p.any():  # norms at the end of residual blocks start at zero and would hide the stages
@@ -318,8 +322,8 @@ class TrainerContract:
         for option in (*self.twins, *self.trainer_type.own_options):
             if trainer_class(f"{self.trainer}_{option}").architecture_kwargs:  # else it changes the training only
                 assert (logits(f"{self.trainer}_{option}") - plain).abs().max() > 1e-6, (
-                    f"{self.trainer}_{option} computes what {self.trainer} computes at these widths: give options that "
-                    "leave the mechanism something to do, or take the option out"
+                    f"{self.trainer}_{option} computes what {self.trainer} computes at these widths: give options or a "
+                    "`small` plan that leave the mechanism something to do, or take the option out"
                 )
 
     def test_nnunets_largest_plans_are_built_within_2_seconds(self) -> None:
@@ -359,7 +363,7 @@ class TrainerContract:
     def planned(self, trainer: str, shape: PlanShape, deep: bool = False, **architecture: Any) -> nn.Module:
         """A variant's network on plans that hold `options` where they have few channels."""
         content = plans(shape, **architecture)
-        if shape in (SMALL, SMALL_2D):
+        if shape in (self.small, SMALL, SMALL_2D):
             content["configurations"]["test"]["architecture"]["arch_kwargs"] |= self.options
         manager = PlansManager(content)
         return trainer_class(trainer).build_network_architecture(manager, manager.get_configuration("test"), 1, 3, deep)

@@ -11,6 +11,8 @@ from dynamic_network_architectures.building_blocks.residual import BasicBlockD, 
 from dynamic_network_architectures.building_blocks.simple_conv_blocks import ConvDropoutNormReLU
 from torch import nn
 
+from nnunet_skipx.kernels.convolution import convolution
+
 
 def first_conv_block(stage: nn.Module) -> ConvDropoutNormReLU:
     """The block of a stock encoder or decoder stage that its input meets first, on its main path."""
@@ -32,6 +34,26 @@ def run_stage(stage: nn.Module, x: torch.Tensor, extra: torch.Tensor) -> torch.T
     y = run_residual_block(first, x, extra) if isinstance(first, (BasicBlockD, BottleneckD)) else run(first, x, extra)
     for block in rest:
         y = block(y)
+    return y
+
+
+def run_stage_over(stage: nn.Module, x: torch.Tensor, further: torch.Tensor) -> torch.Tensor:
+    """`stage(x)` where x has more channels than the stage's first convolution, which sees the last ones by `further`.
+
+    One convolution with the kernels side by side: where the other maps have the size of the stock input, that is less
+    work than a second one whose output is added.
+
+    Args:
+        stage: a stage of nnU-Net's decoder or of its plain encoder.
+        x: the stage's stock input and further maps, `(B, C_in + C_further, *spatial)`.
+        further: kernels `(C_out, C_further, *kernel)`.
+    """
+    first, rest = split(stage)
+    assert isinstance(first, ConvDropoutNormReLU)
+    conv = first.conv
+    y = convolution(x, torch.cat([conv.weight, further], 1), conv.bias, conv.stride, conv.padding)
+    for module in (*first.all_modules[1:], *rest):
+        y = module(y)
     return y
 
 

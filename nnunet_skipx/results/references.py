@@ -82,6 +82,18 @@ ATTENTION_UNET = Reference(
     2018,
     arxiv="1804.03999",
 )
+UNET_PLUS_PLUS = Reference(
+    "zhou2020unetplusplus",
+    "article",
+    ("Zhou, Zongwei", "Rahman Siddiquee, Md Mahfuzur", "Tajbakhsh, Nima", "Liang, Jianming"),
+    "UNet++: Redesigning Skip Connections to Exploit Multiscale Features in Image Segmentation",
+    "IEEE Transactions on Medical Imaging",
+    2020,
+    volume="39",
+    pages="1856-1867",
+    doi="10.1109/TMI.2019.2959609",
+    arxiv="1912.05074",
+)
 FUSEUNET = Reference(
     "he2025fuseunet",
     "inproceedings",
@@ -103,6 +115,7 @@ BY_TRAINER = {
     "nnUNetTrainerU2Net": U2NET,
     "nnUNetTrainerU2NetUniversal": U2NET,
     "nnUNetTrainerUDTransNet": UDTRANSNET,
+    "nnUNetTrainerUNetPlusPlus": UNET_PLUS_PLUS,
     "nnUNetTrainerUTANet": UTANET,
     "nnUNetTrainerXUNet": XUNET,
 }

@@ -10,7 +10,9 @@ from nnunet_skipx.nnunet.trainer_name import BASELINE, FLOPSTWIN, TWIN, WITHOUT
 from nnunet_skipx.system.classes import classes_in
 from nnunet_skipx.training.grammar import MASK, OF_MECHANISMS, OPTIONS, trainer_names
 
-ARCHITECTURES = Path(__file__).parents[1] / "architectures"
+PACKAGE = Path(__file__).parents[1]
+ARCHITECTURES = PACKAGE / "architectures"
+HOMES_OF_NUMBERED = (PACKAGE / "universal", PACKAGE / "training" / "options")
 USUAL = ("concatenation",)  # what nnU-Net's decoder does with a skip
 
 
@@ -53,9 +55,9 @@ def declared(name: str) -> Declaration:
     removals = {key: _named(call, "noun", "removal", "network") for key, call in values.get("ingredients", {}).items()}
     twin = _named(values["twin"], "removes", "network", "trainer") if "twin" in values else {}
     ingredients = {key: str(removal["removal"]) for key, removal in removals.items()}
-    own, numbered = values.get("own_options", {}), tuple(values.get("own_mixins", {}))
+    own, mixins = values.get("own_options", {}), values.get("own_mixins", {})
     words = {option: "the network with " + _keywords(kwargs) for option, kwargs in own.items()}
-    words |= dict.fromkeys(numbered, "a domain of universal run N")
+    words |= {option: _said_of(mixin) for option, mixin in mixins.items()}
     words |= {
         WITHOUT + key: f"twin: {text}" for key, text in ingredients.items() if _sets(removals[key]) != _sets(twin)
     }
@@ -63,12 +65,20 @@ def declared(name: str) -> Declaration:
     families = {key: removal.get("families", ()) for key, removal in removals.items()}
     always, options = values.get("families", USUAL), words | _general(values)
     is_single = "architecture" in values
-    return Declaration(name, description, own, numbered, ingredients, options, always, families, is_single)
+    return Declaration(name, description, own, tuple(mixins), ingredients, options, always, families, is_single)
 
 
 def single_trainers() -> list[str]:
     """nnU-Net's own trainer and those of the package that train one data set."""
     return [name for name in (BASELINE, *trainer_names()) if declared(name).is_single]
+
+
+def _said_of(mixin: str) -> str:
+    """What an option with a number does, as the first line of its class's docstring says."""
+    (path,) = {found[mixin].file for home in HOMES_OF_NUMBERED if mixin in (found := classes_in(home))}
+    classes = ast.parse(path.read_text(encoding="utf-8")).body
+    (body,) = [node for node in classes if isinstance(node, ast.ClassDef) and node.name == mixin]
+    return (ast.get_docstring(body) or "").partition(": ")[2].partition("\n")[0]
 
 
 def _general(values: dict[str, Any]) -> dict[str, str]:

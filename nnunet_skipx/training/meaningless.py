@@ -3,7 +3,8 @@
 import itertools
 from collections.abc import Mapping, Sequence
 
-from nnunet_skipx.nnunet.trainer_name import FLOPSTWIN, SKIPS, TWIN, TrainerName
+from nnunet_skipx.nnunet.trainer_name import FLOPSTWIN, SKIPS, TWIN, WITHOUT, TrainerName
+from nnunet_skipx.training.grammar import kind
 from nnunet_skipx.training.trainer import SkipTrainer
 from nnunet_skipx.training.twins import Ingredient, Twin
 
@@ -64,7 +65,9 @@ def refuse_foreign(
             f"{name!r}: the U-Net of '_{resized[0]}' is wider or narrower than the plans say, so that no trained U-Net "
             "fits into it for '_stage2': leave one of the two out"
         )
-    numbered = [option for option in options if any(option.startswith(m.partition("{")[0]) for m in base.own_mixins)]
+    mixins = {option: base.own_mixins.get(kind(option)) for option in options}
+    refuse_unfit(name, base, mixins, removals)
+    numbered = [option for option, mixin in mixins.items() if getattr(mixin, "of_a_run", False)]
     if starts := [option for option in (*numbered, "stage2") if option in options and "warm" in options]:
         raise ValueError(f"{name!r}: '_{starts[0]}' starts from trained weights anyway: leave '_warm' out")
     if removals and numbered:
@@ -72,3 +75,20 @@ def refuse_foreign(
             f"{name!r}: a universal run has no twins, so '_{numbered[0]}' finds no weights for "
             f"'_{next(iter(removals))}': leave one of the two out"
         )
+
+
+def refuse_unfit(
+    name: str,
+    base: type[SkipTrainer],
+    mixins: Mapping[str, type | None],
+    removals: Mapping[str, Ingredient | Twin],
+) -> None:
+    """An option that needs an ingredient beside one that takes it out."""
+    for option, mixin in mixins.items():
+        for removal, what in removals.items():
+            gone = what.removes if isinstance(what, Twin) else (removal.removeprefix(WITHOUT), *what.takes_along)
+            if lacking := [ingredient for ingredient in getattr(mixin, "needs", ()) if ingredient in gone]:
+                raise ValueError(
+                    f"{name!r}: '_{option}' needs the {base.ingredients[lacking[0]].noun} that '_{removal}' does "
+                    "without: leave one of the two out"
+                )

@@ -21,6 +21,7 @@ class AdaptOption(SkipTrainer):
     """
 
     number: ClassVar[int]
+    of_a_run = True
 
     def __init__(
         self,

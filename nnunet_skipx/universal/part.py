@@ -14,6 +14,7 @@ class PartOption(SkipTrainer):
 
     number: ClassVar[int]
     is_led = False
+    of_a_run = True
 
     def run_training(self) -> None:
         """Refuse: alone, this domain would pull the shared weights away from the others.

@@ -178,7 +178,8 @@ OTHERS = {"nnUNetTrainerUTANet": 3, "nnUNetTrainerXUNet": 2, "nnUNetTrainerUDTra
 @pytest.mark.parametrize("patch", [(32, 32, 32), (64, 64)])
 @pytest.mark.parametrize("name", TRAINERS)
 def test_convolutions_of_a_laid_out_network_get_channels_last(name: str, patch: tuple[int, ...]) -> None:
-    manager = PlansManager(plans(PlanShape(patch, (1,) * len(patch), 3)))
+    shape = PlanShape(patch, (1,) * len(patch), 3, features=8)  # a map of one channel would have no order to keep
+    manager = PlansManager(plans(shape))
     trainer = nnUNetTrainer if name == "nnUNetTrainer" else trainer_class(name)
     with torch.device("meta"):
         network = trainer.build_network_architecture(manager, manager.get_configuration("test"), 1, 3, True).train()

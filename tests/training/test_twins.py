@@ -17,7 +17,7 @@ from nnunet_skipx.training.twins import scaled_widths
 from nnunet_skipx.training.variants import options_of, trainer_class
 from tests.plan_shapes import PLANNED, PlanShape, plans
 
-PLAN = PlanShape((16, 24, 16), (1, 1, 1), 3, features=6)
+PLAN = PlanShape((16, 24, 16), (1, 1, 1), 4, features=6)  # what stands between stages may be one thing with 3
 TRAINERS = [name for name in trainer_names() if trainer_class(name).twin is not None]
 
 
