@@ -13,7 +13,7 @@ from statistics import median
 import torch
 
 from benchmarks.plans import PLANS
-from benchmarks.steps import build, cross_over_step, head_step, network_step, ta_mosc_step
+from benchmarks.steps import build, cross_over_step, full_scale_step, head_step, network_step, ta_mosc_step
 from benchmarks.tables import replace_block
 from nnunet_skipx.architectures import NETWORKS
 from nnunet_skipx.profiling.measure import Step, paired_seconds, peak_memory, ratio
@@ -44,6 +44,7 @@ WITH_MORE = {  # than the network as it is
         }
     ),
     "MSAUNet": Subject(rewrites={"head": head_step}),
+    "UNet3Plus": Subject(rewrites={"full-scale skips": full_scale_step}),
 }
 SUBJECTS = {name: WITH_MORE.get(name, Subject()) for name in NETWORKS}
 

@@ -7,12 +7,14 @@ from dynamic_network_architectures.architectures.unet import PlainConvUNet
 from torch import nn
 
 from benchmarks.naive.cross_over import naive_cross_over
+from benchmarks.naive.full_scale import naive_full_scale
 from benchmarks.naive.msaunet import naive_head
 from benchmarks.naive.ta_mosc import naive_ta_mosc
 from benchmarks.plans import PLANS, architecture_arguments, block_ops, maps
 from nnunet_skipx.architectures import NETWORKS
 from nnunet_skipx.profiling.measure import Step
 from nnunet_skipx.skips.cross_over import CrossOver, reduced_for_each_stage
+from nnunet_skipx.skips.full_scale import pooled_for_each_stage
 from nnunet_skipx.skips.gates import MixtureOptions
 from nnunet_skipx.skips.summed_heads import sum_enlarged
 from nnunet_skipx.skips.ta_mosc import TAMoSC
@@ -93,5 +95,26 @@ def head_step(plan: str, naive: bool) -> Step:
         else:
             logits = sum_enlarged([head(x) for head, x in zip(heads, coarse_to_fine, strict=True)])
         logits.backward(torch.ones_like(logits))
+
+    return step
+
+
+def full_scale_step(plan: str, naive: bool) -> Step:
+    """What all decoder stages of UNet 3+ see, ahead of the convolutions that fuse it."""
+    torch.manual_seed(0)
+    network: Any = build(plan, "UNet3Plus", {})
+    encoder, strides = maps(plan), network.encoder.strides
+    decoder = [x.new_zeros(len(x), s.channels, *x.shape[2:]) for s, x in zip(network.skips, encoder, strict=False)]
+    decoder = [*(torch.randn_like(x, requires_grad=True) for x in decoder), encoder[-1]]
+
+    def step() -> None:
+        pooled = pooled_for_each_stage(encoder, strides)
+        outputs = [
+            naive_full_scale(skips, encoder[: stage + 1], decoder[stage + 1 :])
+            if naive
+            else skips(pooled[stage], decoder[stage + 1 :])
+            for stage, skips in enumerate(network.skips)
+        ]
+        torch.autograd.backward(outputs, [torch.ones_like(y) for y in outputs])
 
     return step

@@ -94,6 +94,20 @@ UNET_PLUS_PLUS = Reference(
     doi="10.1109/TMI.2019.2959609",
     arxiv="1912.05074",
 )
+UNET3PLUS = Reference(
+    "huang2020unet3plus",
+    "inproceedings",
+    (
+        *("Huang, Huimin", "Lin, Lanfen", "Tong, Ruofeng", "Hu, Hongjie", "Zhang, Qiaowei", "Iwamoto, Yutaro"),
+        *("Han, Xianhua", "Chen, Yen-Wei", "Wu, Jian"),
+    ),
+    "UNet 3+: A Full-Scale Connected UNet for Medical Image Segmentation",
+    "IEEE International Conference on Acoustics, Speech and Signal Processing (ICASSP)",
+    2020,
+    pages="1055-1059",
+    doi="10.1109/ICASSP40776.2020.9053405",
+    arxiv="2004.08790",
+)
 FUSEUNET = Reference(
     "he2025fuseunet",
     "inproceedings",
@@ -116,6 +130,7 @@ BY_TRAINER = {
     "nnUNetTrainerU2NetUniversal": U2NET,
     "nnUNetTrainerUDTransNet": UDTRANSNET,
     "nnUNetTrainerUNetPlusPlus": UNET_PLUS_PLUS,
+    "nnUNetTrainerUNet3Plus": UNET3PLUS,
     "nnUNetTrainerUTANet": UTANET,
     "nnUNetTrainerXUNet": XUNET,
 }

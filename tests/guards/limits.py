@@ -16,6 +16,8 @@ RECORDED: dict[str, tuple[tuple[int, float, float], ...]] = {
     "NoSkip": ((466, 0.92, 0.88), (638, 0.92, 0.9)),
     "UNetPlusPlus": ((1045, 1.73, 1.73), (1812, 2.05, 2.08)),
     "UNetPlusPlus_published": ((1045, 3.68, 3.91), (1812, 4.93, 4.77)),
+    "UNet3Plus": ((746, 1.08, 1.1), (1163, 1.27, 1.4)),
+    "UNet3Plus_published": ((746, 4.35, 9.61), (1163, 4.16, 6.5)),
     "FuseUNet": ((947, 1.11, 1.07), (1269, 1.08, 1.09)),
     "U2Net": ((3842, 3.93, 3.48), (5245, 4.2, 4.3)),
     "U2Net_source": ((3543, 3.96, 3.43), (4828, 4.2, 4.17)),
@@ -130,6 +132,8 @@ WIDE: dict[str, dict[str, tuple[int, int]]] = {
     "NoSkip": {},
     "UNetPlusPlus": {"injection.run_stage_over": (0, 2), "torch": (1, 5)},
     "UNetPlusPlus_published": {"injection.run_stage_over": (1, 2), "nested.of_own": (0, 1), "torch": (2, 17)},
+    "UNet3Plus": {"torch": (1, 3)},
+    "UNet3Plus_published": {},
     "FuseUNet": {},
     "U2Net": {
         "channels_last.backward": (2, 2),
