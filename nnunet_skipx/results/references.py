@@ -94,6 +94,18 @@ UNET_PLUS_PLUS = Reference(
     doi="10.1109/TMI.2019.2959609",
     arxiv="1912.05074",
 )
+UCTRANSNET = Reference(
+    "wang2022uctransnet",
+    "inproceedings",
+    ("Wang, Haonan", "Cao, Peng", "Wang, Jiaqi", "Zaiane, Osmar R."),
+    "UCTransNet: Rethinking the Skip Connections in U-Net from a Channel-Wise Perspective with Transformer",
+    "Proceedings of the AAAI Conference on Artificial Intelligence",
+    2022,
+    volume="36",
+    pages="2441-2449",
+    doi="10.1609/aaai.v36i3.20144",
+    arxiv="2109.04335",
+)
 FUSEUNET = Reference(
     "he2025fuseunet",
     "inproceedings",
@@ -114,6 +126,7 @@ BY_TRAINER = {
     "nnUNetTrainerNoSkip": UDTRANSNET,  # for the comparison; cutting skips is older than any paper on it
     "nnUNetTrainerU2Net": U2NET,
     "nnUNetTrainerU2NetUniversal": U2NET,
+    "nnUNetTrainerUCTransNet": UCTRANSNET,
     "nnUNetTrainerUDTransNet": UDTRANSNET,
     "nnUNetTrainerUNetPlusPlus": UNET_PLUS_PLUS,
     "nnUNetTrainerUTANet": UTANET,
