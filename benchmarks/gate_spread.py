@@ -19,6 +19,7 @@ from torch import nn
 from benchmarks.tables import replace_block
 from nnunet_skipx import architectures
 from nnunet_skipx.architectures import MSAUNet, UDTransNet, UTANet, XUNet
+from nnunet_skipx.architectures.uctransnet import UCTransNet
 from nnunet_skipx.skips.image_level import Amplified
 from nnunet_skipx.skips.per_image import PerImage, spread_between_images
 from nnunet_skipx.system.machine import describe_machine
@@ -37,6 +38,11 @@ NETWORKS: dict[str, tuple[type[nn.Module], dict[str, Any]]] = {
     "MSA-UNet, all levels": (MSAUNet, {"attention_levels": "all"}),
     "UDTransNet: channel attention": (UDTransNet, {"dropout": 0.0}),
     "XUNet `_attn`: channel weights": (XUNet, {"attention": True}),
+}
+NETWORKS |= {
+    "UCTransNet: channel attention, channel weights": (UCTransNet, {}),
+    "UCTransNet without CCA: channel attention": (UCTransNet, {"recalibration": False}),
+    "UCTransNet without CCT: channel weights": (UCTransNet, {"fusion": False}),
 }
 NETWORKS |= {
     f"{name}: gates": (network, {})

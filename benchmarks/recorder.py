@@ -83,10 +83,13 @@ class Recorder(StorageTracker):
 
 
 def caller() -> str:
-    """The innermost function of our mechanisms and networks that is running, as `file.function`."""
+    """The innermost function of our mechanisms and networks that is running, as `file.function`.
+
+    A comprehension is part of the function that it stands in, which has a frame of its own in some releases of Python.
+    """
     frame = sys._getframe(1)
     while frame is not None:
-        if frame.f_code.co_filename.startswith(NETWORKS):
+        if frame.f_code.co_filename.startswith(NETWORKS) and not frame.f_code.co_name.startswith("<"):
             return f"{Path(frame.f_code.co_filename).stem}.{frame.f_code.co_name}"
         frame = frame.f_back
     return ELSEWHERE

@@ -1,4 +1,4 @@
-"""Attention whose scores are instance-normalised: softmax(IN(Q K^T)) V, without 1/sqrt(d) (UDTransNet, "psi").
+"""Attention whose scores are instance-normalised: softmax(IN(Q K^T)) V (UDTransNet and UCTransNet, "psi").
 
 The norm has no affine part. Its mean is the same for all scores of a row, so it cancels in the softmax, and what is
 left is one factor r = 1 / sqrt(variance + eps) per matrix of scores.
@@ -16,11 +16,22 @@ EPS = 1e-5
 SMALLEST_SQUARE = 1e-12  # of keys that are all alike, which must not be divided by zero
 
 
-@without_autocast
 def channel_attention_weights(q: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
     """softmax(IN(Q^T K)), `(B, C, C)`, softmax over the keys' channels, of tokens `(B, n, C)`, at least in float32."""
-    scores = at_least_float32(q).mT @ at_least_float32(k)
-    return torch.softmax(scores * torch.rsqrt(scores.var((1, 2), correction=0, keepdim=True) + EPS), -1)
+    return torch.softmax(normed(sums_over_tokens(q, k)), -1)
+
+
+@without_autocast
+def sums_over_tokens(q: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
+    """Q^T K, `(..., C, D)`, at least in float32, of tokens `(..., n, C)` and `(..., n, D)`."""
+    return at_least_float32(q).mT @ at_least_float32(k)
+
+
+@without_autocast
+def normed(scores: torch.Tensor, factor: float = 1.0) -> torch.Tensor:
+    """IN(factor * scores), at least in float32, of matrices of scores `(..., C, D)`."""
+    # Torch has one kernel for the norm of the last axes; a variance of its own takes ten times as long on the CPU.
+    return F.layer_norm(at_least_float32(scores), scores.shape[-2:], eps=EPS / factor**2)
 
 
 def channel_attention(

@@ -108,6 +108,18 @@ UNET3PLUS = Reference(
     doi="10.1109/ICASSP40776.2020.9053405",
     arxiv="2004.08790",
 )
+UCTRANSNET = Reference(
+    "wang2022uctransnet",
+    "inproceedings",
+    ("Wang, Haonan", "Cao, Peng", "Wang, Jiaqi", "Zaiane, Osmar R."),
+    "UCTransNet: Rethinking the Skip Connections in U-Net from a Channel-Wise Perspective with Transformer",
+    "Proceedings of the AAAI Conference on Artificial Intelligence",
+    2022,
+    volume="36",
+    pages="2441-2449",
+    doi="10.1609/aaai.v36i3.20144",
+    arxiv="2109.04335",
+)
 FUSEUNET = Reference(
     "he2025fuseunet",
     "inproceedings",
@@ -128,6 +140,7 @@ BY_TRAINER = {
     "nnUNetTrainerNoSkip": UDTRANSNET,  # for the comparison; cutting skips is older than any paper on it
     "nnUNetTrainerU2Net": U2NET,
     "nnUNetTrainerU2NetUniversal": U2NET,
+    "nnUNetTrainerUCTransNet": UCTRANSNET,
     "nnUNetTrainerUDTransNet": UDTRANSNET,
     "nnUNetTrainerUNetPlusPlus": UNET_PLUS_PLUS,
     "nnUNetTrainerUNet3Plus": UNET3PLUS,

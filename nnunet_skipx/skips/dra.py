@@ -8,6 +8,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
+from nnunet_skipx.kernels.blocks import multiply_blocks
 from nnunet_skipx.kernels.instance_norm_attention import channel_attention, spatial_attention
 from nnunet_skipx.kernels.patch_embedding import embed_patches
 from nnunet_skipx.kernels.pointwise import conv1x1_norm_nonlin
@@ -99,18 +100,3 @@ class DRA(nn.Module):
         else:
             picked = spatial_attention(q[None, :, None], k[:, None], v[:, None])[0, :, 0]
         return self.project(picked)
-
-
-def multiply_blocks(x: torch.Tensor, blocks: torch.Tensor) -> torch.Tensor:
-    """`x * nearest(blocks)`, blocks enlarged to the size of x by whole factors but never stored enlarged.
-
-    Args:
-        x: `(B, C, *spatial)`.
-        blocks: `(B, C, *grid)`; grid divides spatial.
-    """
-    axes = range(2, x.ndim)
-    split, single = list(x.shape[:2]), list(x.shape[:2])
-    for axis in axes:
-        split += [blocks.shape[axis], x.shape[axis] // blocks.shape[axis]]
-        single += [blocks.shape[axis], 1]
-    return (x.reshape(split) * blocks.reshape(single)).view(x.shape)

@@ -8,8 +8,9 @@ import torch
 from torch import nn
 
 from benchmarks.naive.udtransnet import naive_dra
+from nnunet_skipx.kernels.blocks import multiply_blocks
 from nnunet_skipx.skips.blocks import BlockOps
-from nnunet_skipx.skips.dra import DRA, multiply_blocks
+from nnunet_skipx.skips.dra import DRA
 
 NORMS = {"instance": (nn.InstanceNorm2d, nn.InstanceNorm3d), "batch": (nn.BatchNorm2d, nn.BatchNorm3d)}
 SHAPES = {  # grid of tokens, voxels per token
