@@ -95,6 +95,7 @@ def _add_planning(add: Callable[..., Any]) -> None:
 
 
 def bench_command(args: argparse.Namespace) -> int:
+    from nnunet_skipx.bench.slots import require_places, slots
     from nnunet_skipx.bench.slurm_options import slurm_options
 
     matrix = matrix_of(args)
@@ -106,10 +107,10 @@ def bench_command(args: argparse.Namespace) -> int:
     if args.test and args.margin:
         raise ValueError("--margin is fixed before training, and --test comes after it: leave one out")
     options = None if args.slurm is None else slurm_options(args.slurm)
+    require_places(args.device, args.gpus, args.jobs)
 
     from nnunet_skipx.bench.command import bench, bench_on_slurm, dry_run, dry_run_of_tests
     from nnunet_skipx.bench.next_steps import bench_words, reading
-    from nnunet_skipx.bench.slots import slots
 
     if args.dry_run:
         print(dry_run_of_tests(matrix) if args.test else dry_run(matrix, slots(args.device, args.gpus, args.jobs)))

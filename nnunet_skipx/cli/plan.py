@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from nnunet_skipx.cli.values import real
-from nnunet_skipx.system.next_steps import go_on
+from nnunet_skipx.system.next_steps import DATASET, go_on
 
 
 def add_plan_parser(commands: Any) -> None:
@@ -77,5 +77,10 @@ def list_command(args: argparse.Namespace) -> int:
     from nnunet_skipx.training.catalogue import catalogue, catalogue_text
 
     content = catalogue(args.parameters)
-    print(json.dumps(content, indent=2) if args.json else catalogue_text(content))
+    if args.json:
+        print(json.dumps(content, indent=2))
+        return 0
+    trainer = content["trainers"][-1]["name"]
+    print(catalogue_text(content))
+    print(f"\n{go_on(['skipx', 'profile', '-d', DATASET, '-c', '3d_fullres'], ['skipx', 'cite', trainer])}")
     return 0

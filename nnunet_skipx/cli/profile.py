@@ -4,7 +4,8 @@ import argparse
 import json
 from typing import Any
 
-from nnunet_skipx.cli.values import fold, whole
+from nnunet_skipx.cli.values import EachOnce, fold, whole
+from nnunet_skipx.system.next_steps import go_on
 
 
 def add_profile_parser(commands: Any) -> None:
@@ -17,6 +18,7 @@ def add_profile_parser(commands: Any) -> None:
         "-tr",
         dest="trainers",
         nargs="+",
+        action=EachOnce,
         metavar="TRAINER",
         help="trainers or variants; ratios refer to the first (default: nnUNetTrainer and all of ours; with "
         "--dataloading nnUNetTrainer)",
@@ -47,21 +49,7 @@ def add_profile_parser(commands: Any) -> None:
 
 
 def profile_command(args: argparse.Namespace) -> int:
-    from nnunet_skipx.nnunet.planned import domains_in, plans_file, read_planned, require_configuration
-    from nnunet_skipx.training.spelling import require_trainers
-
-    plans, dataset_json = read_planned(args.dataset, args.plans)
-    if domains := domains_in(plans_file(args.dataset, args.plans).parent):
-        raise ValueError(
-            f"{args.dataset} is a universal run: profile nnUNetTrainerU2Net on each of its domains, "
-            f"{', '.join(domains)}"
-        )
-    require_configuration(plans, args.configuration)
-    require_trainers(args.trainers or [])
-    if not args.dataloading:
-        for option, value in (("-f", args.fold), ("--iterations", args.iterations)):
-            if value is not None:
-                raise ValueError(f"{option} {value} belongs to --dataloading: add that, or leave {option} out")
+    plans, dataset_json = planned_for(args)
 
     import torch
 
@@ -73,21 +61,57 @@ def profile_command(args: argparse.Namespace) -> int:
     if args.dataloading:
         return profile_dataloading(args, plans, dataset_json, device)
     setting = Setting(plans, args.configuration, dataset_json, device)
-    content = profile(args.trainers or single_trainers(), setting, 3 if args.runs is None else args.runs)
-    print(json.dumps(content, indent=2) if args.json else profile_text(content))
+    trainers = args.trainers or single_trainers()
+    content = profile(trainers, setting, 3 if args.runs is None else args.runs)
+    if args.json:
+        print(json.dumps(content, indent=2))
+    else:
+        print(f"{profile_text(content)}\n{go_on(bench_words(args, trainers))}")
     return 0
+
+
+def planned_for(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Plans and dataset.json, once all that can be looked at without torch fits; raises what says why not."""
+    from nnunet_skipx.nnunet.planned import (
+        domains_in,
+        plans_file,
+        preprocessed_folder,
+        read_planned,
+        require_configuration,
+    )
+    from nnunet_skipx.training.spelling import require_trainers
+
+    plans, dataset_json = read_planned(args.dataset, args.plans)
+    if domains := domains_in(plans_file(args.dataset, args.plans).parent):
+        raise ValueError(
+            f"{args.dataset} is a universal run: profile nnUNetTrainerU2Net on each of its domains, "
+            f"{', '.join(domains)}"
+        )
+    require_configuration(plans, args.configuration)
+    require_trainers(args.trainers or [])
+    if args.dataloading:
+        if args.runs is not None:
+            raise ValueError("--runs is not for --dataloading: give --iterations")
+        preprocessed_folder(args.dataset, args.plans, args.configuration)  # says what is missing
+        return plans, dataset_json
+    for option, value in (("-f", args.fold), ("--iterations", args.iterations)):
+        if value is not None:
+            raise ValueError(f"{option} {value} belongs to --dataloading: add that, or leave {option} out")
+    return plans, dataset_json
+
+
+def bench_words(args: argparse.Namespace, trainers: list[str]) -> list[object]:
+    """The command line that shows the comparison of what was profiled."""
+    plans = ["-p", args.plans] if args.plans != "nnUNetPlans" else []
+    return ["skipx", "bench", "-d", args.dataset, "-c", args.configuration, "-tr", *trainers, *plans, "--dry-run"]
 
 
 def profile_dataloading(
     args: argparse.Namespace, plans: dict[str, Any], dataset_json: dict[str, Any], device: str
 ) -> int:
-    from nnunet_skipx.nnunet.planned import preprocessed_folder
     from nnunet_skipx.profiling.dataloading import ITERATIONS, dataloading, dataloading_text
     from nnunet_skipx.profiling.loading_run import LoadingSetting
 
-    if args.runs is not None:
-        raise ValueError("--runs is not for --dataloading: give --iterations")
-    preprocessed_folder(args.dataset, args.plans, args.configuration)  # says what is missing
     iterations = ITERATIONS[device] if args.iterations is None else args.iterations
     setting = LoadingSetting(plans, args.configuration, dataset_json, device, args.fold or 0, iterations)
     content = dataloading(args.trainers or ["nnUNetTrainer"], setting)

@@ -32,6 +32,7 @@ from nnunet_skipx.results.row_cost import row_cost
 from nnunet_skipx.results.schedules import short_training_remark, trainings_of
 from nnunet_skipx.results.training_log import read_training_log
 from nnunet_skipx.system.cores import available_cores
+from nnunet_skipx.system.next_steps import DATASET, go_on
 from nnunet_skipx.system.os_errors import require_writable
 from nnunet_skipx.system.variables import environment
 from nnunet_skipx.training.options.demo import DemoOption
@@ -79,6 +80,8 @@ def run_demo(
     except Timeout as error:
         raise ValueError(f"another skipx demo is at work in {folder}: wait for it, or name another folder") from error
     print(f"\n{terminal_text([comparison])}\n\nReport: {path.resolve()}")
+    bench = ["skipx", "bench", "-d", DATASET, "-c", "3d_fullres", "-tr", *trainers, "--dry-run"]
+    print(go_on(["skipx", "fetch", "msd", 4], bench))
     return 0
 
 

@@ -7,9 +7,10 @@ import traceback
 import warnings
 from contextlib import redirect_stdout
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
-from nnunetv2.utilities.find_objects import recursive_find_trainer_class_by_name
+if TYPE_CHECKING:
+    from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 EXT_VARIABLE = "nnUNet_extTrainer"
 OURS = Path(__file__).resolve().parents[1]
@@ -19,7 +20,7 @@ class UnusableModuleError(ValueError):
     """A file of the user's in a folder of `nnUNet_extTrainer`, at which nnU-Net's search for any trainer ends."""
 
 
-def find_trainer(name: str) -> type[nnUNetTrainer]:
+def find_trainer(name: str) -> type["nnUNetTrainer"]:
     """The trainer that nnU-Net's commands take for `-tr name`.
 
     Raises:
@@ -42,8 +43,10 @@ def find_trainer(name: str) -> type[nnUNetTrainer]:
 
 
 @functools.cache  # a report asks several times for every row, and a search walks through all that is imported
-def _found(name: str, folders: str | None) -> type[nnUNetTrainer]:
+def _found(name: str, folders: str | None) -> type["nnUNetTrainer"]:
     """What nnU-Net finds with these external folders."""
+    from nnunetv2.utilities.find_objects import recursive_find_trainer_class_by_name  # torch
+
     # The search tells every step, and modules that it comes across warn of their own age.
     with redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")

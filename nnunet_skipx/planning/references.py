@@ -9,23 +9,20 @@ state and the context, plus so many bytes per element; of several shapes of plan
 A network declares its values (`vram_reference`), or they are found out when it is planned for the first time.
 """
 
-import hashlib
-import os
 import sys
 from dataclasses import replace
 from pathlib import Path
 
-import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
-import nnunet_skipx
 from nnunet_skipx.architectures import NETWORKS
 from nnunet_skipx.counting import built_to_count
 from nnunet_skipx.planning.made_up_plans import Shape, setting
 from nnunet_skipx.planning.networks import architecture_of, trainer_of
 from nnunet_skipx.planning.spelling import STOCK
 from nnunet_skipx.planning.training_memory import training_memory
+from nnunet_skipx.system.cache import cache_folder, state_of_the_package
 from nnunet_skipx.system.files import write_json
 from nnunet_skipx.system.json_files import integer, read_json, record, text
 
@@ -51,14 +48,13 @@ def reference_of(architecture: str) -> tuple[int, int]:
 
 def remembered_reference(architecture: str) -> tuple[int, int]:
     """The predicted values; the user's cache keeps them until a file of this package or torch changes."""
-    folder = Path(os.environ.get("XDG_CACHE_HOME", "") or Path.home() / ".cache", "nnunet_skipx")
-    path, made_from = folder / f"vram_reference_{architecture}.json", state_of_the_package()
+    path, made_from = cache_folder() / f"vram_reference_{architecture}.json", state_of_the_package()
     if found := kept_reference(path, made_from):
         return found
     print(f"finding out how much memory {architecture} takes, which is done once", file=sys.stderr)
     in_2d, in_3d = predicted_reference(architecture)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, {"made from": made_from, "2d": in_2d, "3d": in_3d})
     except OSError as error:  # a home that cannot be written to costs seconds, not the plans
         print(f"it is not kept for next time: {error}", file=sys.stderr)
@@ -72,15 +68,6 @@ def kept_reference(path: Path, made_from: str) -> tuple[int, int] | None:
     except (OSError, ValueError):  # a cache is made again, not mended
         return None
     return (known["2d"], known["3d"]) if known["made from"] == made_from else None
-
-
-def state_of_the_package() -> str:
-    """A digest that changes with every file of Python in the package and in `trainers/`, and with torch."""
-    digest = hashlib.sha256(torch.__version__.encode())
-    package = Path(nnunet_skipx.__file__).parent
-    for path in sorted([*package.rglob("*.py"), *(package.parent / "trainers").rglob("*.py")]):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
 
 
 def predicted_reference(architecture: str) -> tuple[int, int]:

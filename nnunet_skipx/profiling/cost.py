@@ -1,6 +1,5 @@
 """What a network costs, counted without computing anything."""
 
-from dataclasses import dataclass
 from typing import Any
 
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
@@ -11,14 +10,7 @@ from torch import nn
 from nnunet_skipx.counting import built_to_count, forward_flops, parameters
 from nnunet_skipx.nnunet.network_classes import require_known_networks
 from nnunet_skipx.nnunet.search import find_trainer
-
-
-@dataclass(frozen=True)
-class Cost:
-    """Parameters, and 1e9 floating point operations of a forward pass of one patch (multiply-add = 2)."""
-
-    parameters: int
-    gflops: float
+from nnunet_skipx.profiling.counted import Cost
 
 
 def network_cost(trainer_name: str, plans: dict[str, Any], configuration: str, dataset_json: dict[str, Any]) -> Cost:

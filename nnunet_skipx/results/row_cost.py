@@ -10,8 +10,9 @@ import numpy as np
 from nnunet_skipx.nnunet.json_files import FROM_TRAINING, read_plans
 from nnunet_skipx.nnunet.names import ModelName
 from nnunet_skipx.nnunet.search import find_trainer
-from nnunet_skipx.profiling.cost import Cost, network_cost
+from nnunet_skipx.profiling.counted import Cost
 from nnunet_skipx.results.collect import read_dataset_json
+from nnunet_skipx.results.counted_networks import Counted, keep_count, kept_count, key_of
 from nnunet_skipx.results.training_log import TrainingLog
 from nnunet_skipx.system.json_files import either, list_of, null, number, read_json, record, text
 
@@ -57,8 +58,7 @@ def row_cost(folder: Path, logs: Mapping[int, TrainingLog], profiles: Sequence[M
     and trainer counts.
     """
     memory = profiled(folder, profiles)
-    claimed, removed = ingredients(ModelName.of(folder).trainer)
-    cost = counted(folder)
+    cost, claimed, removed = network_of(folder)
     known = cost if isinstance(cost, Cost) else None
     trained = [log.epochs["seconds"] for log in logs.values() if not log.epochs.empty]
     predicted = [log.seconds_per_case for log in logs.values() if log.seconds_per_case is not None]
@@ -76,8 +76,25 @@ def row_cost(folder: Path, logs: Mapping[int, TrainingLog], profiles: Sequence[M
     )
 
 
+def network_of(folder: Path) -> Counted:
+    """What is known of a model's network, from the cache if it has been counted before, else by torch."""
+    trainer, _, configuration = ModelName.of(folder)
+    key = None
+    if (folder / "plans.json").is_file():
+        plans = read_plans(folder / "plans.json", FROM_TRAINING)
+        key = key_of(trainer, plans, configuration, read_dataset_json(folder))
+    if key and (kept := kept_count(key)):
+        return kept
+    found = Counted(counted(folder), *ingredients(trainer))
+    if key:
+        keep_count(key, found)
+    return found
+
+
 def counted(folder: Path) -> Cost | str:
     """Parameters and operations of a model's network, or a sentence that says why they cannot be counted here."""
+    from nnunet_skipx.profiling.cost import network_cost  # torch
+
     trainer, _, configuration = ModelName.of(folder)
     plans = folder / "plans.json"
     if not plans.is_file():

@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Sequence
 
 BEGIN = "Go on with"
+DATASET = "DATASET"  # an id or a name that only the user knows
 
 
 def go_on(*commands: Sequence[object]) -> str:

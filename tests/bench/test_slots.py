@@ -5,27 +5,24 @@ import os
 import pytest
 import torch
 
-from nnunet_skipx.bench.slots import Slot, cpu_slots, gpu_slots, slots
+from nnunet_skipx.bench.slots import Slot, cpu_slots, slots
 from nnunet_skipx.discovery import EXT_VARIABLE, ext_path
 
 
 def test_gpus_are_given_in_the_numbers_that_the_user_sees(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    assert gpu_slots(["1", "0"]) == [Slot("cuda", "1"), Slot("cuda", "0")]
+    assert slots(None, "1,0", None) == [Slot("cuda", "1"), Slot("cuda", "0")]
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,7")
-    assert gpu_slots(["1"]) == [Slot("cuda", "7")]
-    for wrong in ("2", "x", ""):
-        with pytest.raises(ValueError, match=rf"no GPU '{wrong}': torch sees 2 \(0 to 1\)"):
-            gpu_slots([wrong])
-    with pytest.raises(ValueError, match="a GPU is named twice"):
-        gpu_slots(["0", "0"])
+    assert slots(None, "1", None) == [Slot("cuda", "7")]
+    with pytest.raises(ValueError, match=r"no GPU '2': torch sees 2 \(0 to 1\)"):
+        slots(None, "0,2", None)
 
 
 def test_without_a_gpu_the_cure_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     with pytest.raises(ValueError, match="sees none: add -device cpu"):
-        gpu_slots(["0"])
+        slots(None, "0", None)
 
 
 def test_what_is_asked_for_is_what_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,7 +49,7 @@ def test_cells_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     assert cpu_slots(1) == [Slot("cpu", threads=10)]
     for wrong in (0, 11):
         with pytest.raises(ValueError, match=f"--jobs {wrong} does not fit: this machine has 10 cores"):
-            cpu_slots(wrong)
+            slots("cpu", None, wrong)
 
 
 def test_the_users_threads_decide_how_many_cells_fit(monkeypatch: pytest.MonkeyPatch) -> None:

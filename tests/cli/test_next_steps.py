@@ -42,6 +42,14 @@ def test_a_universal_run_is_trained(
     assert line[:4] == ["nnUNetv2_train", "500", "test", "0"]
 
 
+def test_the_list_goes_on_to_what_trainers_cost(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+    assert main(["list"]) == 0
+    assert [line[:2] for line in require_understood(capsys.readouterr().out, monkeypatch)] == [
+        ["skipx", "profile"],
+        ["skipx", "cite"],
+    ]
+
+
 def test_a_line_that_no_program_takes_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SystemExit):
         require_understood(f"{BEGIN}\n    skipx bench --nothing\n", monkeypatch)

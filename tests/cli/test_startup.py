@@ -2,16 +2,20 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from nnunet_skipx.results.row_cost import network_of
 from nnunet_skipx.system.files import write_json
 from tests.contract import SMALL
+from tests.made_up_study import DATASET, Study, study
 from tests.plan_shapes import dataset_json, plans
 
+__all__ = ["study"]  # fixture
 HEAVY = ("torch", "monai", "matplotlib", "nnunetv2")
 WITH_CONVERTERS = ("torch", "monai", "matplotlib")  # whose readers are nnU-Net's, of a module without torch
 # One process for all: what a command has imported stays, so the first one with something heavy is found.
@@ -48,6 +52,11 @@ ANSWERS = {  # command line -> a word of its answer
     "bench -d 998 -c done --architectures UTAnet": "did you mean UTANet?",
     "bench -d 998 -c done -tr nnUNetTrainerXUNet --skips cut": "nnUNetTrainerXUNet has no skips to cut",
     "bench -d 998 -c done -tr nnUNetTrainer_skips0111": "0111 says which of 4 skips are kept",
+    "bench -d 998 -c done -tr nnUNetTrainer --gpus x": "'x' is no GPU, give their numbers with commas",
+    "bench -d 998 -c done -tr nnUNetTrainer --gpus 0,1,01": "a GPU is named twice",
+    "bench -d 998 -c done -tr nnUNetTrainer --gpus 0 -device cpu --dry-run": "exclude each other",
+    "bench -d 998 -c done -tr nnUNetTrainer --gpus 0 --jobs 1": "--jobs 1 is for the CPU",
+    "bench -d 998 -c done -tr nnUNetTrainer --jobs 999": "--jobs 999 does not fit",
     "bench --matrix nowhere.toml": "nowhere.toml does not exist",
     "report -d 4": "'4' has no results",
     "report -d 4 --results nowhere": "nowhere does not exist",
@@ -62,6 +71,9 @@ ANSWERS = {  # command line -> a word of its answer
     "profile -d 99 -c 2d": "'99' was not found",
     "profile -d 998 -c tset": "did you mean test?",
     "profile -d 998 -c test -tr nobody": "finds no trainer 'nobody'",
+    "profile -d 998 -c test -tr nnUNetTrainer nnUNetTrainer": "nnUNetTrainer is named twice",
+    "profile -d 998 -c test --dataloading --runs 3": "--runs is not for --dataloading",
+    "profile -d 998 -c test --dataloading": "run nnUNetv2_preprocess -d 998",
     "bench -d 998 -c done -tr nnUNetTrainer --slurm time=x": "--slurm time=x: give a whole number",
     "universal create -d 11 12 --id 500": "'11' was not found",
     "universal create -d 998 998 -c test --id 998": "the id 998 is taken",
@@ -76,6 +88,14 @@ ANSWERS = {  # command line -> a word of its answer
     "demo -o d -f 7": "there is no fold 7",
 }
 CONVERTERS = {"fetch acdc": "humanheart-project", "convert btcv nowhere -d 9": "nowhere does not exist"}
+ON_RESULTS = {  # of the made-up study; to a right one torch is added by nothing but networks that are not counted yet
+    f"report -d {DATASET} -f 9 -o {{out}}": "not validated yet: nnUNetTrainer fold 9",
+    f"report -d {DATASET} -f 0 1 2 --baseline nobody -o {{out}}": "'nobody' is none of the rows",
+    f"report -d {DATASET} -f 0 1 2 --margin 0.01 --failure ECE=1 -o {{out}}": "ECE",
+    f"report -d {DATASET} -f 0 1 2 --nsd-mm 1 2 -o {{out}}": "--nsd-mm has 2 values",
+    f"report -d {DATASET} -f 0 1 2 -o {{out}}": "Undecided between",
+}
+WITH_FIGURES = ("torch", "monai", "nnunetv2.utilities.plans_handling.plans_handler")
 UNSET = {
     "bench -d 998 -c done -tr nnUNetTrainer": "nnUNet_results is not set",
     "report -d 4": "nnUNet_results is not set",
@@ -85,7 +105,7 @@ UNSET = {
     "universal extract -d 500": "nnUNet_results is not set",
     "data check -d 9": "nnUNet_raw is not set",
 }
-PRINTED = ("--help", "list", "list --json", "ext-path", "bench --help", "fetch acdc")
+PRINTED = (*list(ON_RESULTS)[-1:], "--help", "list", "list --json", "ext-path", "bench --help", "fetch acdc")
 
 
 @pytest.fixture
@@ -106,7 +126,8 @@ def folders(tmp_path: Path) -> dict[str, str]:
 
 def answers(table: dict[str, str], heavy: tuple[str, ...], variables: dict[str, str], folder: Path) -> None:
     """Run the command lines one after the other in a fresh process, and look at what each said and has imported."""
-    asked = [(words, heavy, 0 if words in PRINTED else 2) for words in table]
+    out = {"out": folder / "report"}
+    asked = [(words.format(**out), heavy, 0 if words in PRINTED else 2) for words in table]
     others = {name: value for name, value in os.environ.items() if not name.startswith("nnUNet_")}
     path = os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]))
     result = subprocess.run(
@@ -120,9 +141,9 @@ def answers(table: dict[str, str], heavy: tuple[str, ...], variables: dict[str, 
     assert result.returncode == 0, result.stderr
     told = [json.loads(line) for line in result.stdout.splitlines()]
     assert len(told) == len(table)
-    for words, status_is_right, imported, text in told:
+    for (words, status_is_right, imported, text), answer in zip(told, table.values(), strict=True):
         assert not imported, f"skipx {words} imports {imported}"
-        assert status_is_right and table[words] in text, f"skipx {words}: {text}"
+        assert status_is_right and answer in text, f"skipx {words}: {text}"
         assert "Traceback" not in text
 
 
@@ -132,6 +153,21 @@ def test_answers_come_without_torch(folders: dict[str, str], tmp_path: Path) -> 
 
 def test_converters_come_without_torch(folders: dict[str, str], tmp_path: Path) -> None:
     answers(CONVERTERS, WITH_CONVERTERS, folders, tmp_path)
+
+
+def test_a_report_comes_without_torch_once_its_networks_are_counted(
+    study: Study, folders: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    results = tmp_path / "results"
+    shutil.copytree(study.results, results)
+    content = plans(SMALL)
+    content["configurations"]["3d_fullres"] = content["configurations"].pop("test")
+    for folder in results.glob("*/*__*"):
+        write_json(folder / "plans.json", content)
+        network_of(folder)
+    answers(ON_RESULTS, WITH_FIGURES, {**folders, "nnUNet_results": str(results)}, tmp_path)
+    assert "Parameters" in (tmp_path / "report" / "report.html").read_text()
 
 
 def test_a_variable_that_is_not_set_is_named_without_torch(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from nnunet_skipx.bench.local import Run
 from nnunet_skipx.bench.slots import Slot
 from nnunet_skipx.demo.run import exceptions, run_demo, train
 from tests.bench.conftest import two_cells
+from tests.cli.test_next_steps import require_understood
 from tests.forking.fixture import ForkServer
 from tests.forking.killing import kill
 
@@ -20,7 +21,9 @@ __all__ = ["two_cells"]  # fixture
 
 
 @pytest.mark.slow
-def test_a_killed_demo_goes_on_where_it_was_and_ends_in_a_report(tmp_path: Path, forks: ForkServer) -> None:
+def test_a_killed_demo_goes_on_where_it_was_and_ends_in_a_report(
+    tmp_path: Path, forks: ForkServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = tmp_path / "demo"
     arguments = ["demo", "-o", str(folder), "-f", "0"]
     variables = {**os.environ, **forks.variables}
@@ -37,6 +40,10 @@ def test_a_killed_demo_goes_on_where_it_was_and_ends_in_a_report(tmp_path: Path,
     assert second.returncode == 0, second.stderr[-3000:]
     assert "Planning" not in second.stdout, "planning was done and is not repeated"
     assert "nnUNetTrainerUTANet_demo" in second.stdout
+    assert [line[:2] for line in require_understood(second.stdout, monkeypatch)] == [
+        ["skipx", "fetch"],
+        ["skipx", "bench"],
+    ]
     page = (folder / "report" / "report.html").read_text()
     for words in ("Expert usage", "GFLOPs", "atlas (no network)", "AdamW", "MSD Task99 Phantom 5-fold"):
         assert words in page

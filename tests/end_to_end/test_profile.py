@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.test_next_steps import require_understood
 from tests.end_to_end.conftest import DATASET, PLANS, Command
 
 pytestmark = pytest.mark.slow
@@ -27,13 +28,14 @@ def test_profile_measures_what_nnunet_planned(workplace: Path, planned: Path, co
     assert sorted(workplace.rglob("*")) == before, "nothing is written to the user's folders"
 
 
-def test_the_table_follows_the_list(planned: Path, command: Command) -> None:
+def test_the_table_follows_the_list(planned: Path, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     listed = command("skipx", "list").stdout
     assert all(f"\n{name} " in listed for name in ("nnUNetTrainer", "nnUNetTrainerUTANet"))
     shown = command("skipx", "profile", "-d", DATASET, "-c", "2d", "-p", PLANS, "-tr", "nnUNetTrainer", "--runs", 1)
-    last = shown.stdout.splitlines()[-1]
-    assert last.startswith("nnUNetTrainer ")
-    assert last.count("(1.00x)") == 4
+    row = next(line for line in shown.stdout.splitlines() if line.startswith("nnUNetTrainer "))
+    assert row.count("(1.00x)") == 4
+    (line,) = require_understood(shown.stdout, monkeypatch)
+    assert line == ["skipx", "bench", "-d", DATASET, "-c", "2d", "-tr", "nnUNetTrainer", "-p", PLANS, "--dry-run"]
 
 
 def test_loading_is_measured_in_both_modes_and_leaves_nothing_behind(

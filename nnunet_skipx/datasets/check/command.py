@@ -31,7 +31,9 @@ from nnunet_skipx.datasets.destination import PREPROCESSED, SPLITS_FILE
 from nnunet_skipx.datasets.parallel import in_parallel
 from nnunet_skipx.datasets.protocol import protocol_in
 from nnunet_skipx.datasets.recipe import Splits
+from nnunet_skipx.nnunet.names import dataset_number
 from nnunet_skipx.system.escaping import terminal
+from nnunet_skipx.system.next_steps import go_on
 from nnunet_skipx.system.os_errors import require_writable_file
 from nnunet_skipx.system.text_table import text_table
 
@@ -59,7 +61,11 @@ def check_dataset(dataset: str, patient: str | None, out: Path | None, processes
     print("\n".join([*terminal_lines(findings), *notes]))
     write_page(page, raw, records, findings, notes, rows)
     print(f"wrote {page}")
-    return int(any(finding.grade == "problem" for finding in findings))
+    has_problem = any(finding.grade == "problem" for finding in findings)
+    number = dataset_number(raw.folder.name)
+    again = ["skipx", "data", "check", "-d", number]
+    print(go_on(again if has_problem else ["nnUNetv2_plan_and_preprocess", "-d", number]))
+    return int(has_problem)
 
 
 def check_folds(raw: RawDataset, pattern: str | None, findings: list[Finding]) -> tuple[Splits | None, list[str]]:

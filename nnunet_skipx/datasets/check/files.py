@@ -23,6 +23,7 @@ def listed_cases(folder: Path, description: dict[str, Any]) -> tuple[list[CaseFi
     ending = description["file_ending"]
     test = cases_in(folder, "Ts", ending)
     findings = [*taken_for_cases(folder, ending, junk_in(folder)), *misnamed(folder / "imagesTs", folder, ending)]
+    findings += superfluous_labels(folder, "Ts", {case.name for case in test}, ending)
     if "dataset" in description:  # files anywhere, by their paths
         listed = get_filenames_of_train_images_and_targets(str(folder), copy.deepcopy(description))
         training = [
@@ -32,20 +33,24 @@ def listed_cases(folder: Path, description: dict[str, Any]) -> tuple[list[CaseFi
     else:
         training = cases_in(folder, "Tr", ending)
         findings += misnamed(folder / "imagesTr", folder, ending)
-        findings += superfluous_labels(folder, {case.name for case in training}, ending)
+        findings += superfluous_labels(folder, "Tr", {case.name for case in training}, ending)
     cases = [*training, *test]
     findings += [finding for case in cases for finding in missing_files(case, folder)]
     return [existing(case) for case in cases], findings
 
 
 def cases_in(folder: Path, part: Part, ending: str) -> list[CaseFiles]:
-    """The cases of imagesTr, which should have a label, or of imagesTs."""
+    """The cases of imagesTr, which should have a label, or of imagesTs, which should where any of them has one."""
     files: dict[str, list[Path]] = {}
     for path in files_in(folder / f"images{part}"):
         if has_channel(path, ending):
             files.setdefault(path.name.removesuffix(ending)[:-CHANNEL_LENGTH], []).append(path)
-    label = {name: folder / "labelsTr" / f"{name}{ending}" if part == "Tr" else None for name in files}
-    return [CaseFiles(name, part, tuple(paths), label[name]) for name, paths in files.items()]
+    labels = folder / f"labels{part}"
+    is_labelled = part == "Tr" or any(path.name.endswith(ending) for path in files_in(labels))
+    return [
+        CaseFiles(name, part, tuple(paths), labels / f"{name}{ending}" if is_labelled else None)
+        for name, paths in files.items()
+    ]
 
 
 def files_in(folder: Path) -> list[Path]:
@@ -71,13 +76,13 @@ def misnamed(images: Path, folder: Path, ending: str) -> list[Finding]:
     return findings
 
 
-def superfluous_labels(folder: Path, cases: Collection[str], ending: str) -> list[Finding]:
-    """The files of labelsTr that belong to no training image."""
+def superfluous_labels(folder: Path, part: Part, cases: Collection[str], ending: str) -> list[Finding]:
+    """The files of labelsTr that belong to no training image, or of labelsTs that belong to no test image."""
     findings = []
-    for path in files_in(folder / "labelsTr"):
+    for path in files_in(folder / f"labels{part}"):
         case, file = path.name.removesuffix(ending), relative(path, folder)
         if path.name.endswith(ending) and case not in cases:
-            text = f"case {case}: {file} has no image, expected imagesTr/{case}_0000{ending}"
+            text = f"case {case}: {file} has no image, expected images{part}/{case}_0000{ending}"
             findings.append(problem(KIND, f"{text}: restore the image or remove the label"))
         elif not path.name.endswith(ending):
             findings.append(not_read(path, folder, ending))
@@ -94,8 +99,13 @@ def missing_files(case: CaseFiles, folder: Path) -> Iterator[Finding]:
     """Images and label that should be there."""
     for path in [*case.images, *([case.label] if case.label else [])]:
         if not path.is_file():
-            cure = "restore it, or move the image to imagesTs" if path == case.label else "restore it"
-            yield problem(KIND, f"case {case.name}: {relative(path, folder)} is missing: {cure}", case.name)
+            about = f"case {case.name}: {relative(path, folder)} is missing"
+            if path != case.label:
+                yield problem(KIND, f"{about}: restore it", case.name)
+            elif case.part == "Tr":
+                yield problem(KIND, f"{about}: restore it, or move the image to imagesTs", case.name)
+            else:
+                yield remark(KIND, f"{about}, and tests leave out the case: restore it", case.name)
 
 
 def existing(case: CaseFiles) -> CaseFiles:

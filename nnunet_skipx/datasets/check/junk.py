@@ -10,7 +10,7 @@ LEFT_BY_SYSTEMS = (".ds_store", "thumbs.db", "desktop.ini")
 RESOURCE_FORK = "._"  # begins the file that macOS leaves beside another on foreign disks
 DESCRIPTION = ".json"  # of an image, as converters from DICOM write it
 WITH_SPACINGS = (".tif", ".tiff")  # which nnU-Net reads in such a description
-FOLDERS = ("imagesTr", "imagesTs", "labelsTr")
+FOLDERS = ("imagesTr", "imagesTs", "labelsTr", "labelsTs")
 
 
 def is_junk(path: Path) -> bool:

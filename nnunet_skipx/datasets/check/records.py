@@ -145,6 +145,11 @@ class CaseRecord:
     thumbnail: bytes = field(default=b"", repr=False)
 
     @property
+    def is_training_label(self) -> bool:
+        """Whether something can be learnt from its label: none of imagesTs is trained on."""
+        return self.part == "Tr" and self.label is not None
+
+    @property
     def main_file(self) -> Channel | LabelRecord | None:
         """Whose grid is the case's: the first image, else the label."""
         return self.channels[0] if self.channels else self.label

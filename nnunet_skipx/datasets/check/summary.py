@@ -42,7 +42,8 @@ def channel_rows(records: Sequence[CaseRecord], dataset: RawDataset) -> Iterator
 
 def label_rows(records: Sequence[CaseRecord], dataset: RawDataset) -> Iterator[Row]:
     """The volume of each label or region, over the training cases that hold it."""
-    labelled = [(record.label.grid.unit, record.volumes(dataset.labels)) for record in records if record.label]
+    training = [record for record in records if record.is_training_label]
+    labelled = [(record.label.grid.unit, record.volumes(dataset.labels)) for record in training if record.label]
     for name in dataset.labels.drawn if labelled else ():
         held = [(volumes[name],) for _, volumes in labelled if volumes[name]]
         title = f"label {name}, {labelled[0][0]}"
@@ -66,8 +67,10 @@ def headline(records: Sequence[CaseRecord], dataset: RawDataset) -> str:
     protocol = protocol_in(dataset.description)
     training = sum(record.part == "Tr" for record in records)
     test = len(records) - training
+    labelled = sum(record.part == "Ts" and record.label is not None for record in records)
     return (
         f"{training} training cases{f', {test} in imagesTs' if test else ''}"
+        f"{f', {labelled} of them with a label' if labelled else ''}"
         f"{f', protocol {protocol.name}' if protocol else ''}"
     )
 

@@ -23,7 +23,7 @@ def findings_together(records: Sequence[CaseRecord], dataset: RawDataset, splits
 
 def rare_labels(records: Sequence[CaseRecord], dataset: RawDataset) -> Iterator[Finding]:
     """Labels and regions that are in no training case, or in too few for every fold to see one."""
-    labelled = [(record.name, record.volumes(dataset.labels)) for record in records if record.label]
+    labelled = [(record.name, record.volumes(dataset.labels)) for record in records if record.is_training_label]
     for name in dataset.labels.regions if labelled else ():
         holding = [case for case, volumes in labelled if volumes[name]]
         if not holding:

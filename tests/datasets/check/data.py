@@ -59,8 +59,16 @@ def image_file(case: str = CASES[0], channel: int = 0, part: str = "Tr") -> Path
     return raw() / f"images{part}" / f"{case}_{channel:04d}.nii.gz"
 
 
-def label_file(case: str = CASES[0]) -> Path:
-    return raw() / "labelsTr" / f"{case}.nii.gz"
+def label_file(case: str = CASES[0], part: str = "Tr") -> Path:
+    return raw() / f"labels{part}" / f"{case}.nii.gz"
+
+
+def label_the_test_case() -> Path:
+    """The label file of the test case, which has none in a clean data set."""
+    path = label_file(TEST_CASE, "Ts")
+    path.parent.mkdir()
+    save(path, label_voxels())
+    return path
 
 
 def write_volumes(channels: tuple[str, ...] = ("CT", "MRI")) -> None:

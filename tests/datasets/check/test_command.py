@@ -1,6 +1,7 @@
 """`skipx data check` as a command: clean data, patients, and what cannot be checked."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,7 @@ from tests.datasets.check.data import (
     fold,
     image_file,
     label_file,
+    label_the_test_case,
     protocol_of,
     raw,
     run_check,
@@ -47,7 +49,7 @@ class TestCleanData:
         status, out, page = check()
         assert status == 0
         assert "6 training cases, 1 in imagesTs" in out
-        assert out.endswith("\nNothing found.\nwrote page.html\n")
+        assert out.endswith("\nNothing found.\nwrote page.html\nGo on with\n    nnUNetv2_plan_and_preprocess -d 7\n")
         assert "Problems</h2>" not in page and "Remarks</h2>" not in page
 
     def test_the_table_tells_sizes_spacings_intensities_and_volumes(self, check: Run) -> None:
@@ -58,6 +60,17 @@ class TestCleanData:
         assert rows["spacing, mm"] == ["0.5 x 0.5 x 2"] * 3 + ["7 of 7"]
         assert rows["label tumour, ml"] == ["0.002"] * 3 + ["6 of 6"]
         assert rows["channel 0 CT, lowest"][1] == "-1000"
+
+    def test_a_labelled_test_set_is_told_and_not_learnt_from(self, check: Run) -> None:
+        change(label_the_test_case(), lambda voxels: np.minimum(voxels, 1))
+        status, out, _ = check()
+        assert status == 0
+        assert "6 training cases, 1 in imagesTs, 1 of them with a label" in out
+        assert "Nothing found." in out and re.search(r"label tumour, ml .* 6 of 6$", out, re.M)
+
+    def test_after_a_problem_the_next_command_is_the_check(self, check: Run) -> None:
+        cut(image_file())
+        assert check()[1].endswith("\nGo on with\n    skipx data check -d 7\n")
 
     def test_the_protocols_own_folds_are_right(self, check: Run) -> None:
         describe(skipx_protocol=protocol_of(SPLITS))

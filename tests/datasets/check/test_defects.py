@@ -22,9 +22,11 @@ from tests.datasets.check.data import (
     fold,
     image_file,
     label_file,
+    label_the_test_case,
     protocol_of,
     raw,
     run_check,
+    save,
     splits_file,
     use_folders,
     with_value,
@@ -73,6 +75,13 @@ def labels_without_tumour(cases: list[str]) -> None:
 def copy_image(source: str, target: str, part: str = "Tr") -> None:
     for channel in range(2):
         shutil.copy(image_file(source, channel), image_file(target, channel, part))
+
+
+def label_another_test_case() -> None:
+    rng = np.random.default_rng(8)
+    for channel in range(2):
+        save(image_file("p8_scan0", channel, "Ts"), rng.integers(-1000, 1500, SHAPE).astype(np.int16))
+    label_the_test_case().rename(label_file("p8_scan0", "Ts"))
 
 
 PROBLEMS: dict[str, tuple[Callable[[], object], str]] = {
@@ -161,6 +170,27 @@ PROBLEMS: dict[str, tuple[Callable[[], object], str]] = {
     "an image without label": (
         lambda: label_file().unlink(),
         r"case p0_scan0: labelsTr/p0_scan0.nii.gz is missing: restore it, or move",
+    ),
+    "a test label of another size": (
+        lambda: change(label_the_test_case(), lambda voxels: voxels[1:]),
+        r"case p9_scan0: labelsTs/p9_scan0.nii.gz has 9 x 12 x 6 voxels, expected 10 x 12 x 6 as in imagesTs/p9_",
+    ),
+    "a test label with another direction": (
+        lambda: change(label_the_test_case(), lambda voxels: voxels, FLIPPED),
+        r"case p9_scan0: labelsTs/.* axes LPS, expected \(0, 0, 0\) mm and RAS as in imagesTs/p9_scan0_0000.nii.gz",
+    ),
+    "a test label that dataset.json does not know": (
+        lambda: change(label_the_test_case(), with_value(9, np.uint8)),
+        r"case p9_scan0: labelsTs/p9_scan0.nii.gz holds the value 9 \(1 voxels\), expected only \[0, 1, 2\]",
+    ),
+    "a cut test label": (lambda: cut(label_the_test_case()), r"labelsTs/p9_scan0.nii.gz is not a complete NIfTI file"),
+    "a test label without image": (
+        lambda: shutil.copy(label_the_test_case(), label_file("lost", "Ts")),
+        r"case lost: labelsTs/lost.nii.gz has no image, expected imagesTs/lost_0000.nii.gz: restore",
+    ),
+    "a test channel of another size": (
+        lambda: change(image_file(TEST_CASE, 1, "Ts"), lambda voxels: voxels[:, 2:]),
+        r"case p9_scan0: imagesTs/p9_scan0_0001.nii.gz has 10 x 10 x 6 voxels, expected 10 x 12 x 6",
     ),
     "a label without image": (
         lambda: shutil.copy(label_file(), label_file("lost")),
@@ -265,6 +295,10 @@ REMARKS: dict[str, tuple[Callable[[], object], str]] = {
     "the same image twice in one fold's val": (
         lambda: copy_image("p0_scan0", "p0_scan1"),
         r"cases p0_scan0, p0_scan1 have the same image.*different ones: k",
+    ),
+    "a test image without label beside one that has one": (
+        label_another_test_case,
+        r"case p9_scan0: labelsTs/p9_scan0.nii.gz is missing, and tests leave out the case: restore",
     ),
     "a file of another kind": (
         lambda: (raw() / "imagesTr" / "notes.txt").touch(),
