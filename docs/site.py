@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
+import nbformat
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
@@ -12,13 +13,14 @@ from nnunet_skipx.cli.main import build_parser
 from nnunet_skipx.report.sections.order import ORDER
 
 ROOT = Path(__file__).parents[1]
+NOTEBOOK = "first_look.ipynb"
 ROOT_PAGES = {name: f"{name.partition('.')[0].lower()}.md" for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")}
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages that do not lie in docs/."""
     pages = {target: (ROOT / name).read_text() for name, target in ROOT_PAGES.items()}
-    pages |= {"commands.md": commands_page(), "sections.md": sections_page()}
+    pages |= {"commands.md": commands_page(), "sections.md": sections_page(), "first_look.md": notebook_page()}
     for name, content in pages.items():
         files.append(File.generated(config, name, content=content))
     return files
@@ -30,7 +32,14 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         markdown = markdown.replace("](docs/", "](")
     for name, target in ROOT_PAGES.items():
         markdown = markdown.replace(f"](../{name}", f"]({target}").replace(f"]({name}", f"]({target}")
-    return markdown
+    return markdown if page.file.src_uri == "first_look.md" else markdown.replace(f"]({NOTEBOOK})", "](first_look.md)")
+
+
+def notebook_page() -> str:
+    """The notebook's cells, one below the other; it is kept without what it prints."""
+    cells = nbformat.read(ROOT / "docs" / NOTEBOOK, as_version=4).cells
+    parts = [c.source if c.cell_type == "markdown" else f"```python\n{c.source}\n```" for c in cells]
+    return "\n\n".join([*parts, f"[The notebook itself]({NOTEBOOK}), to be run: a test does."]) + "\n"
 
 
 def commands_page() -> str:

@@ -31,6 +31,10 @@ def test_the_site_builds_without_a_warning_and_without_a_network(tmp_path: Path)
     commands = (tmp_path / "commands.html").read_text()
     assert len(re.findall("<h2", commands)) >= len(COMMANDS)
     assert "--replicates N" in commands
+    assert "changes nothing beside" in (tmp_path / "grammar.html").read_text()
+    notebook = (tmp_path / "first_look.html").read_text()
+    assert "sx</span><span" in notebook and 'href="first_look.ipynb"' in notebook
+    assert 'href="first_look.html"' in (tmp_path / "python.html").read_text()
     assert "nnunet_skipx.api.build.build" in (tmp_path / "api.html").read_text()
     loaded = [
         page.name for page in tmp_path.rglob("*.html") if re.search(r'(src|stylesheet" href)="http', page.read_text())
