@@ -10,10 +10,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
+from benchmarks.browser import photograph
 from benchmarks.evidence import StudyOfRows, studies
-from benchmarks.report_picture import COLOURS, browse
 from nnunet_skipx.cli.main import main as skipx
 from nnunet_skipx.demo.prepare import PLANS
 from nnunet_skipx.demo.workspace import Workspace
@@ -79,7 +77,7 @@ def write_page(study: StudyOfRows, workspace: Workspace) -> int:
         status = skipx(["report", "-d", dataset, "-p", PLANS, "-tr", *study.rows, "--allow-missing", "-o", str(out)])
         if status:
             return status
-        picture(out / "report.html", Path(name) / "screen.png", PAGES / f"{study.page}.png")
+        photograph(out / "report.html", PAGES / f"{study.page}.png", WINDOW)
         shutil.copy(out / "report.json", PAGES / f"{study.page}.json")
         shutil.copy(out / "cases.csv", PAGES / f"{study.page}_cases.csv")
         rows = json.loads((out / "report.json").read_text())["comparisons"][0]["rows"]
@@ -95,13 +93,6 @@ def write_page(study: StudyOfRows, workspace: Workspace) -> int:
         )
     (PAGES / f"{study.page}.md").write_text(text)
     return 0
-
-
-def picture(page: Path, screen: Path, file: Path) -> None:
-    """The page's first screen."""
-    browse(page, f"--screenshot={screen}", f"--window-size={WINDOW[0]},{WINDOW[1]}")
-    image = Image.open(screen).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
-    image.save(file, optimize=True)
 
 
 def noise_table(found: list[dict[str, Any]]) -> str:

@@ -2,14 +2,17 @@
 
     python -m benchmarks.memory_prediction [SHAPE ...]
 
-Prints a table in MB (2^20 bytes) with the error of the prediction; measured in a fresh process each, as `skipx profile`
-measures. Takes about a quarter of an hour.
+Prints a table in MB (2^20 bytes) with the error of the prediction, and of all shapes writes it into docs/plan.md;
+measured in a fresh process each, as `skipx profile` measures. Takes about a quarter of an hour.
 """
 
 import sys
+from pathlib import Path
+from textwrap import indent
 
 import torch
 
+from benchmarks.tables import replace_block
 from nnunet_skipx.architectures import NETWORKS
 from nnunet_skipx.discovery import append_to_environment
 from nnunet_skipx.nnunet.search import find_trainer
@@ -21,6 +24,7 @@ from nnunet_skipx.profiling.steps import training_step
 from nnunet_skipx.system.machine import describe_machine
 from nnunet_skipx.system.text_table import text_table
 
+PAGE = Path(__file__).parents[1] / "docs" / "plan.md"
 TRAINERS = ("", *NETWORKS)
 AIM = 0.15
 
@@ -60,8 +64,10 @@ def main(shapes: list[str]) -> None:
                 }
             )
             print(*rows[-1].values(), file=sys.stderr)
-    print(text_table(rows))
-    print(f"{describe_machine()}, {torch.get_num_threads()} threads")
+    table = f"{text_table(rows)}\n{describe_machine()}, {torch.get_num_threads()} threads"
+    print(table)
+    if not shapes:
+        replace_block(PAGE, "memory", f"\n{indent(table, '    ')}\n")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""Patch, batch and predicted memory of all networks, planned for several GPUs: the table in docs/plan.md.
+"""Patch, batch and predicted memory of all networks, planned for several GPUs: the table in docs/plan.md,
+written there unless sizes are given.
 
     python -m benchmarks.vram_table [GB ...]
 
@@ -15,8 +16,13 @@ import warnings
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import indent
+
+from benchmarks.tables import replace_block
 
 CT = (148, 512, 512), (3.0, 0.76, 0.76), 30, 13
+SIZES = [8.0, 11.0, 24.0]
+PAGE = Path(__file__).parents[1] / "docs" / "plan.md"
 FOLDERS = ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results")
 
 
@@ -97,10 +103,12 @@ def main(sizes: list[float]) -> None:
                     )
                     print(*rows[-1].values(), file=sys.stderr)
     print(text_table(rows))
+    if sizes == SIZES:
+        replace_block(PAGE, "vram", f"\n{indent(text_table(rows), '    ')}\n")
 
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as root:
         os.environ |= {name: str(Path(root, name)) for name in FOLDERS}  # nnU-Net reads them once
         MadeUp(*CT).write(Path(root))
-        main([float(size) for size in sys.argv[1:]] or [8, 11, 24])
+        main([float(size) for size in sys.argv[1:]] or SIZES)

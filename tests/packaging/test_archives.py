@@ -1,5 +1,6 @@
 """The wheel holds the package and nothing else, the source archive all that the tests need."""
 
+import re
 import sys
 import tarfile
 import zipfile
@@ -24,6 +25,8 @@ def test_the_wheel_is_the_package_with_the_trainers_in_it(built: Built) -> None:
     trainers = {f"nnunet_skipx/{name}" for name in files if name.startswith("trainers/")}
     assert names == package | trainers
     assert {"nnunet_skipx/py.typed", "nnunet_skipx/report/templates/report.css"} <= names
+    told = re.search(r"The wheel is ([0-9.]+) MB", (ROOT / "docs" / "install.md").read_text())
+    assert told and float(told[1]) == pytest.approx(built.wheel.stat().st_size / 1e6, abs=0.1)
 
 
 def test_the_source_archive_holds_every_file(built: Built) -> None:
