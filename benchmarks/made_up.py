@@ -101,7 +101,7 @@ def make_model(
             path = folder / f"fold_{fold}" / "validation" / f"case_{number:02d}.nii.gz"
             write(path, made)
             lines.append({"prediction_file": str(path), "metrics": scores(references[number], made)})
-        write_json(path.parent / "summary.json", {"metric_per_case": lines, "mean": {}, "foreground_mean": {}})
+        write_json(path.parent / "summary.json", {"metric_per_case": lines, **means(lines)})
         write_trainings_notes(path.parent.parent, row, study.epochs)
 
 
@@ -114,6 +114,15 @@ def scores(reference: np.ndarray, made: np.ndarray) -> dict[str, dict[str, float
         counts = {"n_ref": int(truth.sum()), "n_pred": int(seen.sum())}
         found[str(label)] = {"Dice": 2 * both / sum(counts.values()) if any(counts.values()) else np.nan, **counts}
     return found
+
+
+def means(lines: list[dict]) -> dict[str, dict]:
+    """What nnU-Net's summary says of all cases: Dice of each class, and of all."""
+    dice = {label: float(np.nanmean([line["metrics"][label]["Dice"] for line in lines])) for label in ("1", "2")}
+    return {
+        "mean": {label: {"Dice": value} for label, value in dice.items()},
+        "foreground_mean": {"Dice": float(np.nanmean(list(dice.values())))},
+    }
 
 
 def write_trainings_notes(folder: Path, row: MadeUpRow, epochs: int) -> None:
