@@ -74,7 +74,8 @@ def table(name: str, runs: int) -> str:
             share = parameters(plan, name, options) / parameters(plan, STOCK, {})
             title = f"{name}{label}, training step / stock {STOCK} ({share:.2f} of its parameters)"
             lines.append(row(plan, title, network_step, (plan, name, options), (plan, STOCK, {}), runs))
-    footnote = f"Median of {runs} paired runs ({NAIVE_RUNS} against naive renderings) on {describe_machine()}."
+    how = f"`python -m benchmarks.cost {name} --runs {runs} --write`"
+    footnote = f"{how}: median of {runs} paired runs ({NAIVE_RUNS} against naive renderings) on {describe_machine()}."
     return "\n".join([*lines, "", footnote])
 
 

@@ -22,7 +22,6 @@ STATED = {  # page -> why figures of its prose need no machine
     "install.md": DOWNLOADS,
     "first_hour.md": DOWNLOADS,
     "plan.md": OF_PLANS,
-    "trainers.md": OF_PLANS,
 }
 BY_NAME = [(page, name) for page in PAGES for name, _ in BLOCK.findall(page.read_text())]
 
@@ -51,6 +50,14 @@ def test_a_block_is_written_by_a_command_that_its_page_names(page: Path, block: 
     files = [file for name in named for file in modules(name)]
     assert any(writes(file, block) for file in files), f"{page.name}: none of {sorted(named)} writes {block}"
     assert any("replace_block" in file.read_text() for file in files)
+
+
+def test_a_table_of_costs_names_the_runs_that_it_was_made_with() -> None:
+    tables = [text for page in PAGES for name, text in BLOCK.findall(page.read_text()) if name == "cost"]
+    for text in tables:
+        told = re.search(r"--runs (\d+) --write`: median of (\d+) paired", text)
+        assert told and told[1] == told[2], text
+    assert len(tables) > 5
 
 
 def sections(page: Path) -> Iterator[str]:

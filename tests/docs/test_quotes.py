@@ -70,6 +70,8 @@ def test_a_quoted_message_is_one_that_is_printed(quote: str) -> None:
 
 def test_words_that_nothing_prints_are_found() -> None:
     message = f"nnU-Net's search for {FIELD} ends at {FIELD} ({FIELD}), which".split()
-    assert says("search for 'Mine' ends at FILE".split(), message)
-    assert not says("search ends at FILE".split(), message) and not says("search for FILE begins".split(), message)
+    assert says(["search", "for", "'Mine'", "ends", "at", "FILE"], message)
+    assert not says(["search", "ends", "at", "FILE"], message) and not says(
+        ["search", "for", "FILE", "begins"], message
+    )
     assert len(quotes()) >= 8
