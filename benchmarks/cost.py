@@ -21,6 +21,7 @@ from nnunet_skipx.system.machine import describe_machine
 
 PAGES = Path(__file__).parents[1] / "docs" / "architectures"
 STOCK = "PlainConvUNet"
+RUNS = 5
 NAIVE_RUNS = 2  # a naive rendering takes up to a minute per run, and differs by factors
 HEAD = ["| plan | comparison | time ratio | peak memory ratio |", "|---|---|---|---|"]
 
@@ -93,7 +94,7 @@ def print_profiles(name: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("networks", nargs="*", default=list(SUBJECTS), metavar="NETWORK", help=", ".join(SUBJECTS))
-    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--runs", type=int, default=RUNS)
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--profile", action="store_true")
     args = parser.parse_args()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.cost import RUNS
 from tests.docs.pages import PAGES, ROOT
 
 BLOCK = re.compile(r"<!-- ([^:>]+):begin -->\n(.*?)<!-- \1:end -->", re.S)
@@ -53,11 +54,12 @@ def test_a_block_is_written_by_a_command_that_its_page_names(page: Path, block: 
 
 
 def test_a_table_of_costs_names_the_runs_that_it_was_made_with() -> None:
-    tables = [text for page in PAGES for name, text in BLOCK.findall(page.read_text()) if name == "cost"]
-    for text in tables:
-        told = re.search(r"--runs (\d+) --write`: median of (\d+) paired", text)
-        assert told and told[1] == told[2], text
-    assert len(tables) > 5
+    pages = [page.read_text() for page in PAGES if (page, "cost") in BY_NAME]
+    for text in pages:
+        command = re.search(r"benchmarks\.cost \w+(?: --runs (\d+))?", text)
+        told = re.search(r"edian of (\d+) paired runs", text)
+        assert command and told and int(command[1] or RUNS) == int(told[1]), f"{command} is not {told}"
+    assert len(pages) > 5
 
 
 def sections(page: Path) -> Iterator[str]:
