@@ -12,7 +12,7 @@ from nnunet_skipx.training.grammar import OPTIONS, trainer_names
 from nnunet_skipx.training.variants import trainer_class
 
 PAGE = "grammar.md"
-NUMBERS = {"{N}epochs": "250epochs", "from{N}": "from500", "adapt{N}": "adapt500"}  # for an option with any number
+EXAMPLES = {"{N}": "250", "{mask}": "011"}  # for an option with any number, or with a digit for each skip
 ENDS = (". A name is", ". Trainers:")  # of the reason; lists follow
 EVERYWHERE = ("twin_twin", "1000epochs", "demo_5epochs", "250epoch")
 INTRODUCTION = """# Legal names
@@ -80,7 +80,9 @@ def companion(trainer: str, option: str, options: Mapping[str, str]) -> tuple[st
 
 def refusal(trainer: str, options: Sequence[str]) -> str:
     """Why there is no trainer of this name; empty where there is one."""
-    name = "_".join([trainer, *(NUMBERS.get(option, option) for option in options)])
+    name = "_".join([trainer, *options])
+    for field, value in EXAMPLES.items():
+        name = name.replace(field, value)
     try:
         trainer_class(name)
     except ValueError as error:
