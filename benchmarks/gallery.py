@@ -17,7 +17,7 @@ from nnunet_skipx.discovery import append_to_environment
 from nnunet_skipx.report.command import ReportOptions, report
 
 DOCS = Path(__file__).parents[1] / "docs"
-WIDTH, COLOURS = 1200, 64
+WIDTH, COLOURS = 1400, 64  # narrower windows show cards
 BASELINE = MadeUpRow("nnUNetTrainer", 1.50, 0.00, 62.0)
 
 
