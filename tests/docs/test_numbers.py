@@ -58,8 +58,9 @@ def test_a_table_of_costs_names_the_runs_that_it_was_made_with() -> None:
     for text in pages:
         command = re.search(r"benchmarks\.cost \w+(?: --runs (\d+))?", text)
         told = re.search(r"edian of (\d+) paired runs", text)
-        assert command and told and int(command[1] or RUNS) == int(told[1]), f"{command} is not {told}"
-    assert len(pages) > 5
+        assert command, text
+        assert not told or int(command[1] or RUNS) == int(told[1]), f"{command[0]} is not {told[0]}"
+    assert sum("paired runs" in text for text in pages) > 5
 
 
 def sections(page: Path) -> Iterator[str]:
