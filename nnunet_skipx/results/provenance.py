@@ -92,10 +92,9 @@ def _joined(noted: dict[str, str], between: str, *names: str) -> str:
 
 
 def _optimiser(noted: dict[str, str]) -> str:
-    if "optimizer" not in noted:
-        return ""
-    name = re.match(r"\w+", noted["optimizer"])
-    return f"{name[0] if name else noted['optimizer']}, {noted['initial_lr']}"
+    name = re.match(r"\w*", noted.get("optimizer", ""))
+    known = (name[0] if name else "", noted.get("initial_lr", ""))
+    return ", ".join(part for part in known if part)
 
 
 def _precision(noted: dict[str, str], trainer: str) -> str:

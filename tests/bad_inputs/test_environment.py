@@ -41,6 +41,19 @@ def test_a_folder_that_is_nothing(name: str, value: str, monkeypatch: pytest.Mon
         assert_refused(ending(*command.split()), name, f"export {name}=")
 
 
+@pytest.mark.parametrize("value", ["~/data", "~", " nnUNet_raw", "nnUNet_raw ", "file", "/dev/null"])
+@pytest.mark.parametrize("name", FOLDERS)
+def test_what_is_no_folder_or_another_one(
+    name: str, value: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    before = sorted(tmp_path.iterdir())
+    monkeypatch.setenv(name, value)
+    for command in COMMANDS:
+        assert_refused(ending(*command.split()), name, repr(value), f"export {name}=")
+    assert sorted(tmp_path.iterdir()) == before
+
+
 @pytest.mark.parametrize("value", NUMBERS)
 @pytest.mark.parametrize("name", ["nnUNet_n_proc_DA", "nnUNet_def_n_proc"])
 def test_a_number_that_is_none(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
