@@ -41,31 +41,10 @@ def _labels(content: Any) -> None:
         raise UnfitError(labels.get("background"), "0", "labels.background")
     if single.keys() == labels.keys():
         unique(list(single.values()), "number", "labels")
-    _no_gap([int(i) for name, ids in labels.items() if name != "ignore" for i in _ids(ids)])
-    _regions_in_order(content)
     if "ignore" in labels:
         others = [int(i) for name, ids in labels.items() if name != "ignore" for i in _ids(ids)]
         if labels["ignore"] != max(others) + 1:
             raise UnfitError(labels["ignore"], f"the number after all others', {max(others) + 1}", "labels.ignore")
-
-
-def _no_gap(numbers: list[int]) -> None:
-    if missing := sorted({*range(max(numbers))} - {*numbers}):
-        raise UnfitError(max(numbers), f"{missing[0]} before it, as labels are counted without a gap", "labels")
-
-
-def _regions_in_order(content: Any) -> None:
-    """nnU-Net writes regions over each other in an order that it has to be told."""
-    labels = {name: ids for name, ids in content["labels"].items() if name not in ("background", "ignore")}
-    if any(isinstance(ids, list) and len(ids) > 1 for ids in labels.values()):
-        count = len(labels)
-        record({"regions_class_order": list_of(LABEL, count, count)})(content)
-
-
-def _channels(content: Any) -> None:
-    """Under one of nnU-Net's two names."""
-    if "modality" not in content:
-        record({"channel_names": CHANNELS})(content)
 
 
 def _not_swapped(content: Any) -> None:
@@ -98,9 +77,32 @@ DATASET = all_of(
             "skipx_protocol": either(null, PROTOCOL),
         },
     ),
-    _channels,
     _labels,
 )
+
+
+def _no_gap(content: Any) -> None:
+    labels = content["labels"]
+    numbers = [int(i) for name, ids in labels.items() if name != "ignore" for i in _ids(ids)]
+    if missing := sorted({*range(max(numbers))} - {*numbers}):
+        raise UnfitError(max(numbers), f"{missing[0]} before it, as labels are counted without a gap", "labels")
+
+
+def _regions_in_order(content: Any) -> None:
+    """nnU-Net writes regions over each other in an order that it has to be told."""
+    labels = {name: ids for name, ids in content["labels"].items() if name not in ("background", "ignore")}
+    if any(isinstance(ids, list) and len(ids) > 1 for ids in labels.values()):
+        count = len(labels)
+        record({"regions_class_order": list_of(LABEL, count, count)})(content)
+
+
+def _channels(content: Any) -> None:
+    """Under one of nnU-Net's two names."""
+    if "modality" not in content:
+        record({"channel_names": CHANNELS})(content)
+
+
+TRAINABLE = all_of(DATASET, _channels, _no_gap, _regions_in_order)  # what a network is made from
 SPLITS = list_of(record({"train": list_of(name), "val": list_of(name)}))
 METRICS = record({"Dice": SHARE}, {"IoU": SHARE, **dict.fromkeys(("TP", "FP", "FN", "TN", "n_pred", "n_ref"), COUNT)})
 MEAN_DICE = record({"foreground_mean": record({"Dice": either(null, SHARE)})})
@@ -162,6 +164,12 @@ def read_plans(
 def read_dataset_json(path: Path, cure: str = "restore the file, or copy it from nnUNet_raw") -> dict[str, Any]:
     """A data set's dataset.json, in any of nnU-Net's folders; errors as `read_json` raises them."""
     content: dict[str, Any] = read_json(path, DATASET, cure)
+    return content
+
+
+def read_trainable(path: Path) -> dict[str, Any]:
+    """The dataset.json of planned data, by which networks are made; errors as `read_json` raises them."""
+    content: dict[str, Any] = read_json(path, TRAINABLE, "correct it in nnUNet_raw, and copy it from there")
     return content
 
 

@@ -51,9 +51,9 @@ def _require(name: object, packages: tuple[str, ...], where: str) -> None:
     if not (
         isinstance(name, str) and DOTTED.fullmatch(name) and _is_in(name, packages) and _is_network(name, packages)
     ):
-        known, told = " or ".join(f"{package}.*" for package in packages), repr(name)
+        known, told = " or ".join(f"{package}.*" for package in packages), repr(name)[:LONGEST]
         raise UnknownNetworkError(
-            f"unknown network: {where} names {told[:LONGEST]}, which is not imported: only classes of {known} are. Take plans "
+            f"unknown network: {where} names {told}, which is not imported: only classes of {known} are. Take plans "
             "that nnU-Net or `skipx plan` has written"
         )
 

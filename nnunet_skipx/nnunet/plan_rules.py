@@ -95,8 +95,6 @@ def _complete(content: Any) -> None:
         patches = any(key in resolved for key in needed)
         with at(f"configurations.{key}"):
             record(dict.fromkeys(("data_identifier", *(needed if patches else ())), anything))(resolved)
-            if "architecture" not in resolved and "UNet_class_name" not in resolved:
-                record({"architecture": anything})(resolved)
             if patches:
                 _fits(resolved)
 

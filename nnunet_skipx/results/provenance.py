@@ -92,8 +92,10 @@ def _joined(noted: dict[str, str], between: str, *names: str) -> str:
 
 
 def _optimiser(noted: dict[str, str]) -> str:
-    name = re.match(r"\w*", noted.get("optimizer", ""))
-    known = (name[0] if name else "", noted.get("initial_lr", ""))
+    if "optimizer" not in noted:
+        return ""
+    name = re.match(r"\w+", noted["optimizer"])
+    known = (name[0] if name else noted["optimizer"], noted.get("initial_lr", ""))
     return ", ".join(part for part in known if part)
 
 

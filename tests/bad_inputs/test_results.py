@@ -60,7 +60,7 @@ def test_a_summary(name: str, model: Path) -> None:
 
 NOTES: dict[str, tuple[dict[str, Any], str]] = {  # debug.json, and what is told of the optimiser
     "no learning rate": ({"optimizer": "SGD (x)"}, "SGD"),
-    "no optimiser": ({"initial_lr": 0.01}, "0.01"),
+    "no optimiser": ({"initial_lr": 0.01}, ""),
     "neither": ({}, ""),
     "an empty one": ({"optimizer": "", "initial_lr": "0.01"}, "0.01"),
     "both": ({"optimizer": "SGD (x)", "initial_lr": 0.01}, "SGD, 0.01"),
