@@ -56,9 +56,7 @@ def test_what_is_no_folder_or_another_one(
     assert sorted(tmp_path.iterdir()) == before
 
 
-def test_a_folder_that_may_not_be_read_is_not_taken_for_an_empty_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_that_may_not_be_read_is_not_an_empty_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def denied(folder: Path) -> list[str]:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
 
