@@ -4,7 +4,6 @@ import os
 import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 
 FOLDERS = ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results")
 FEWEST = {"nnUNet_n_proc_DA": 0, "nnUNet_def_n_proc": 1}  # numbers of processes, which nnU-Net believes
@@ -52,6 +51,6 @@ def _wrong_folder(name: str, value: str) -> str:
     if value.startswith("~"):  # a folder of this name would be made in the current one
         home = shlex.quote(os.path.expanduser(value))
         return f"is {value!r}, as a shell leaves ~ alone between quotes: export {name}={home}"
-    if Path(value).exists() and not Path(value).is_dir():
+    if os.path.exists(value) and not os.path.isdir(value):  # pathlib's raise for names that are too long
         return f"is {value!r}, which is no folder: export {name}=FOLDER"
     return ""
