@@ -108,6 +108,8 @@ def _value(path: Path, key: str, value: Any) -> Any:
         words = {int: "a number", str: "a text in quotes", bool: "true or false"}
         wanted = " or ".join(words[kind] for kind in kinds)
         raise ValueError(f"{path}: {key} contains {wrong[0]!r}, where {wanted} belongs")
+    if "" in values:
+        raise ValueError(f"{path}: {key} is an empty text: fill it in, or leave the key out")
     if name in ("npz", "replicates", "weights", "skips"):
         if isinstance(value, list):
             raise ValueError(f"{path}: {key} is a list; give one value")

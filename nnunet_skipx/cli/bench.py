@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nnunet_skipx.cli.values import FOLDS, EachMetricOnce, EachOnce, in_metric, path, real, require_existing, whole
-from nnunet_skipx.statistics.metric import DICE
+from nnunet_skipx.statistics.metric import DICE, require_margin
 from nnunet_skipx.system.next_steps import go_on
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def add_bench_parser(commands: Any) -> None:
     bench.add_argument("-f", **FOLDS, help=told)
     bench.add_argument(
         "-pretrained_weights",
+        type=lambda text: str(path(text)),
         metavar="CHECKPOINT",
         help="train every trainer from this file, too, as TRAINER_warm beside TRAINER: does the warm start help?",
     )
@@ -183,4 +184,6 @@ def dice_margin(margins: Mapping[str, float]) -> float | None:
     """That which --power can plan."""
     if others := [metric for metric in margins if metric != DICE]:
         raise ValueError(f"--power plans in Dice: leave the --margin in {others[0]} out")
+    if DICE in margins:
+        require_margin(margins[DICE], DICE)
     return margins.get(DICE)

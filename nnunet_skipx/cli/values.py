@@ -1,13 +1,12 @@
 """What an argument may be: types for argparse that say which value is wrong, and what is a right one."""
 
 import argparse
-import math
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from nnunet_skipx.nnunet.folds import Fold, fold_named
-from nnunet_skipx.nnunet.names import is_number
+from nnunet_skipx.nnunet.names import is_number, plain_float
 from nnunet_skipx.statistics.metric import DICE, spelled
 from nnunet_skipx.system.cores import available_cores
 
@@ -30,11 +29,8 @@ def real(high: float, or_zero: bool = False) -> Callable[[str], float]:
     """A number above 0, or 0 itself, and up to `high`; no NaN."""
 
     def read(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
-        if not (0 < value <= high or (or_zero and value == 0)):
+        value = plain_float(text)
+        if value is None or not (0 < value <= high or (or_zero and value == 0)):
             lowest = "from" if or_zero else "above"
             raise argparse.ArgumentTypeError(f"{text!r} is no number {lowest} 0 to {high:g}: give one")
         return value
@@ -57,7 +53,7 @@ def processes(text: str) -> int:
 
 def path(text: str) -> Path:
     """A file or a folder; no empty text, which would be the current one."""
-    if not text:
+    if not text.strip():
         raise argparse.ArgumentTypeError("an empty name is no path: give one, or . for the current folder")
     return Path(text)
 

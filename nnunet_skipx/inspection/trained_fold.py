@@ -15,10 +15,11 @@ from nnunetv2.utilities.label_handling.label_handling import LabelManager, deter
 from torch._dynamo import OptimizedModule
 from torch.nn import functional as F
 
+from nnunet_skipx.nnunet.as_planned import LONGEST_REASON
 from nnunet_skipx.nnunet.evaluated import summary_file
 from nnunet_skipx.nnunet.json_files import read_splits
 from nnunet_skipx.nnunet.names import dataset_number
-from nnunet_skipx.nnunet.weights import LONGEST_REASON, load_networks
+from nnunet_skipx.nnunet.weights import load_networks
 from nnunet_skipx.results.atlas import dice
 from nnunet_skipx.results.summary import read_summary
 

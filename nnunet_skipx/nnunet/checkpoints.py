@@ -87,6 +87,8 @@ def _require_whole(path: Path) -> None:
     """Compare every part of the file with its checksum, which torch writes, but does not look at."""
     try:
         with zipfile.ZipFile(path) as archive:
+            if sum(part.file_size for part in archive.infolist()) > path.stat().st_size:
+                raise damaged(path, "its parts are larger than the file")  # torch compresses nothing
             broken = archive.testzip()
     except OSError as error:
         if error.errno != errno.EINVAL:  # a seek ahead of a short file's beginning

@@ -5,10 +5,10 @@ import math
 from pathlib import Path
 from typing import Any
 
+from nnunet_skipx.nnunet.plan_rules import AXES, PLANS
 from nnunet_skipx.system.json_files import (
     UnfitError,
     all_of,
-    anything,
     either,
     integer,
     like,
@@ -79,21 +79,30 @@ DATASET = all_of(
     ),
     _labels,
 )
-AXES = 3
-CONFIGURATION = record(
-    {},
-    {
-        "inherits_from": text,
-        "data_identifier": name,
-        "patch_size": list_of(integer(1, 10**5), 2, AXES),
-        "batch_size": integer(1, 10**6),
-        "spacing": list_of(number(1e-9, 1e9), 2, AXES),
-        "previous_stage": either(null, text),
-        "architecture": record(
-            {"network_class_name": anything, "arch_kwargs": object_of(anything), "_kw_requires_import": list_of(text)}
-        ),
-    },
-)
+
+
+def _no_gap(content: Any) -> None:
+    labels = content["labels"]
+    numbers = [int(i) for name, ids in labels.items() if name != "ignore" for i in _ids(ids)]
+    if missing := sorted({*range(max(numbers))} - {*numbers}):
+        raise UnfitError(max(numbers), f"{missing[0]} before it, as labels are counted without a gap", "labels")
+
+
+def _regions_in_order(content: Any) -> None:
+    """nnU-Net writes regions over each other in an order that it has to be told."""
+    labels = {name: ids for name, ids in content["labels"].items() if name not in ("background", "ignore")}
+    if any(isinstance(ids, list) and len(ids) > 1 for ids in labels.values()):
+        count = len(labels)
+        record({"regions_class_order": list_of(LABEL, count, count)})(content)
+
+
+def _channels(content: Any) -> None:
+    """Under one of nnU-Net's two names."""
+    if "modality" not in content:
+        record({"channel_names": CHANNELS})(content)
+
+
+TRAINABLE = all_of(DATASET, _channels, _no_gap, _regions_in_order)  # what a network is made from
 SPLITS = list_of(record({"train": list_of(name), "val": list_of(name)}))
 METRICS = record({"Dice": SHARE}, {"IoU": SHARE, **dict.fromkeys(("TP", "FP", "FN", "TN", "n_pred", "n_ref"), COUNT)})
 MEAN_DICE = record({"foreground_mean": record({"Dice": either(null, SHARE)})})
@@ -134,24 +143,6 @@ PROVENANCE = record({}, {"files": object_of(text), "patients": object_of(text, k
 FROM_TRAINING = "copy it again from where the model was trained"
 
 
-def _inherits(content: Any) -> None:
-    """Every configuration that inherits leads, without a circle, to one that is there."""
-    configurations = content["configurations"]
-    for first in configurations:
-        chain = [first]
-        while (parent := configurations[chain[-1]].get("inherits_from")) is not None:
-            if parent not in configurations or parent in chain:
-                where = f"configurations.{chain[-1]}.inherits_from"
-                raise UnfitError(parent, "another configuration, and no circle", where)
-            chain.append(parent)
-
-
-PLANS = all_of(
-    record({"dataset_name": name, "plans_name": name, "configurations": object_of(CONFIGURATION, keys=name, fewest=1)}),
-    _inherits,
-)
-
-
 def _some(folds: Any) -> None:
     if not folds:
         raise UnfitError(folds, "a list with a fold")
@@ -173,6 +164,12 @@ def read_plans(
 def read_dataset_json(path: Path, cure: str = "restore the file, or copy it from nnUNet_raw") -> dict[str, Any]:
     """A data set's dataset.json, in any of nnU-Net's folders; errors as `read_json` raises them."""
     content: dict[str, Any] = read_json(path, DATASET, cure)
+    return content
+
+
+def read_trainable(path: Path) -> dict[str, Any]:
+    """The dataset.json of planned data, by which networks are made; errors as `read_json` raises them."""
+    content: dict[str, Any] = read_json(path, TRAINABLE, "correct it in nnUNet_raw, and copy it from there")
     return content
 
 

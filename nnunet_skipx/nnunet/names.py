@@ -18,6 +18,18 @@ def is_number(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS
 
 
+def plain_float(text: str) -> float | None:
+    """The number in a text, None for what is none; Python's own reading takes "1_0" and digits of other scripts, too.
+
+    >>> plain_float("1e-3"), plain_float("1_0"), plain_float("\u0661"), plain_float("nan"), plain_float("x")
+    (0.001, None, None, nan, None)
+    """
+    try:
+        return float(text) if text.isascii() and "_" not in text else None
+    except ValueError:
+        return None
+
+
 def begins_like(dataset: str) -> str:
     """How the folder of a data set begins that is given by its id; a full name is its own.
 

@@ -8,6 +8,7 @@ from typing import Any
 from torch import nn
 
 NETWORKS = ("dynamic_network_architectures", "nnunet_skipx.architectures")
+LONGEST = 200  # characters of a name that are told
 PARTS = ("torch.nn", "dynamic_network_architectures")  # convolutions, norms, activations
 DOTTED = re.compile(r"\w+(\.\w+)+")
 
@@ -50,9 +51,9 @@ def _require(name: object, packages: tuple[str, ...], where: str) -> None:
     if not (
         isinstance(name, str) and DOTTED.fullmatch(name) and _is_in(name, packages) and _is_network(name, packages)
     ):
-        known = " or ".join(f"{package}.*" for package in packages)
+        known, told = " or ".join(f"{package}.*" for package in packages), repr(name)[:LONGEST]
         raise UnknownNetworkError(
-            f"unknown network: {where} names {name!r}, which is not imported: only classes of {known} are. Take plans "
+            f"unknown network: {where} names {told}, which is not imported: only classes of {known} are. Take plans "
             "that nnU-Net or `skipx plan` has written"
         )
 
@@ -65,6 +66,6 @@ def _is_network(name: str, packages: tuple[str, ...]) -> bool:
     """Not what a module of the package has imported from elsewhere, as in torch.nn.modules.module.warnings."""
     try:
         found = pydoc.locate(name)  # imports modules of a package that is known
-    except pydoc.ErrorDuringImport:
+    except (pydoc.ErrorDuringImport, RuntimeError):  # torch.classes raises the latter for what it does not have
         return False
     return isinstance(found, type) and issubclass(found, nn.Module) and _is_in(f"{found.__module__}.", packages)

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from nnunet_skipx.nnunet.folders import preprocessed_data
-from nnunet_skipx.nnunet.json_files import read_dataset_json, read_domains, read_plans
+from nnunet_skipx.nnunet.json_files import read_domains, read_plans, read_trainable
 from nnunet_skipx.nnunet.names import are_of, is_number
+from nnunet_skipx.system.files import require_readable
 from nnunet_skipx.system.names import did_you_mean, unfit_name
 
 DOMAINS_FILE = "domains.json"  # beside the plans of a universal run, whose cases are those of other data sets
@@ -41,6 +42,7 @@ def full_name(dataset: str) -> str:
         ValueError: several have, or it is neither an id nor a name.
     """
     preprocessed = preprocessed_data()
+    require_readable(preprocessed)
     there = sorted(path.name for path in preprocessed.glob("Dataset*"))
     if not is_number(dataset) and (unfit_name(dataset) or not dataset.startswith("Dataset")):
         likeliest = did_you_mean(dataset, there) or did_you_mean(f"Dataset000_{dataset}", there)
@@ -64,7 +66,7 @@ def read_planned(dataset: str, plans: str) -> tuple[dict[str, Any], dict[str, An
     beside = path.with_name("dataset.json")
     if not beside.is_file():
         raise FileNotFoundError(f"{beside} does not exist: run nnUNetv2_plan_and_preprocess -d {dataset} again")
-    return read_plans(path), read_dataset_json(beside)
+    return read_plans(path), read_trainable(beside)
 
 
 def preprocessed_folder(dataset: str, plans: str, configuration: str) -> Path:

@@ -12,6 +12,7 @@ import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
+from nnunet_skipx.nnunet.as_planned import as_planned
 from nnunet_skipx.nnunet.network_classes import require_known_networks
 from nnunet_skipx.system.variables import environment
 
@@ -32,9 +33,10 @@ def throwaway_trainer(trainer_class: type[nnUNetTrainer], setting: Setting) -> I
 
     Raises:
         UnknownNetworkError: the plans name a class that is not imported.
+        ValueError: no network can be built from what stands in the plans.
     """
     require_known_networks(setting.plans)
-    with _throwaway_folders(setting), redirect_stdout(io.StringIO()):
+    with as_planned(setting.plans, setting.configuration), _throwaway_folders(setting), redirect_stdout(io.StringIO()):
         yield trainer_class(
             {**setting.plans, "continue_training": False},
             setting.configuration,

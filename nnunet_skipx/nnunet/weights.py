@@ -6,13 +6,12 @@ from pathlib import Path
 import torch
 from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 
+from nnunet_skipx.nnunet.as_planned import LONGEST_REASON, RAISED
 from nnunet_skipx.nnunet.checkpoints import DamagedCheckpointError, read_checkpoint
 from nnunet_skipx.nnunet.folds import training_command
 from nnunet_skipx.nnunet.json_files import FROM_TRAINING, read_plans
 from nnunet_skipx.nnunet.network_classes import require_known_networks
 from nnunet_skipx.nnunet.search import UnusableModuleError, find_trainer
-
-LONGEST_REASON = 200  # characters of what torch and nnU-Net say
 
 
 def load_networks(predictor: nnUNetPredictor, folder: Path, folds: Sequence[int], checkpoint: str) -> None:
@@ -28,7 +27,7 @@ def load_networks(predictor: nnUNetPredictor, folder: Path, folds: Sequence[int]
         require_trainer(require_weights(path, plans["configurations"], again), path, again)
     try:
         predictor.initialize_from_trained_model_folder(str(folder), tuple(folds), checkpoint)
-    except (RuntimeError, KeyError, TypeError, AttributeError) as error:
+    except RAISED as error:
         reason = " ".join(str(error).split())[:LONGEST_REASON]
         raise ValueError(
             f"{paths[folds[0]]} does not fit the network of {folder / 'plans.json'} ({reason}): copy both from where "
@@ -52,7 +51,7 @@ def require_weights(path: Path, configurations: Collection[str], again: str) -> 
             f"{path} was trained on the configuration {configuration!r}, but plans.json has "
             f"{', '.join(configurations)}: copy both from where the model was trained, or train it again with {again}"
         )
-    if not isinstance(weights, dict) or not all(map(torch.is_tensor, weights.values())):
+    if not isinstance(weights, dict) or not all(map(_is_stored, weights.values())):
         raise DamagedCheckpointError(f"{path} has network_weights that are none: train the fold again with {again}")
     for name, tensor in weights.items():
         if tensor.is_floating_point() and not tensor.isfinite().all():
@@ -61,6 +60,11 @@ def require_weights(path: Path, configurations: Collection[str], again: str) -> 
                 f"away, and train with {again}, which goes on from the checkpoint before"
             )
     return str(content["trainer_name"])
+
+
+def _is_stored(weight: object) -> bool:
+    """Whether it is a tensor whose numbers are in the file, and not one of them repeated beyond any memory."""
+    return torch.is_tensor(weight) and weight.nbytes <= weight.untyped_storage().nbytes()
 
 
 def require_trainer(name: str, checkpoint: Path, again: str) -> None:

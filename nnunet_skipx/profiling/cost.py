@@ -8,6 +8,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from torch import nn
 
 from nnunet_skipx.counting import built_to_count, forward_flops, parameters
+from nnunet_skipx.nnunet.as_planned import as_planned
 from nnunet_skipx.nnunet.network_classes import require_known_networks
 from nnunet_skipx.nnunet.search import find_trainer
 from nnunet_skipx.profiling.counted import Cost
@@ -34,17 +35,12 @@ def inference_network(
         ValueError: no network can be built from what stands in the plans.
     """
     require_known_networks(plans)
-    plans_manager = PlansManager(plans)
-    configuration_manager = plans_manager.get_configuration(configuration)
-    channels = determine_num_input_channels(plans_manager, configuration_manager, dataset_json)
-    heads = plans_manager.get_label_manager(dataset_json).num_segmentation_heads
-    try:
+    with as_planned(plans, configuration):
+        plans_manager = PlansManager(plans)
+        configuration_manager = plans_manager.get_configuration(configuration)
+        channels = determine_num_input_channels(plans_manager, configuration_manager, dataset_json)
+        heads = plans_manager.get_label_manager(dataset_json).num_segmentation_heads
         network = trainer.build_network_architecture(
             plans_manager, configuration_manager, channels, heads, enable_deep_supervision=False
         )
-    except (TypeError, KeyError, AttributeError, IndexError, AssertionError) as error:  # as arch_kwargs were edited
-        raise ValueError(
-            f"no network can be built from the architecture of configuration {configuration!r} in the plans "
-            f"{plans['plans_name']!r} ({type(error).__name__}: {error}): take plans that nnU-Net has written"
-        ) from error
     return network.eval(), (1, channels, *configuration_manager.patch_size)

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from nnunet_skipx.nnunet.names import plain_float
 from nnunet_skipx.system.names import unfit_text
 
 KEY = "case"
 EXAMPLE = "case,centre,age\ncase_001,A,64\ncase_002,B,57"
 MOST_CATEGORIES = 20
+MOST_COLUMNS = 100  # each is tested; of more than these none could be shown to matter
 
 
 def read_covariates(path: Path, cases: Collection[str]) -> pd.DataFrame:
@@ -62,6 +64,8 @@ def _read(path: Path) -> list[tuple[int, dict[str, str]]]:
         told = ", ".join(map(repr, header)) or "nothing"
         cure = f"name each once, one of them {KEY!r}, as in:\n{EXAMPLE}"
         raise ValueError(f"{path}, line 1: the columns are {told}; {cure}")
+    if len(header) > MOST_COLUMNS:
+        raise ValueError(f"{path} has {len(header)} columns: leave {MOST_COLUMNS} or fewer that matter")
     for number, row in rows:
         if len(row) != len(header):
             raise ValueError(
@@ -76,7 +80,8 @@ def _read(path: Path) -> list[tuple[int, dict[str, str]]]:
 def _rows(path: Path) -> list[tuple[int, list[str]]]:
     """(number, values) of every line that is not empty."""
     if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist; such a file reads, for example:\n{EXAMPLE}")
+        what = "is no file" if path.exists() else "does not exist"
+        raise FileNotFoundError(f"{path} {what}; such a file reads, for example:\n{EXAMPLE}")
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, strict=True)
@@ -91,7 +96,7 @@ def _names(lines: Sequence[tuple[int, dict[str, str]]]) -> list[str]:
 
 def _column(path: Path, name: str, cells: Sequence[tuple[int, str]]) -> list[float] | list[str]:
     """Numbers, if one of the values is a number; else text."""
-    numbers = [(line, text, _number(text)) for line, text in cells]
+    numbers = [(line, text, plain_float(text)) for line, text in cells]
     if all(number is None for _, _, number in numbers):
         texts = [text for _, text, _ in numbers]
         if len(set(texts)) > MOST_CATEGORIES:
@@ -109,10 +114,3 @@ def _column(path: Path, name: str, cells: Sequence[tuple[int, str]]) -> list[flo
             )
         values.append(number)
     return values
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None

@@ -6,6 +6,7 @@ from pathlib import Path
 from nnunet_skipx.nnunet.names import ModelName, are_of, dataset_number
 from nnunet_skipx.nnunet.planned import domains_in
 from nnunet_skipx.nnunet.trainer_name import BASELINE, TrainerName
+from nnunet_skipx.system.files import not_a_folder, require_readable
 from nnunet_skipx.system.names import did_you_mean
 from nnunet_skipx.system.next_steps import go_on
 
@@ -24,8 +25,10 @@ def find_models(
         ValueError: the data set is a universal run.
     """
     if not results.is_dir():
-        raise FileNotFoundError(f"{results} does not exist: give --results FOLDER, or export nnUNet_results=FOLDER")
+        raise FileNotFoundError(f"{not_a_folder(results)}: give --results FOLDER, or export nnUNet_results=FOLDER")
+    require_readable(results)
     there = results_of(dataset, results, go_on(bench_words(dataset, configurations, trainers, plans)))
+    require_readable(there)
     models = sorted(there.glob("*__*__*"), key=_stock_first)
     chosen = []
     for path in models:

@@ -95,7 +95,8 @@ def _optimiser(noted: dict[str, str]) -> str:
     if "optimizer" not in noted:
         return ""
     name = re.match(r"\w+", noted["optimizer"])
-    return f"{name[0] if name else noted['optimizer']}, {noted['initial_lr']}"
+    known = (name[0] if name else noted["optimizer"], noted.get("initial_lr", ""))
+    return ", ".join(part for part in known if part)
 
 
 def _precision(noted: dict[str, str], trainer: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from nnunet_skipx.nnunet.json_files import SUMMARY
 from nnunet_skipx.system.json_files import UnfitError, all_of, read_json, unique
+from nnunet_skipx.system.names import unfit_name
 
 LabelKey = int | tuple[int, ...]
 Scores = dict[LabelKey, Mapping[str, float]]
@@ -44,7 +45,9 @@ def label_key(key: str) -> LabelKey:
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         found = None
     numbers = found if isinstance(found, tuple) else (found,)
-    if found is None or not numbers or not all(type(number) is int and number >= 0 for number in numbers):
+    as_written = str(found) == key  # by nnU-Net; else a label might have two keys
+    are_labels = as_written and numbers and all(type(number) is int and number >= 0 for number in numbers)
+    if found is None or not are_labels:
         raise UnfitError(key, "a label's number, or several as in (1, 2)", "metrics")
     return found
 
@@ -52,6 +55,10 @@ def label_key(key: str) -> LabelKey:
 def _possible(content: Mapping[str, Any]) -> None:
     """Each case once, with the labels of all others, and with a Dice that follows from its TP, FP and FN."""
     cases = content["metric_per_case"]
+    for position, case in enumerate(cases):
+        if unfit_name(case_name(case)):
+            where = f"metric_per_case[{position}].prediction_file"
+            raise UnfitError(case["prediction_file"], "a path that ends in a case's file", where)
     unique([case_name(case) for case in cases], "case", "metric_per_case")
     labels = {key for case in cases for key in scores_of(case)}
     for case in cases:

@@ -46,7 +46,7 @@ class TrainingLog:
 
 def read_training_log(fold_folder: Path) -> TrainingLog:
     """Read all `training_log_*.txt` of a fold folder, oldest first; FileNotFoundError when there is none."""
-    paths = sorted(fold_folder.glob("training_log_*.txt"), key=_written_at)
+    paths = sorted((path for path in fold_folder.glob("training_log_*.txt") if path.is_file()), key=_written_at)
     if not paths:
         raise FileNotFoundError(
             f"No training_log_*.txt in {fold_folder}: this fold has not been trained here. "

@@ -68,6 +68,12 @@ def not_a_folder(path: Path) -> str:
     return f"{path} is not a folder" if path.exists() else f"{path} does not exist"
 
 
+def require_readable(folder: Path) -> None:
+    """Raise PermissionError, which names it, for a folder that may not be listed: a search would find it empty."""
+    if folder.is_dir():
+        os.listdir(folder)
+
+
 def write_text(path: Path, text: str) -> None:
     """Replace `path` by a file with `text` in one step; OSError if it cannot be written."""
     write_bytes(path, text.encode())

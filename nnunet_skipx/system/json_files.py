@@ -1,7 +1,6 @@
 """JSON files, read with a rule for what must stand in them: a wrong one ends in a sentence with file, key and cure."""
 
 import json
-import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -33,6 +32,8 @@ def read_json(path: Path, rule: Rule, cure: str = "restore the file") -> Any:
         FileNotFoundError: there is none; with the cure.
         ValueError: it is no JSON, or not such; names the file, the key, what stood there, and the cure.
     """
+    if path.is_fifo() or path.is_char_device():
+        raise ValueError(f"{path} is a pipe or a device, expected a JSON file: {cure}")  # reading it may never end
     try:
         content = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_each_key_once)
     except FileNotFoundError as error:
@@ -66,7 +67,7 @@ def shown(value: Any) -> str:
 
 
 @contextmanager
-def _at(where: str) -> Iterator[None]:
+def at(where: str) -> Iterator[None]:
     """What is unfit inside is told with the place where the inside is."""
     try:
         yield
@@ -132,7 +133,7 @@ def number(low: float, high: float, or_nan: bool = False) -> Rule:
 
     def check(value: Any) -> None:
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not is_number or not (low <= value <= high or (or_nan and math.isnan(value))):
+        if not is_number or not (low <= value <= high or (or_nan and value != value)):  # math.isnan fails on 10**400
             raise UnfitError(value, f"a number from {low:g} to {high:g}{' or NaN' if or_nan else ''}")
 
     return check
@@ -168,7 +169,7 @@ def list_of(rule: Rule, shortest: int = 0, longest: int | None = None) -> Rule:
         if len(value) < shortest or (longest is not None and len(value) > longest):
             raise UnfitError(value, f"a list of {shortest}{'' if longest is None else f' to {longest}'} or more values")
         for position, entry in enumerate(value):
-            with _at(f"[{position}]"):
+            with at(f"[{position}]"):
                 rule(entry)
 
     return check
@@ -181,9 +182,9 @@ def object_of(rule: Rule, keys: Rule = text, fewest: int = 0) -> Rule:
         if not isinstance(value, dict) or len(value) < fewest:
             raise UnfitError(value, "an object" + (f" with {fewest} or more keys" if fewest else ""))
         for key, entry in value.items():
-            with _at(f"the key {shown(key)}"):
+            with at(f"the key {shown(key)}"):
                 keys(key)
-            with _at(key):
+            with at(key):
                 rule(entry)
 
     return check
@@ -197,7 +198,7 @@ def record(required: Mapping[str, Rule], optional: Mapping[str, Rule] | None = N
             raise UnfitError(value, f"an object with {', '.join(required) or 'keys'}")
         for key, rule in {**required, **(optional or {})}.items():
             if key in value or key in required:
-                with _at(key):
+                with at(key):
                     rule(value.get(key, _Missing))
                     if key not in value:
                         raise UnfitError(_Missing, "a value")

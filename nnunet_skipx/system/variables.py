@@ -1,6 +1,7 @@
 """Environment variables, for a while."""
 
 import os
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -35,7 +36,21 @@ def require_usable_variables() -> None:
 
 
 def require_folders() -> None:
-    """Raise ValueError where one of nnU-Net's folders is set to nothing, which would be the current folder."""
+    """Raise ValueError where one of nnU-Net's variables names no folder, or another than was meant; says what to do."""
     for name in FOLDERS:
-        if os.environ.get(name, name).strip() == "":
-            raise ValueError(f"the variable {name} is empty: export {name}=FOLDER, or unset {name}")
+        if wrong := _wrong_folder(name, os.environ.get(name, name)):
+            raise ValueError(f"the variable {name} {wrong}")
+
+
+def _wrong_folder(name: str, value: str) -> str:
+    """What is wrong with the value, and the cure; empty where nothing is."""
+    if value.strip() == "":
+        return f"is empty: export {name}=FOLDER, or unset {name}"
+    if value != value.strip():
+        return f"is {value!r}, with blanks at its ends: export {name}={shlex.quote(value.strip())}"
+    if value.startswith("~"):  # a folder of this name would be made in the current one
+        home = shlex.quote(os.path.expanduser(value))
+        return f"is {value!r}, as a shell leaves ~ alone between quotes: export {name}={home}"
+    if os.path.exists(value) and not os.path.isdir(value):  # pathlib's raise for names that are too long
+        return f"is {value!r}, which is no folder: export {name}=FOLDER"
+    return ""

@@ -13,9 +13,10 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from nnunet_skipx.architectures import U2Net
 from nnunet_skipx.nnunet.checkpoints import read_checkpoint
 from nnunet_skipx.nnunet.folds import Fold
-from nnunet_skipx.nnunet.json_files import DATASET, PLANS
+from nnunet_skipx.nnunet.json_files import DATASET
 from nnunet_skipx.nnunet.names import ModelName
 from nnunet_skipx.nnunet.network_classes import require_known_networks
+from nnunet_skipx.nnunet.plan_rules import PLANS
 from nnunet_skipx.nnunet.trainer_name import TrainerName
 from nnunet_skipx.nnunet.wrappers import unwrap
 from nnunet_skipx.system.files import write_bytes

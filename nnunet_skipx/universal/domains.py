@@ -11,6 +11,8 @@ from typing import Any
 from nnunetv2.utilities.label_handling.label_handling import determine_num_input_channels
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 
+from nnunet_skipx.nnunet.as_planned import as_planned
+from nnunet_skipx.nnunet.network_classes import require_known_networks
 from nnunet_skipx.nnunet.planned import domains_in, preprocessed_folder, read_planned
 
 # What a plan says about the network and all domains must share, since their pointwise weights do.
@@ -37,12 +39,14 @@ class PlannedDomain:
     @property
     def input_channels(self) -> int:
         """Channels of the images."""
-        return determine_num_input_channels(PlansManager(self.plans), self.manager, self.dataset_json)
+        with as_planned(self.plans, self.configuration):
+            return determine_num_input_channels(PlansManager(self.plans), self.manager, self.dataset_json)
 
     @property
     def heads(self) -> int:
         """Channels of the logits."""
-        return PlansManager(self.plans).get_label_manager(self.dataset_json).num_segmentation_heads
+        with as_planned(self.plans, self.configuration):
+            return PlansManager(self.plans).get_label_manager(self.dataset_json).num_segmentation_heads
 
     @property
     def cases(self) -> list[str]:
@@ -101,7 +105,9 @@ def read_domain(dataset: str, plans: str, configuration: str) -> PlannedDomain:
         raise ValueError(
             f"{folder.parent.name} has no label but background, so there is nothing to learn: leave it out"
         )
-    manager = PlansManager(content).get_configuration(configuration)
+    require_known_networks(content)
+    with as_planned(content, configuration):
+        manager = PlansManager(content).get_configuration(configuration)
     if manager.previous_stage_name is not None:
         raise ValueError(
             f"{configuration} continues from the predictions of {manager.previous_stage_name}, which a "

@@ -1,5 +1,7 @@
 """Environment variables that hold nothing or something else."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -39,6 +41,28 @@ def test_a_folder_that_is_nothing(name: str, value: str, monkeypatch: pytest.Mon
     monkeypatch.setenv(name, value)
     for command in COMMANDS:
         assert_refused(ending(*command.split()), name, f"export {name}=")
+
+
+@pytest.mark.parametrize("value", ["~/data", "~", " nnUNet_raw", "nnUNet_raw ", "file", "/dev/null"])
+@pytest.mark.parametrize("name", FOLDERS)
+def test_what_is_no_folder_or_another_one(
+    name: str, value: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    before = sorted(tmp_path.iterdir())
+    monkeypatch.setenv(name, value)
+    for command in COMMANDS:
+        assert_refused(ending(*command.split()), name, repr(value), f"export {name}=")
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_folder_that_may_not_be_read_is_not_an_empty_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(folder: Path) -> list[str]:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+
+    monkeypatch.setattr("nnunet_skipx.system.files.os.listdir", denied)  # root may read everything
+    for command, name in {COMMANDS[0]: "nnUNet_preprocessed", "report -d 11": "nnUNet_results"}.items():
+        assert_refused(ending(*command.split()), tmp_path / name, "Permission denied", "give yourself the right")
 
 
 @pytest.mark.parametrize("value", NUMBERS)

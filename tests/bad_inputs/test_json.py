@@ -192,6 +192,8 @@ MATRICES = [
     "d = []\nc = []\ntr = []",
     'd = [4, 4]\nc = ["2d"]\ntr = ["x"]',
     "d = [4]\nd = [5]",
+    'd = [4]\nc = ["2d"]\ntr = ["x"]\npretrained_weights = ""',
+    'd = [""]\nc = ["2d"]\ntr = ["x"]',
 ]
 
 

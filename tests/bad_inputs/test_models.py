@@ -62,6 +62,12 @@ def saved(value: object) -> Spoil:
     return lambda path: torch.save(value, path)
 
 
+def a_bomb(path: Path) -> None:
+    """A part of some kilobytes that becomes megabytes, as it might petabytes."""
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("more", bytes(2**24))
+
+
 def a_folder(path: Path) -> None:
     path.unlink()
     path.mkdir()
@@ -93,6 +99,8 @@ CHECKPOINTS: dict[str, Spoil] = {
     "a weight less": weights(lambda found: found.pop(next(iter(found)))),
     "a weight more": weights(lambda found: found.update(more=torch.ones(1))),
     "a weight of another size": first_weight(lambda weight: weight[:1]),
+    "a weight of a petabyte": first_weight(lambda weight: weight.flatten()[:1].expand(2**24, 2**24)),
+    "a bomb": a_bomb,
     "NaN": first_weight(lambda weight: weight * float("nan")),
     "infinity": first_weight(lambda weight: weight / 0),
     "a folder": a_folder,

@@ -16,7 +16,7 @@ CREATE = "universal create -d 11 12 --id 500 -c test"
 PROFILE = "profile -d 11 -c test -device cpu -tr nnUNetTrainer"
 COUNTS = ("²", "٣", "1_0", "0x1", "1.5", "nan", "''", "9" * 30, "9" * 5000, "-1", "100000")
 FOLDS = ("all", *COUNTS)
-REALS = ("nan", "inf", "1e300", "-1", "x", "''", "²")
+REALS = ("nan", "inf", "1e300", "-1", "x", "''", "²", "٣", "0_1")
 NAMES = ("''", "²", "../x", "-5", "9" * 30, "'*'", "'a b'")
 TABLE: dict[str, tuple[str, ...]] = {  # a command with a place for each of some values
     f"{BENCH} --replicates {{}}": COUNTS,
@@ -38,8 +38,23 @@ TABLE: dict[str, tuple[str, ...]] = {  # a command with a place for each of some
         "time=60 time=70",
         "time=1",
     ),
-    "bench --matrix {}": ("nowhere.toml", ".", "''"),
-    "report -d {} -f 0": (*NAMES, "4 4", "4 Dataset004_Hippocampus"),
+    "bench --matrix {}": ("nowhere.toml", ".", "''", "' '"),
+    f"{BENCH} -pretrained_weights {{}}": ("''", "' '", "nowhere", ".", "/dev/null"),
+    "bench -d 11 -c test -tr nnUNetTrainer nnUNetTrainerUTANet --power {}": (
+        "nowhere",
+        "d/file",
+        "' '",
+        "--margin 2",
+        "--paired-sd 1",
+        "--paired-sd 0_1",
+        "--seed-sd ٣",
+        "-f 9",
+    ),
+    "bench -d {} -c test -tr nnUNetTrainer --power": ("99", "' 11'", "11 011"),
+    "cite {}": ("''", "nobody", "../x", "nnUNetTrainerUTANet_0epochs", "nnUNetTrainerUTANet_١epochs"),
+    "wheelhouse {}": ("''", "' '", "d/file", "/dev/null"),
+    "wheelhouse d --package {}": ("''", "' '", "nowhere.whl"),
+    "report -d {} -f 0": (*NAMES, "4 4", "4 004", "4 Dataset004_Hippocampus"),
     "report -d 4 -f {}": (*FOLDS, "'0' '0'"),
     "report -d 4 -f 0 --rope {}": (*REALS, "2", "0"),
     "report -d 4 -f 0 --nsd-mm {}": (*REALS, "1 2"),
@@ -57,6 +72,14 @@ TABLE: dict[str, tuple[str, ...]] = {  # a command with a place for each of some
         "--images ''",
         "--references nowhere --lesions",
         "-o ''",
+        "-o ' '",
+        "--profile /dev/null",
+        "--cluster .",
+        "--covariates . .",
+        "--metrics x",
+        "--metrics NSD",
+        "--failure 2",
+        "--margin 2",
     ),
     "inspect MODEL {}": ("-chk ''", "-chk ../x", "-chk /etc/passwd", "-chk '*'", "-f 0 0", "-f all", "-device cuda"),
     "inspect {}": ("nowhere", "''", "."),
@@ -99,6 +122,7 @@ def test_values(command: str, make_domain: Make, study: Study, tmp_path: Path, m
     for name in ("plans.json", "dataset.json", "fold_0/checkpoint_final.pth"):
         (model / name).touch()
     (tmp_path / "d").mkdir()  # of a demo
+    (tmp_path / "d" / "file").touch()
     before = sorted(tmp_path.glob("nnUNet*/**/*"))
     for value in TABLE[command]:
         words = shlex.split(command.format(value).replace("MODEL", str(model)))

@@ -53,8 +53,10 @@ def test_what_no_configuration_says_is_named(planned: Path, key: str) -> None:
     del content["configurations"]["test"][key]
     content["configurations"]["other"] = {"inherits_from": "test"}
     (planned / "nnUNetPlans.json").write_text(json.dumps(content))
-    lacking = key if key == "patch_size" else "UNet_class_name"  # as plans of earlier versions have it
-    with pytest.raises(ValueError, match=rf"nnUNetPlans.json: configuration 'test' has no {lacking}, .* plan again"):
+    lacks = (
+        "configurations.test.patch_size is missing" if key == "patch_size" else "configuration 'test' has no UNet_class"
+    )
+    with pytest.raises(ValueError, match=rf"nnUNetPlans.json: {lacks}.* plan again"):
         write_plans("998", "UDTransNet")
 
 
