@@ -46,18 +46,28 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
 
 @dataclass(frozen=True)
 class Environment:
-    """A virtual environment in which the packages of this Python can be imported, too, as system-wide ones would."""
+    """A virtual environment.
+
+    outside: the packages of this Python can be imported in it, too, as system-wide ones would.
+    """
 
     folder: Path
+    outside: bool = True
 
     @classmethod
-    def made(cls, folder: Path) -> "Environment":
+    def made(cls, folder: Path, outside: bool = True) -> "Environment":
         """A new one."""
-        venv.create(folder)
-        made = cls(folder)
-        outside = sysconfig.get_path("purelib")
-        (made.site_packages / "outside.pth").write_text(f"{outside}\n")
+        venv.create(folder, with_pip=not outside)
+        made = cls(folder, outside)
+        if outside:
+            (made.site_packages / "outside.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
         return made
+
+    def install(self, wheel: Path) -> str:
+        """Install a wheel, with all that it needs where nothing can be imported from outside; says what pip says."""
+        if self.outside:
+            return self.pip("install", "--no-deps", "--no-index", wheel).stdout
+        return self.run("python", "-m", "pip", "install", "--quiet", "-c", ROOT / "constraints.txt", wheel).stdout
 
     @property
     def site_packages(self) -> Path:

@@ -57,15 +57,20 @@ def install_nnunets_commands(environment: Environment) -> None:
 
 
 @pytest.mark.skipif(not TASK.is_dir(), reason="needs MSD Task04 beside the checkout")
+@pytest.mark.parametrize("downloads", [False, True], ids=["beside nnU-Net", "only Python"])
 def test_the_readmes_lines_in_order_end_in_a_report(
-    built: Built, empty: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    downloads: bool, built: Built, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
-    install_nnunets_commands(empty)
-    monkeypatch.setenv("PATH", f"{empty.folder / 'bin'}:/usr/bin:/bin")
+    if downloads and request.config.getoption("--hypothesis-profile") != "long":
+        pytest.skip("downloads torch, nnU-Net and all else, 6.5 GB: make test-long")
+    environment = Environment.made(tmp_path / "environment", outside=not downloads)
+    if not downloads:
+        install_nnunets_commands(environment)
+    monkeypatch.setenv("PATH", f"{environment.folder / 'bin'}:/usr/bin:/bin")
     monkeypatch.setenv("nnUNet_def_n_proc", "1")
     said = {}
     for line in lines_of_the_readme():
-        said[line] = typed(line, built, empty, tmp_path, monkeypatch)
+        said[line] = typed(line, built, environment, tmp_path, monkeypatch)
     assert "3 of 3 cells are done" in answer_to(said, "skipx bench", last=True)
     assert "nnUNetTrainerUTANet" in answer_to(said, "skipx report")
     assert "A test run, not a result" in (tmp_path / "skipx_report" / "report.html").read_text()
@@ -79,10 +84,10 @@ def answer_to(said: dict[str, str], start: str, last: bool = False) -> str:
     return answers[-1]
 
 
-def typed(line: str, built: Built, empty: Environment, folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def typed(line: str, built: Built, environment: Environment, folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """What a line of the README answers; a few are filled in for a machine without network, GPU and time."""
     if line == "pip install .":
-        return empty.pip("install", "--no-deps", "--no-index", built.wheel).stdout
+        return environment.install(built.wheel)
     if line.startswith("export "):
         for word in line.split()[1:]:
             name, _, value = word.partition("=")
@@ -95,7 +100,7 @@ def typed(line: str, built: Built, empty: Environment, folder: Path, monkeypatch
         return ""
     words = [word + SHORT if word.startswith("nnUNetTrainer") else word for word in line.split()]
     more = next((text for start, text in AS_WELL.items() if line.startswith(start)), "")
-    answer = empty.shell(" ".join(words) + more, folder).stdout
+    answer = environment.shell(" ".join(words) + more, folder).stdout
     if line.startswith("nnUNetv2_plan"):
         plans = folder / "nnUNet_preprocessed" / "Dataset004_Hippocampus" / "nnUNetPlans.json"
         write_json(plans, small_plans(plans) | {"plans_name": "nnUNetPlans"})
