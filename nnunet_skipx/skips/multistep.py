@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from nnunet_skipx.kernels.channels_last import channels_last
 from nnunet_skipx.kernels.convolution import convolution
 from nnunet_skipx.kernels.resize import resize_linear
 
@@ -124,8 +125,13 @@ def combined(y: torch.Tensor, slopes: Sequence[torch.Tensor], weights: Sequence[
 
 
 def enlarged(maps: Sequence[torch.Tensor], size: Sequence[int]) -> tuple[torch.Tensor, ...]:
-    """Maps `(B, C, *spatial)` of one shape at another `size`."""
-    return resize_linear(torch.cat(list(maps), 1), size).chunk(len(maps), 1)
+    """Maps `(B, C, *spatial)` of one shape at another `size`, in the memory order that they have."""
+    return in_order_of(maps[0], resize_linear(torch.cat(list(maps), 1), size)).chunk(len(maps), 1)
+
+
+def in_order_of(like: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """A map as it is, or channels last where another is: the products that enlarge it leave the channels first."""
+    return x if like.is_contiguous() else channels_last(x)
 
 
 def last_step(
@@ -134,5 +140,5 @@ def last_step(
     """The head of `known + weight * stage(stage.g(x), predicted)`, both of them enlarged, `(B, classes, *spatial)`."""
     size = x.shape[2:]
     coarse = convolution(known - weight * predicted, head.weight)
-    fine = stage.f(resize_linear(predicted, size) + stage.g(x))
+    fine = stage.f(in_order_of(predicted, resize_linear(predicted, size)) + stage.g(x))
     return convolution(fine, weight * head.weight, head.bias) + resize_linear(coarse, size)

@@ -19,7 +19,8 @@ IMAGE = [40, 56, 40]
 
 def told(tmp_path: Path, patch: tuple[int, ...], batch: int, cases: int, peak: float) -> list[str]:
     path = tmp_path / "plans.json"
-    configurations = {"3d_fullres": {"median_image_size_in_voxels": IMAGE}, "3d_cascade_fullres": {}}
+    fullres = {"data_identifier": "p_3d_fullres", "median_image_size_in_voxels": IMAGE}
+    configurations = {"3d_fullres": fullres, "3d_cascade_fullres": {"inherits_from": "3d_fullres"}}
     write_json(path, {"dataset_name": "Dataset004_A", "plans_name": "p", "configurations": configurations})
     memory = TrainingMemory({"maps": int(peak * GIGABYTE)}, patch, batch)
     return why_small(path, cases, {"3d_fullres": memory}, 10)

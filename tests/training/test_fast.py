@@ -171,10 +171,10 @@ class Orders(TorchDispatchMode):
         return y
 
 
-# What mechanisms hand to the decoder in the other order, and kernels that XUNet and MSA-UNet compute from others; UNet
-# 3+ concatenates single channels here, which are in both orders.
+# What mechanisms hand to the decoder in the other order (UCTransNet also two maps of tokens, which are small), and
+# kernels that XUNet and MSA-UNet compute from others.
 OTHERS = {"nnUNetTrainerUTANet": 3, "nnUNetTrainerXUNet": 2, "nnUNetTrainerUDTransNet": 2, "nnUNetTrainerMSAUNet": 1}
-OTHERS |= {"nnUNetTrainerUNet3Plus": 1}
+OTHERS |= {"nnUNetTrainerUCTransNet": 4}
 
 
 @pytest.mark.parametrize("patch", [(32, 32, 32), (64, 64)])
