@@ -13,6 +13,7 @@ from packaging.version import Version
 
 from nnunet_skipx.environment.origin import PACKAGE, origin
 from nnunet_skipx.system.files import write_text
+from nnunet_skipx.system.os_errors import require_writable
 
 LIST = "wheelhouse.txt"
 
@@ -26,6 +27,7 @@ def write_wheelhouse(folder: Path, package: str = PACKAGE, source: str | None = 
         RuntimeError: something it needs is not installed here.
         ValueError: nobody has noted where it came from.
     """
+    require_writable(folder, "the list")
     source = source or origin(installed(package, "this command"))
     if source is None:
         raise ValueError(

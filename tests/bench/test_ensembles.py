@@ -51,7 +51,11 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folders:
     for fold in MATRIX.folds:
         touch(model / f"fold_{fold}" / FINAL)
     (model / "dataset.json").write_text(json.dumps(DESCRIPTION))
-    plans = {"dataset_name": DATASET, "plans_name": "nnUNetPlans", "configurations": {"2d": {}}}
+    plans = {
+        "dataset_name": DATASET,
+        "plans_name": "nnUNetPlans",
+        "configurations": {"2d": {"data_identifier": "nnUNetPlans_2d"}},
+    }
     (model / "plans.json").write_text(json.dumps(plans))
     return {"raw": raw, "results": results, "model": model, "preprocessed": tmp_path / "nnUNet_preprocessed"}
 
@@ -183,7 +187,10 @@ WRONG: dict[str, tuple[Callable[[Folders], object], str]] = {
                 {
                     "dataset_name": DATASET,
                     "plans_name": "nnUNetPlans",
-                    "configurations": {"2d": {"previous_stage": "3d_lowres"}, "3d_lowres": {}},
+                    "configurations": {
+                        "2d": {"data_identifier": "nnUNetPlans_2d", "previous_stage": "3d_lowres"},
+                        "3d_lowres": {"data_identifier": "nnUNetPlans_3d_lowres"},
+                    },
                 }
             )
         ),

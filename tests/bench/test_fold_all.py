@@ -26,7 +26,7 @@ __all__ = ["make_domain"]  # a fixture
 NEXT_STAGE = {
     "dataset_name": "Dataset099_Phantom",
     "plans_name": "nnUNetPlans",
-    "configurations": {"3d_fullres": {"next_stage": "3d_cascade_fullres"}},
+    "configurations": {"3d_fullres": {"data_identifier": "nnUNetPlans_3d_fullres", "next_stage": "3d_cascade_fullres"}},
 }
 
 

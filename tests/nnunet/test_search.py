@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
+from nnunetv2.utilities import find_objects
 
 from nnunet_skipx.discovery import EXT_VARIABLE
-from nnunet_skipx.nnunet import search
 from nnunet_skipx.nnunet.search import find_trainer
 
 TRAINER = """
@@ -29,7 +29,7 @@ def test_other_folders_are_searched_anew_and_the_same_ones_are_not(
     def searched_again(name: str) -> None:
         raise AssertionError(name)
 
-    monkeypatch.setattr(search, "recursive_find_trainer_class_by_name", searched_again)
+    monkeypatch.setattr(find_objects, "recursive_find_trainer_class_by_name", searched_again)
     assert find_trainer("nnUNetTrainerElsewhere") is found
     monkeypatch.delenv(EXT_VARIABLE)
     with pytest.raises(AssertionError):

@@ -85,7 +85,7 @@ def test_other_labels_are_refused(folders: list[Path]) -> None:
 
 
 def test_plans_that_differ_are_told_down_to_the_entry(folders: list[Path]) -> None:
-    configurations = {"3d_fullres": {"batch_size": 2, "patch_size": [8, 8]}}
+    configurations = {"3d_fullres": {"data_identifier": "a", "batch_size": 2, "patch_size": [8, 8], "spacing": [1, 1]}}
     plans = {"plans_name": "a", "dataset_name": DATASET, "configurations": configurations}
     (folders[0] / "plans.json").write_text(json.dumps(plans))
     plans["plans_name"] = "b"
