@@ -23,8 +23,16 @@ WINDOW = (1400, 1500)
 LIMITS = """**What it shows**: that the comparison runs, what its report looks like on real data, and how much of a
 difference is the luck of a training. **What it does not show**: which network is better. After five epochs of 40
 iterations, with a quarter of the planned widths, no network has learned what it can; the learning rates of UDTransNet
-and U2Net were chosen on these cases. U2Net's twin has two channels at full resolution at this width, and hardly
-learns: its row says that its budget is small, not that separable convolutions help."""
+and U2Net were chosen on these cases. Seconds per epoch were taken beside other work, and compare nothing."""
+OF_TWINS = """ U2Net's twin has two channels at full resolution at this width, and hardly learns: its row says that its
+budget is small, not that separable convolutions help."""
+NOISE = """## The noise of training
+SD of the mean Dice between networks that were trained again on the same cases, and their share in the variance of a
+case's value (ICC).
+
+{noise}
+
+"""
 HEADS = {
     "hippocampus": "Trainers and twins on 40 cases of the hippocampus",
     "hippocampus_all": "Every trainer on 40 cases of the hippocampus",
@@ -39,14 +47,9 @@ PAGE = """# {title}
 
 ![The first screen of the report]({page}.png)
 
-## The noise of training
-SD of the mean Dice between networks that were trained again on the same cases, and their share in the variance of a
-case's value (ICC).
-
-{noise}
-
-## The report
-All numbers: [{page}.json]({page}.json), [{page}_cases.csv]({page}_cases.csv).
+{noise}## The report
+`python -m benchmarks.evidence_page FOLDER`, {machine}; all numbers: [{page}.json]({page}.json),
+[{page}_cases.csv]({page}_cases.csv).
 
 {report}
 """
@@ -87,8 +90,8 @@ def write_page(study: StudyOfRows, workspace: Workspace) -> int:
             rows=len(study.rows),
             replicates=f"{study.replicates} replicates" if study.replicates > 1 else "trained once",
             machine=describe_machine(),
-            limits=LIMITS,
-            noise=noise_table(rows),
+            limits=LIMITS + OF_TWINS * any("_twin" in row for row in study.rows),
+            noise=NOISE.format(noise=noise_table(rows)) if study.replicates > 1 else "",
             report=(out / "report.md").read_text(),
         )
     (PAGES / f"{study.page}.md").write_text(text)
