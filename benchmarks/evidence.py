@@ -18,11 +18,12 @@ FIVE = ("UTANet", "XUNet", "UDTransNet", "MSAUNet", "U2Net")
 
 @dataclass(frozen=True)
 class StudyOfRows:
-    """Rows that stand on one page of docs/results, each trained so many times."""
+    """Rows that stand on one page of docs/results, each trained so many times; option: of this script."""
 
     page: str
     rows: tuple[str, ...]
     replicates: int
+    option: str = ""
 
 
 def studies() -> tuple[StudyOfRows, StudyOfRows]:
@@ -31,7 +32,7 @@ def studies() -> tuple[StudyOfRows, StudyOfRows]:
     twins = [f"{name}_twin_demo" for name in FIVE]
     return (
         StudyOfRows("hippocampus", tuple(beside_baseline([*words, *twins])), 3),
-        StudyOfRows("hippocampus_all", tuple(beside_baseline(["all_demo"])), 1),
+        StudyOfRows("hippocampus_all", tuple(beside_baseline(["all_demo"])), 1, " --all"),
     )
 
 

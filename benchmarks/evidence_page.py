@@ -20,10 +20,11 @@ from nnunet_skipx.system.machine import describe_machine
 
 PAGES = Path(__file__).parents[1] / "docs" / "results"
 WINDOW = (1400, 1500)
-LIMITS = """**What it shows**: that the comparison runs, what its report looks like on real data, and how much of a
-difference is the luck of a training. **What it does not show**: which network is better. After five epochs of 40
+LIMITS = """**What it shows**: that the comparison runs, and what its report looks like on real
+data{luck}. **What it does not show**: which network is better. After five epochs of 40
 iterations, with a quarter of the planned widths, no network has learned what it can; the learning rates of UDTransNet
 and U2Net were chosen on these cases. Seconds per epoch were taken beside other work, and compare nothing."""
+LUCK = ", and how much of a difference is the luck of a training"
 OF_TWINS = """ U2Net's twin has two channels at full resolution at this width, and hardly learns: its row says that its
 budget is small, not that separable convolutions help."""
 NOISE = """## The noise of training
@@ -40,7 +41,7 @@ HEADS = {
 PAGE = """# {title}
 
 {rows} rows, {replicates}, MSD Task04 (40 labelled cases of `Task04_Hippocampus`), five folds, the schedule of
-`skipx demo`. `python -m benchmarks.evidence FOLDER Task04_Hippocampus` trained them,
+`skipx demo`. `python -m benchmarks.evidence FOLDER Task04_Hippocampus{option}` trained them,
 `python -m benchmarks.evidence_page FOLDER` wrote this page. Machine: {machine}.
 
 {limits}
@@ -90,7 +91,9 @@ def write_page(study: StudyOfRows, workspace: Workspace) -> int:
             rows=len(study.rows),
             replicates=f"{study.replicates} replicates" if study.replicates > 1 else "trained once",
             machine=describe_machine(),
-            limits=LIMITS + OF_TWINS * any("_twin" in row for row in study.rows),
+            option=study.option,
+            limits=LIMITS.format(luck=LUCK if study.replicates > 1 else "")
+            + OF_TWINS * any("_twin" in row for row in study.rows),
             noise=NOISE.format(noise=noise_table(rows)) if study.replicates > 1 else "",
             report=(out / "report.md").read_text(),
         )
