@@ -1,9 +1,9 @@
-# make demo | test | test-fast | test-long | lint | site: each sets up .venv first; the pip equivalents stand in README.md.
+# make demo | test | test-fast | test-luck | test-long | lint | site: each sets up .venv first; the pip equivalents stand in README.md.
 PYTHON ?= python3
 VENV := .venv
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test test-fast test-long lint site clean
+.PHONY: demo test test-fast test-luck test-long lint site clean
 
 demo: $(INSTALLED)
 	$(VENV)/bin/skipx demo
@@ -13,6 +13,10 @@ test: $(INSTALLED)
 
 test-fast: $(INSTALLED)
 	$(VENV)/bin/python -m pytest -n 2 -m "not slow"
+
+SEED ?= 1
+test-luck: $(INSTALLED)
+	$(VENV)/bin/python -m pytest -n 2 --hypothesis-profile=luck --hypothesis-seed=$(SEED)
 
 test-long: $(INSTALLED)
 	$(VENV)/bin/python -m pytest -n 2 --hypothesis-profile=long

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn import functional
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -18,6 +19,12 @@ PRODUCTS = {f"aten.{name}" for name in ("mv", "addmv", "dot", "vdot", "addbmm", 
 # What starts weights: on the meta device there are none, and torch goes long ways in Python to find that out.
 STARTS = {getattr(nn.init, name) for name in vars(nn.init) if name.endswith("_") and not name.startswith("_")}
 STARTS |= {torch.Tensor.normal_, torch.Tensor.uniform_, torch.Tensor.fill_, torch.Tensor.zero_}
+
+# What norms and activations do on the meta device takes more than half of counting, and none of it is counted.
+FREE = {
+    getattr(place, f"{name}_norm") for place in (torch, functional) for name in ("instance", "batch", "group", "layer")
+}
+FREE |= {functional.leaky_relu, functional.relu, functional.gelu}
 
 
 @contextmanager
@@ -40,6 +47,15 @@ class _NotStarted(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
+class _FreeMaps(TorchFunctionMode):
+    """Leaves what norms and activations would compute out; results have the size of what they are given."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        return torch.empty_like(args[0]) if func in FREE else func(*args, **(kwargs or {}))
+
+
 def parameters(network: nn.Module) -> int:
     """Numbers that a network learns."""
     return sum(parameter.numel() for parameter in network.parameters())
@@ -52,7 +68,7 @@ def forward_flops(network: nn.Module, input_shape: tuple[int, ...]) -> int:
     when the network computes a product that the counter has no formula for.
     """
     counter, products = FlopCounterMode(display=False), _Products()
-    with torch.no_grad(), _convolution_flops(network) as convolutions, counter, products:
+    with torch.no_grad(), _FreeMaps(), _convolution_flops(network) as convolutions, counter, products:
         network(torch.empty(input_shape, device="meta"))
     counted = counter.get_total_flops()
     if uncounted := products.seen - {str(operation) for operation in flop_registry}:

@@ -1,11 +1,13 @@
-"""One thread per worker, no deadline, a fresh compiler and the package's folder in nnU-Net's search path for all."""
+"""One thread per worker, the same luck each time, a fresh compiler and our folder in nnU-Net's search path for all."""
 
 import gc
 import os
+import random
 import sys
 from collections.abc import Iterator
 
 import hypothesis
+import numpy as np
 import pytest
 import torch
 
@@ -15,9 +17,11 @@ from tests.forking.fixture import ForkServer, fork_server
 # nnU-Net reads it while it is imported: its pools have one process instead of eight, each of which imports everything.
 os.environ.update(nnUNet_def_n_proc="1")
 torch.set_num_threads(1)
-# No deadline: a busy machine is not a slow function. `make test-long` tries many more examples.
-for name, examples in {"suite": 25, "long": 500}.items():
-    hypothesis.settings.register_profile(name, deadline=None, max_examples=examples, print_blob=True)
+# No deadline: a busy machine is not a slow function. `make test-luck` tries other examples, `make test-long` many more.
+for name, examples in {"suite": 25, "luck": 25, "long": 500}.items():
+    hypothesis.settings.register_profile(
+        name, deadline=None, max_examples=examples, print_blob=True, derandomize=name == "suite"
+    )
 hypothesis.settings.load_profile("suite")
 
 
@@ -25,6 +29,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long files first: a worker takes a file at a time, and one that starts last would keep the others waiting."""
     long = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: ("end_to_end" not in item.path.parts, item.path not in long))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """The same random numbers for a test and its fixtures wherever they run; others with another --hypothesis-seed."""
+    seed = random.Random(item.config.getoption("--hypothesis-seed") or "0").getrandbits(32)
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
 
 
 def pytest_collection_finish() -> None:

@@ -13,7 +13,7 @@ from nnunet_skipx.bench.slots import Slot
 from nnunet_skipx.bench.state import note
 from nnunet_skipx.bench.train_cell import BUSY, DISK_FULL, TrainingOrder
 from nnunet_skipx.system.files import is_full
-from nnunet_skipx.system.processes import endings_as_interrupts, start_tied
+from nnunet_skipx.system.processes import endings_as_interrupts
 
 POLL_SECONDS = 0.5
 SECONDS_TO_END = 20  # after SIGTERM, before SIGKILL
@@ -83,7 +83,7 @@ def start(cell: Cell, slot: Slot, npz: bool) -> subprocess.Popen[bytes]:
     cell.log.parent.mkdir(parents=True, exist_ok=True)
     order = TrainingOrder(cell, slot.device, slot.threads, npz)
     with cell.log.open("a") as output:
-        return start_tied(order.command(), slot.environment(), output)
+        return order.start(slot, output)
 
 
 def note_failure(cell: Cell, status: int) -> str:

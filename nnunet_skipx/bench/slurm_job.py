@@ -12,7 +12,6 @@ from nnunet_skipx.bench.state import note, read_state
 from nnunet_skipx.bench.train_cell import BUSY, TrainingOrder
 from nnunet_skipx.nnunet.checkpoints import resumed_from
 from nnunet_skipx.system.files import last_lines
-from nnunet_skipx.system.processes import start_tied
 
 # submitit's, ahead of the time limit, and Slurm's, which tells of a preemption and kills and requeues after the grace
 # period: until then the training goes on. A child inherits what is ignored.
@@ -43,7 +42,7 @@ class TrainCell:
         before = {number: signal.signal(number, signal.SIG_IGN) for number in UNHEARD}
         try:
             with cell.log.open("a") as output:
-                child = start_tied(self.order.command(), self.slot.environment(), output)
+                child = self.order.start(self.slot, output)
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)

@@ -7,17 +7,21 @@ every core with `-device cpu`, stumbles over a checkpoint that a kill has cut of
 import json
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import popen_fork
+from pathlib import Path
 from types import FrameType
+from typing import IO
 
 import torch
 from filelock import FileLock, Timeout
 
 from nnunet_skipx.bench.cell import Cell
+from nnunet_skipx.bench.slots import Slot
 from nnunet_skipx.bench.state import note, read_state, this_process
 from nnunet_skipx.bench.warm import note_weights
 from nnunet_skipx.discovery import append_to_environment
@@ -25,7 +29,7 @@ from nnunet_skipx.nnunet.checkpoints import resumed_from, set_damaged_aside
 from nnunet_skipx.nnunet.continued import continued_trainer, finish_training, leave_out_predicted
 from nnunet_skipx.system.files import is_full, tells_of_full_disk
 from nnunet_skipx.system.interpreter import python
-from nnunet_skipx.system.processes import end_with_parent, end_without
+from nnunet_skipx.system.processes import end_with_parent, end_without, start_tied
 
 # exit statuses
 BUSY = os.EX_TEMPFAIL  # another process trains this cell
@@ -55,6 +59,10 @@ class TrainingOrder:
     def command(self) -> list[str]:
         """The command line of the process."""
         return python("-m", self.cell.PROGRAM, self.to_json())
+
+    def start(self, slot: Slot, output: IO[str]) -> subprocess.Popen[bytes]:
+        """The process, in a slot; nnU-Net writes to where the cell lies, which a replicate has for itself."""
+        return start_tied(self.command(), {**slot.environment(), "nnUNet_results": str(self.cell.results)}, output)
 
 
 def train_cell(order: TrainingOrder) -> int:
@@ -99,6 +107,7 @@ def _continue(order: TrainingOrder) -> None:
     trainer = continued_trainer(
         cell.dataset, cell.configuration, cell.fold, cell.trainer, cell.plans, torch.device(order.device), cell.weights
     )
+    assert Path(trainer.output_folder).resolve() == cell.folder.resolve(), "it is not the cell's own training"
     finish_training(trainer)
     if cell.ends_with_prediction():
         note(cell, cases_left=leave_out_predicted(trainer, order.npz))

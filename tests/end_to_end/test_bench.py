@@ -14,7 +14,8 @@ import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
-from nnunet_skipx.nnunet.folds import NOTHING_LEFT
+from nnunet_skipx.nnunet.checkpoints import read_checkpoint
+from nnunet_skipx.nnunet.folds import FINAL, NOTHING_LEFT
 from nnunet_skipx.nnunet.planned import planned_skips
 from nnunet_skipx.results.collect import collect
 from nnunet_skipx.skips.kept import masks
@@ -111,6 +112,25 @@ def test_a_matrix_in_a_file_finds_the_same_cells(workplace: Path, planned: Path,
     assert "missing" in lines[1]
     assert lines[-3].startswith("0 of 1 cells are done; the others take about")
     assert not (workplace / "nnUNet_results" / DATASET).exists(), "a dry run writes nothing"
+
+
+def test_replicates_are_trainings_of_their_own_and_a_report_has_them_all(
+    workplace: Path, planned: Path, command: Command, tmp_path: Path
+) -> None:
+    trainer = "nnUNetTrainer_demo_1epochs"
+    letters = ["-d", 99, "-c", "2d", "-p", PLANS, "-f", 1, "-tr", trainer]
+    asked = ["skipx", "bench", *letters, "-device", "cpu", "--replicates", 2]
+    assert "2 of 2 cells are done." in command(*asked).stdout
+    results = workplace / "nnUNet_results"
+    folds = [place / DATASET / f"{trainer}__{PLANS}__2d" / "fold_1" for place in (results, results / "replicate_2")]
+    assert [len(logs(fold)) for fold in folds] == [1, 1]
+    first, second = (read_checkpoint(fold / FINAL, ["network_weights"])["network_weights"] for fold in folds)
+    assert first.keys() == second.keys()
+    assert not torch.equal(*(torch.cat([x.flatten() for x in weights.values()]) for weights in (first, second)))
+    assert "2 of 2 cells are done" in command(*asked, "--dry-run").stdout
+    command("skipx", "report", *letters, "-o", tmp_path)
+    (found,) = json.loads((tmp_path / "report.json").read_text())["comparisons"]
+    assert set(found["rows"][0]["replicate_means"]) == {"1", "2"}
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from tests.end_to_end.slurm_node import single_node_slurm, why_not
 from tests.forking.fixture import ForkServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(why_not() is not None, reason=str(why_not()))]
-TRAINER = "nnUNetTrainerUTANet_demo_12epochs"  # more than pass between a checkpoint and the end of a grace period
+TRAINER = "nnUNetTrainerUTANet_demo_8epochs"  # more than pass between a checkpoint and the end of a grace period
 EMPTY_PLANS = "emptyPlans"  # of data that are gone
 
 
@@ -87,8 +87,9 @@ def test_jobs_that_are_ended_early_are_requeued_and_finish(workplace: Path, slur
     for cell, job in zip(cells, jobs, strict=True):
         wait("a requeue", lambda job=job: "JobState=PENDING" in facts(slurm, job), slurm, 60)
         assert re.match(rf"waiting \(Slurm job {job}\), \d+ of \d+ epochs", told(cell))
-    for cell, job in zip(cells, jobs, strict=True):
+    for job in jobs:
         wait("another turn", lambda job=job: "Restarts=1" in started_now(slurm, job), slurm, 60)
+    for cell, job in zip(cells, jobs, strict=True):
         wait("a good end", lambda job=job: "JobState=COMPLETED" in facts(slurm, job), slurm)
         assert told(cell) == "done"
         logs = sorted(cell.folder.glob("training_log_*.txt"), key=lambda path: path.stat().st_mtime)

@@ -129,7 +129,7 @@ def test_validation_alone_reproduces_the_predictions(trained: Path, command: Com
     assert {p.name: labels(p) for p in validation.glob("*.nii.gz")} == before
 
 
-def test_a_killed_training_continues_where_it_was(workplace: Path, planned: Path, console: Command) -> None:
+def test_a_killed_training_continues_where_it_was(workplace: Path, planned: Path, command: Command) -> None:
     trainer = "nnUNetTrainerUTANet_demo_3epochs"
     arguments = ["99", "2d", "0", "-tr", trainer, "-p", PLANS, "-device", "cpu"]
     folder = model(workplace, "2d", trainer) / "fold_0"
@@ -147,7 +147,7 @@ def test_a_killed_training_continues_where_it_was(workplace: Path, planned: Path
     process.wait()
     assert not (folder / "checkpoint_final.pth").exists()
     killed_logs = set(folder.glob("training_log_*"))
-    console("nnUNetv2_train", *arguments, "--c")
+    command("nnUNetv2_train", *arguments, "--c")
     resumed = "".join(p.read_text() for p in set(folder.glob("training_log_*")) - killed_logs)
     assert ": Epoch 0" not in resumed
     assert ": Epoch 2" in resumed

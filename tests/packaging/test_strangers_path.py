@@ -18,7 +18,8 @@ pytestmark = pytest.mark.slow
 TASK = ROOT.parent / "shared" / "data" / "Task04_Hippocampus"
 CASES = 8
 SHORT = "_demo_1epochs"  # behind every trainer's name: a real schedule takes days
-AS_WELL = {  # what a stranger without a GPU and with little time types behind a line
+AS_WELL = {  # what a stranger without a GPU, with two cores and little time types behind a line
+    "nnUNetv2_plan": " -npfp 1 -np 1",  # else some thirty processes, each of which imports all
     "skipx bench": " -f 0 -device cpu --jobs 1",
     "skipx report": " -f 0",
     "skipx inspect": " -f 0 -device cpu",
