@@ -1,3 +1,4 @@
+# Three tests beside each other for two cores: they also wait, for Slurm, a browser, a process to be killed.
 # make demo | test | test-fast | test-luck | test-long | lint | site: each sets up .venv first; the pip equivalents stand in README.md.
 PYTHON ?= python3
 VENV := .venv
@@ -9,17 +10,17 @@ demo: $(INSTALLED)
 	$(VENV)/bin/skipx demo
 
 test: $(INSTALLED)
-	$(VENV)/bin/python -m pytest -n 2
+	$(VENV)/bin/python -m pytest -n 3
 
 test-fast: $(INSTALLED)
-	$(VENV)/bin/python -m pytest -n 2 -m "not slow"
+	$(VENV)/bin/python -m pytest -n 3 -m "not slow"
 
 SEED ?= 1
 test-luck: $(INSTALLED)
-	$(VENV)/bin/python -m pytest -n 2 --hypothesis-profile=luck --hypothesis-seed=$(SEED)
+	$(VENV)/bin/python -m pytest -n 3 --hypothesis-profile=luck --hypothesis-seed=$(SEED)
 
 test-long: $(INSTALLED)
-	$(VENV)/bin/python -m pytest -n 2 --hypothesis-profile=long
+	$(VENV)/bin/python -m pytest -n 3 --hypothesis-profile=long
 
 lint: $(INSTALLED)
 	$(VENV)/bin/ruff check .

@@ -128,9 +128,13 @@ def test_replicates_are_trainings_of_their_own_and_a_report_has_them_all(
     assert first.keys() == second.keys()
     assert not torch.equal(*(torch.cat([x.flatten() for x in weights.values()]) for weights in (first, second)))
     assert "2 of 2 cells are done" in command(*asked, "--dry-run").stdout
+    asked.insert(2, "--test")
+    assert command(*asked).stdout.count("nothing can be evaluated") == 1, "there is no labelsTs"
+    assert [len(list((fold.parent / "test_folds_1").glob("*.nii.gz"))) for fold in folds] == [2, 2]
     command("skipx", "report", *letters, "-o", tmp_path)
     (found,) = json.loads((tmp_path / "report.json").read_text())["comparisons"]
-    assert set(found["rows"][0]["replicate_means"]) == {"1", "2"}
+    means = found["rows"][0]["replicate_means"]
+    assert set(means) == {"1", "2"} and means["1"] != means["2"]
 
 
 @pytest.fixture

@@ -142,5 +142,5 @@ def test_networks_stay_one_graph_in_pieces(network_class: type[nn.Module], stage
     for run in (compiled, network):
         network.zero_grad()
         run(x).square().mean().backward()
-        gradients.append([p.grad.clone() for p in network.parameters()])
+        gradients.append([p.grad.clone() for p in network.parameters() if p.grad is not None])  # the finest head's
     torch.testing.assert_close(*gradients, rtol=1e-3, atol=1e-4)
