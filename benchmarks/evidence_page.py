@@ -77,8 +77,13 @@ def write_page(study: StudyOfRows, workspace: Workspace) -> int:
     """The page of a study with its picture and numbers; returns the report's exit status."""
     (dataset,) = [path.name for path in workspace.results.glob("Dataset*")]
     with tempfile.TemporaryDirectory() as name:
-        out = Path(name) / "report"
-        status = skipx(["report", "-d", dataset, "-p", PLANS, "-tr", *study.rows, "--allow-missing", "-o", str(out)])
+        out, results = Path(name) / "report", workspace.results
+        if study.replicates == 1:  # of rows that another study has trained again, the first training alone
+            results = Path(name) / "once"
+            results.mkdir()
+            (results / dataset).symlink_to(workspace.results / dataset)
+        rows_asked = ["-d", dataset, "-p", PLANS, "-tr", *study.rows, "--results", str(results)]
+        status = skipx(["report", *rows_asked, "--allow-missing", "-o", str(out)])
         if status:
             return status
         photograph(out / "report.html", PAGES / f"{study.page}.png", WINDOW)

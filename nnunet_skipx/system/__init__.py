@@ -1,1 +1,1 @@
-"""What has to do with the machine only: files and text."""
+"""What has to do with the machine only: files, text, processes, memory, environment variables."""

@@ -1,1 +1,1 @@
-"""What the trainers share: base trainer, auxiliary loss, variants by name."""
+"""What the trainers share: base trainer, variants and twins by name, losses beside nnU-Net's."""

@@ -114,6 +114,19 @@ def test_training_validates_every_case_of_its_fold(trained: Path) -> None:
             assert (folder / "checkpoint_final.pth").is_file()
 
 
+def test_a_report_with_every_metric_reads_what_nnunet_wrote(trained: Path, command: Command, tmp_path: Path) -> None:
+    letters = ["-d", 99, "-c", *CONFIGURATIONS, "-tr", TRAINER, "-p", PLANS, "-f", 0, 1]
+    asked = ["--nsd-mm", 1, "--lesions", "--lesion-min-mm3", 2, "--calibration", "--check-metrics"]
+    images = ["--references", trained / "nnUNet_raw" / DATASET / "labelsTr"]
+    images += ["--images", trained / "nnUNet_raw" / DATASET / "imagesTr"]
+    command("skipx", "report", *letters, *asked, *images, "-o", tmp_path)
+    (comparison,) = json.loads((tmp_path / "report.json").read_text())["comparisons"]
+    metrics = {line["metric"] for line in comparison["other_metrics"]}
+    assert {"IoU", "NSD (1 mm)", "HD95 (mm, found only)", "ECE (10 bins)", "Brier score (x 1000)"} <= metrics
+    assert {"lesion F1 (IoU > 0.5, 2 mm3 or more)", "lesion PQ (IoU > 0.5, 2 mm3 or more)"} <= metrics
+    assert [note for note in comparison["notes"] if note.startswith("Checked with surface-distance")]
+
+
 def test_prediction_writes_every_test_image(trained: Path, predicted: dict[str, Path]) -> None:
     images = {p.name.replace("_0000", "") for p in (trained / "nnUNet_raw" / DATASET / "imagesTs").glob("*.nii.gz")}
     for folder in predicted.values():
