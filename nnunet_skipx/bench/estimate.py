@@ -7,6 +7,7 @@ from statistics import mean
 from nnunet_skipx.bench.cell import Cell
 from nnunet_skipx.nnunet.folds import folds_in
 from nnunet_skipx.nnunet.planned import domains_in, plans_file, read_planned
+from nnunet_skipx.nnunet.replicates import with_replicates
 from nnunet_skipx.nnunet.search import find_trainer
 from nnunet_skipx.nnunet.throwaway import Setting
 from nnunet_skipx.nnunet.trainer_name import TrainerName
@@ -19,13 +20,13 @@ VALIDATION_SHARE = 1 / 3  # of a training step's time: the forward pass without 
 def hours_left(cells: Sequence[Cell], device: str) -> dict[Cell, float]:
     """Hours that each cell still needs on a device (cpu or cuda) of this machine, its final validation not included.
 
-    The epochs left times the seconds of one: those of epochs trained before, of any fold, or, where there are none,
-    those of a training step that is timed on random data.
+    The epochs left times the seconds of one: those of epochs trained before, of any fold and replicate, or, where there
+    are none, those of a training step that is timed on random data.
     """
     models: dict[Cell, tuple[int, float]] = {}
     hours = {}
     for cell in cells:
-        model = replace(cell, fold=0)
+        model = replace(cell, fold=0, results=with_replicates(cell.model_folder)[0].parents[1])
         if model not in models:
             models[model] = _epochs_and_seconds(cell, device)
         epochs, seconds = models[model]
@@ -44,9 +45,17 @@ def _epochs_and_seconds(cell: Cell, device: str) -> tuple[int, float]:
     setting = Setting(plans, cell.configuration, dataset_json, device)
     trainer = find_trainer(cell.trainer)
     planned = schedule(trainer, setting)
-    folds = folds_in(list(cell.folder.parent.glob("fold_*")))
-    trained = [seconds for fold in folds if (seconds := replace(cell, fold=fold).progress().seconds) is not None]
-    if trained:
+    if trained := [seconds for each in _trained_before(cell) if (seconds := each.progress().seconds) is not None]:
         return planned.epochs, mean(trained)
     (step,) = paired_seconds({"step": training_step(trainer, setting)}, runs=1, warmup=1)["step"]
     return planned.epochs, step * (planned.iterations + VALIDATION_SHARE * planned.validation_iterations)
+
+
+def _trained_before(cell: Cell) -> list[Cell]:
+    """The folds of the same model and of its replicates that have been begun."""
+    models = with_replicates(cell.model_folder)
+    return [
+        replace(cell, fold=fold, results=model.parents[1])
+        for model in models
+        for fold in folds_in(list(model.glob("fold_*")))
+    ]

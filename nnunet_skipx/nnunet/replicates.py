@@ -21,6 +21,13 @@ def replicates(folder: Path) -> list[Path]:
     return sorted(others, key=replicate_number)
 
 
+def with_replicates(folder: Path) -> list[Path]:
+    """A model, whichever replicate it is of, in all folders of results of its replicates, the first one's first."""
+    results = folder.parents[2] if replicate_number(folder) > 1 else folder.parents[1]
+    first = results / folder.parent.name / folder.name
+    return [first, *replicates(first)]
+
+
 def replicate_number(folder: Path) -> int:
     """1 for a model in the folder of results itself, N in its `replicate_N`.
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from nnunet_skipx.bench.cell import Cell
 from nnunet_skipx.bench.command import dry_run, places, side_by_side
-from nnunet_skipx.bench.matrix import Matrix
+from nnunet_skipx.bench.estimate import hours_left
+from nnunet_skipx.bench.matrix import Matrix, cells
 from nnunet_skipx.bench.next_steps import bench_words, reading
 from nnunet_skipx.bench.slots import Slot
 from nnunet_skipx.cli.bench import matrix_of
@@ -17,6 +18,7 @@ from nnunet_skipx.cli.main import build_parser, main
 from nnunet_skipx.system.next_steps import BEGIN, go_on
 from tests.bench.conftest import finish
 from tests.contract import SMALL_2D
+from tests.made_up_study import log_text
 from tests.universal.conftest import Make, make_domain
 
 __all__ = ["make_domain"]  # fixture
@@ -90,3 +92,17 @@ def test_hours_are_those_of_cells_dealt_to_the_slots(two_cells: list[Cell], monk
     told = dry_run(Matrix(("99",), ("3d_fullres",), ("nnUNetTrainer",)), [Slot("cuda", "0")] * 4)
     assert "about 3 h one after the other, 1.5 h on 4 GPUs" in told
     assert places([Slot("cuda", "0")]) == "1 GPU" and places([Slot("cpu")] * 2) == "2 parts of the CPU"
+
+
+def test_what_is_left_takes_as_long_as_epochs_of_any_replicate_did(
+    make_domain: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_domain(11, SMALL_2D)
+    monkeypatch.setattr("nnunet_skipx.bench.estimate.paired_seconds", None)  # nothing has to be timed
+    missing = cells(Matrix(("11",), ("test",), ("nnUNetTrainer_demo",), folds=(0,), replicates=3), tmp_path)
+    begun = missing.pop(1)
+    assert begun.results.name == "replicate_2"
+    begun.folder.mkdir(parents=True)
+    (begun.folder / "training_log_2025_11_21_02_19_00.txt").write_text(log_text(0, seconds=720.0))
+    assert hours_left(missing, "cpu") == dict.fromkeys(missing, pytest.approx(5 * 0.2))
+    assert hours_left([begun], "cpu") == {begun: pytest.approx(4 * 0.2)}
