@@ -26,6 +26,7 @@ class Parser(argparse.ArgumentParser):
         """argparse's, but what is left over is an error here, where the options are known."""
         words = list(sys.argv[1:] if args is None else args)
         self._require_letters(words)
+        self._require_each_once(words)
         found, left = super().parse_known_args(words, namespace)
         if left:
             likeliest = [did_you_mean(word, self._option_string_actions) for word in left if word.startswith("-")]
@@ -42,6 +43,15 @@ class Parser(argparse.ArgumentParser):
         pairs = [(letters[0], *bare)] if same else list(zip(letters, bare, strict=False))
         line = shlex.join([*self.prog.split(), *itertools.chain(*pairs), *words[len(bare) :]])
         self.error(f"{shlex.join(bare)} stands without its letters, with them it is: {line}{self.note}")
+
+    def _require_each_once(self, words: list[str]) -> None:
+        """An option that stands twice is an error: argparse would take the last and say nothing."""
+        named = (word.partition("=")[0] for word in words if word.startswith("-"))
+        given = [self._option_string_actions[name] for name in named if name in self._option_string_actions]
+        twice = next((action for action in given if given.count(action) > 1 and action.nargs != 0), None)
+        if twice is not None:
+            cure = "give all its values behind one" if twice.nargs in ("+", "*") else "give it once"
+            self.error(f"{'/'.join(twice.option_strings)} stands there twice, and only the last would count: {cure}")
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         """argparse's, with the likeliest choice."""

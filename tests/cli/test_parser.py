@@ -100,3 +100,21 @@ def test_a_models_folder_and_letters_are_refused_together(tmp_path: Path, capsys
     assert "which -c says again: leave one of the two out" in capsys.readouterr().err
     assert main(["inspect", "-d", "4"]) == 2
     assert "-c is missing" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("parser", ALL, ids=lambda parser: parser.prog)
+def test_no_option_is_taken_twice_without_a_word(parser: Parser, capsys: pytest.CaptureFixture) -> None:
+    for action in parser._actions:
+        if not action.option_strings or action.nargs == 0:
+            continue
+        with pytest.raises(SystemExit):
+            parser.parse_known_args([action.option_strings[0], "1", f"{action.option_strings[-1]}=1"])
+        assert "stands there twice, and only the last would count: give " in capsys.readouterr().err
+
+
+def test_all_values_stand_behind_one_option(capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit):
+        main(["report", "-d", "4", "-tr", "nnUNetTrainer", "-tr", "nnUNetTrainerUTANet"])
+    assert "-tr stands there twice, and only the last would count: give all its values behind one" in (
+        capsys.readouterr().err
+    )
