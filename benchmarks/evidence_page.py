@@ -15,7 +15,7 @@ from benchmarks.evidence import StudyOfRows, studies
 from nnunet_skipx.cli.main import main as skipx
 from nnunet_skipx.demo.prepare import PLANS
 from nnunet_skipx.demo.workspace import Workspace
-from nnunet_skipx.statistics.text import number
+from nnunet_skipx.report.training_tables import noise_text
 from nnunet_skipx.system.machine import describe_machine
 
 PAGES = Path(__file__).parents[1] / "docs" / "results"
@@ -29,7 +29,8 @@ OF_TWINS = """ U2Net's twin has two channels at full resolution at this width, a
 budget is small, not that separable convolutions help."""
 NOISE = """## The noise of training
 SD of the mean Dice between networks that were trained again on the same cases, and their share in the variance of a
-case's value (ICC).
+case's value (ICC); 0 where they differ no more than the cases let
+expect.
 
 {noise}
 
@@ -113,7 +114,7 @@ def noise_table(found: list[dict[str, Any]]) -> str:
 
 
 def sd(value: float | None) -> str:
-    return number(float("nan") if value is None else value, ".4f")
+    return noise_text(float("nan") if value is None else value, ".4f")
 
 
 if __name__ == "__main__":

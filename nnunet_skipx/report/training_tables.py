@@ -21,10 +21,19 @@ def fold_table(comparison: Comparison) -> pd.DataFrame:
             means = pd.Series(row.replicate_means)
             line["Replicates"] = ", ".join(f"{mean:.3f}" for mean in means)
             line["SD of replicates"] = number(means.std(ddof=1), ".4f")
-            line["SD of trained networks"] = number(row.training_sd, ".4f")
-            line["ICC"] = number(row.icc, ".2f")
+            line["SD of trained networks"] = noise_text(row.training_sd, ".4f")
+            line["ICC"] = noise_text(row.icc, ".2f")
         lines.append(line)
     return pd.DataFrame(lines)
+
+
+def noise_text(value: float, form: str) -> str:
+    """An estimate of what trainings add; a plain 0 where there is none, as digits would claim to know it.
+
+    >>> noise_text(0.0, ".4f"), noise_text(0.0012, ".4f")
+    ('0', '0.0012')
+    """
+    return "0" if value == 0 else number(value, form)
 
 
 def _headed(fold: Evaluated) -> str:

@@ -47,7 +47,10 @@ class Line:
 
 @dataclass(frozen=True)
 class Screen:
-    """The lines with their scales; band: places of the ends of the region of equivalence, zero: that of 0."""
+    """The lines with their scales; band: places of the ends of the region of equivalence, zero: that of 0.
+
+    beyond: whether the mean of a line lies beyond its scale.
+    """
 
     baseline: str
     lines: Sequence[Line]
@@ -58,6 +61,7 @@ class Screen:
     zero: float
     band: tuple[float, float]
     band_text: str
+    beyond: bool
 
 
 def first_screen(comparison: Comparison) -> Screen:
@@ -83,6 +87,7 @@ def first_screen(comparison: Comparison) -> Screen:
         zero=differences.percent(0.0),
         band=(differences.percent(-rope), differences.percent(rope)),
         band_text=f"within ± {rope:g} Dice",
+        beyond=any(mark and mark.beyond for line in (*lines, *twins) for mark in (line.mean, line.difference)),
     )
 
 

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nnunet_skipx.report import verdicts
 from nnunet_skipx.report.comparison import Comparison
-from nnunet_skipx.report.figures.forest import scale_of
+from nnunet_skipx.report.figures.forest import Scale, scale_of
 from nnunet_skipx.report.tables import format_signed
 from nnunet_skipx.report.verdicts import first_screen
 from nnunet_skipx.results.row_cost import RowCost
@@ -154,6 +155,28 @@ def test_no_mark_or_tick_is_cut_off(ends: list[tuple[float, float, bool]], more:
     ticks = scale.ticks()
     assert all(0 < place < 100 for place in (*drawn, *(place for place, _ in ticks)))
     assert 2 <= len(ticks) == len({text for _, text in ticks}) <= 6
+
+
+def test_a_row_far_from_the_others_is_an_arrow_at_the_edge_and_flattens_none() -> None:
+    rows = [Interval(value, value - 0.01, value + 0.01, 0.005, 9, 0) for value in (0.83, 0.84, 0.84, 0.85, 0.78, 0.12)]
+    scale = scale_of(rows)
+    assert (scale.low, scale.high) == pytest.approx((0.77, 0.86))
+    *near, far = map(scale.mark, rows)
+    assert far and far.beyond == "◂" and far.value == far.low == far.high < 4
+    assert not any(mark.beyond for mark in near if mark)
+    wide = scale.mark(Interval(0.8, 0.2, 0.9, 0.1, 9, 0))
+    assert wide and not wide.beyond and wide.low == 1 and wide.high == 99, "its line runs out of the plot"
+    assert scale_of(rows[-2:]).low == pytest.approx(0.11), "of two rows none is far from the others"
+
+
+def test_an_arrow_is_explained(
+    decided: Comparison, page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verdicts, "scale_of", lambda intervals, more=(): Scale(-1.0, 0.5))
+    far = Page(write(decided, tmp_path))
+    assert len(with_class(far.root, "beyond")) == 5, "the means of five rows"
+    assert "◂ ▸ : beyond the plot, as the number says." in far.text
+    assert not with_class(page.root, "beyond") and "beyond the plot" not in page.text
 
 
 def test_costs_are_multiples_of_the_baselines(bodies: dict[str, Element], decided: Comparison) -> None:

@@ -13,15 +13,21 @@ from nnunet_skipx.statistics.means import Interval
 MARGIN = 4.0  # per cent left free at both ends, so that no mark is cut
 NARROWEST, PLAIN = 1e-4, 0.1  # values of less range than the digits shown are drawn on a plain scale
 PIECES = 5  # at most, between ticks; fewer might leave a single tick
+FENCE = 3.0  # times the width of the middle half of the means: one row beyond it would flatten all others
+LEFT, RIGHT = 1.0, 99.0  # per cent, where that is drawn
 
 
 @dataclass(frozen=True)
 class Mark:
-    """A mean and the ends of its interval, in per cent from the left; ends are None without an interval."""
+    """A mean and the ends of its interval, in per cent from the left; ends are None without an interval.
+
+    beyond: an arrow to the side where the mean lies beyond the plot.
+    """
 
     value: float
     low: float | None
     high: float | None
+    beyond: str = ""
 
 
 @dataclass(frozen=True)
@@ -32,20 +38,23 @@ class Scale:
     high: float
 
     def percent(self, value: float) -> float:
-        """Place of a value, from the left.
+        """Place of a value, from the left; beyond the ends of the scale at the edge.
 
-        >>> Scale(0.0, 1.0).percent(0.5)
-        50.0
+        >>> Scale(0.0, 1.0).percent(0.5), Scale(0.0, 1.0).percent(2)
+        (50.0, 99.0)
         """
-        return round(MARGIN + (100 - 2 * MARGIN) * (value - self.low) / (self.high - self.low), 3)
+        if self.low <= value <= self.high:
+            return round(MARGIN + (100 - 2 * MARGIN) * (value - self.low) / (self.high - self.low), 3)
+        return LEFT if value < self.low else RIGHT
 
     def mark(self, interval: Interval) -> Mark | None:
         """Where an interval is drawn; None where there is no value."""
         if math.isnan(interval.value):
             return None
+        beyond = {LEFT: "◂", RIGHT: "▸"}.get(self.percent(interval.value), "")
         if math.isnan(interval.low):
-            return Mark(self.percent(interval.value), None, None)
-        return Mark(*map(self.percent, (interval.value, interval.low, interval.high)))
+            return Mark(self.percent(interval.value), None, None, beyond)
+        return Mark(*map(self.percent, (interval.value, interval.low, interval.high)), beyond)
 
     def ticks(self, signed: bool = False) -> list[tuple[float, str]]:
         """Place and text of two to six round numbers, with as many digits as tell them apart.
@@ -62,12 +71,22 @@ class Scale:
 
 
 def scale_of(intervals: Sequence[Interval], more: Iterable[float] = ()) -> Scale:
-    """The scale that holds all values and ends, and some values more.
+    """The scale that holds all values and ends but those far from the others, and some values more.
 
     >>> scale_of([Interval(0.5, 0.4, 0.6, 0.1, 9, 0)], [0.0])
     Scale(low=0.0, high=0.6)
     """
-    ends = [end for interval in intervals for end in (interval.value, interval.low, interval.high)]
-    known = [end for end in (*ends, *more) if not math.isnan(end)] or [0.0]
+    known = [*_near([interval for interval in intervals if not math.isnan(interval.value)]), *more] or [0.0]
     low, high = min(known), max(known)
     return Scale(low, high) if high - low >= NARROWEST else Scale(low - PLAIN / 2, low + PLAIN / 2)
+
+
+def _near(intervals: Sequence[Interval]) -> list[float]:
+    """Means and ends within the fence around the middle half of the means."""
+    if not intervals:
+        return []
+    first, third = np.percentile([interval.value for interval in intervals], [25, 75])
+    widths = [0.0 if math.isnan(interval.low) else interval.high - interval.low for interval in intervals]
+    fence = FENCE * max(third - first, float(np.median(widths)))
+    ends = (end for interval in intervals for end in (interval.value, interval.low, interval.high))
+    return [end for end in ends if first - fence <= end <= third + fence]

@@ -13,15 +13,16 @@ def fold_section(comparison: Comparison) -> Section:
             "Test set and replicates",
             "Mean Dice. Replicates are the same folds trained again, each with an ensemble of its own. SD of trained "
             f"networks: of one {comparison.trained}'s mean Dice, beyond what the cases explain; ICC: its variance as a "
-            "share of that of all values. Everywhere else a case counts with its mean over replicates.",
+            "share of that of all values; 0 where they differ no more than the cases let expect. Everywhere else a "
+            "case counts with its mean over replicates.",
             training_tables.fold_table(comparison),
         )
     return Section(
         "Folds and replicates",
         "Mean Dice. Folds share training cases, which no test here can undo. Replicates are the same cells trained "
         "again. SD of trained networks: of one network's mean Dice on its fold, beyond what its cases explain; ICC: "
-        "its variance as a share of that of all values in a fold. Everywhere else a case counts with its mean over "
-        "replicates.",
+        "its variance as a share of that of all values in a fold; 0 where they differ no more than the cases let "
+        "expect. Everywhere else a case counts with its mean over replicates.",
         training_tables.fold_table(comparison),
     )
 
