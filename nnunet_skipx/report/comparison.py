@@ -14,6 +14,7 @@ from nnunet_skipx.inspection.records import Inspection
 from nnunet_skipx.nnunet.evaluated import ensemble_told
 from nnunet_skipx.report.claims import Claim, claims
 from nnunet_skipx.report.covariates import covariate_sentences
+from nnunet_skipx.report.failed_trainings import failed_trainings
 from nnunet_skipx.report.failures import RowTail, row_tails
 from nnunet_skipx.report.families import families_compared
 from nnunet_skipx.report.margins import Claims, margin_claims, margin_sentences
@@ -25,14 +26,7 @@ from nnunet_skipx.results.row_cost import RowCost
 from nnunet_skipx.results.sizes import Sizes
 from nnunet_skipx.results.training_log import TrainingLog
 from nnunet_skipx.statistics.by_size import SizeRow, size_rows
-from nnunet_skipx.statistics.contrasts import (
-    Contrast,
-    MetricRow,
-    Row,
-    contrasts,
-    metric_rows,
-    summary_rows,
-)
+from nnunet_skipx.statistics.contrasts import Contrast, MetricRow, Row, contrasts, metric_rows, summary_rows
 from nnunet_skipx.statistics.families import FamilyContrast
 from nnunet_skipx.statistics.means import ROPE
 from nnunet_skipx.statistics.metric import DICE, found_in
@@ -252,9 +246,7 @@ class Comparison:
     @property
     def cautions(self) -> list[str]:
         """What a reader must know before any verdict: what is missing, was cut short, or cannot be told."""
-        return [
-            text for text in (self.incomplete, self.test_run, training_caveat(self.contrasts, self.trained)) if text
-        ]
+        return [text for text in (self.incomplete, self.test_run, *self.of_trainings) if text]
 
     @property
     def judged(self) -> list[str]:
@@ -264,7 +256,13 @@ class Comparison:
     @property
     def caveats(self) -> list[str]:
         """What stands beside every verdict: how it was reached, and what the trainings cannot tell."""
-        return [text for text in (*self.judged, training_caveat(self.contrasts, self.trained)) if text]
+        return [text for text in (*self.judged, *self.of_trainings) if text]
+
+    @property
+    def of_trainings(self) -> tuple[str, str]:
+        """What the trainings cannot tell, and which of them failed; empty texts where nothing is to say."""
+        failed = failed_trainings(self.table, self.presence, self.trained)
+        return training_caveat(self.contrasts, self.trained), failed
 
     @property
     def trained(self) -> str:
