@@ -26,8 +26,8 @@ iterations, with a quarter of the planned widths, no network has learned what it
 and U2Net were chosen on these cases. Seconds per epoch were taken beside other work, and compare nothing."""
 LUCK = """, and how much of a difference is the luck of a training. [Trained once](hippocampus_all.md), UDTransNet
 was worse than nnU-Net by 0.053 (p = 0.002); of its fifteen networks here one learned nothing of a class, and the
-difference is undecided, as it is for U2Net. Rows that train well scatter by 0.005 and less from training to training, so
-that three replicates on five folds could have shown a difference of 0.011 to 0.012"""
+difference is undecided, as it is for U2Net. Rows that train well scatter by 0.005 and less from training to training:
+three replicates on five folds could have shown a difference of 0.011 to 0.012"""
 OF_TWINS = """ U2Net's twin has two channels at full resolution at this width, and hardly learns: its row says that its
 budget is small, not that separable convolutions help."""
 NOISE = """## The noise of training
