@@ -13,7 +13,7 @@ test: $(INSTALLED)
 	$(VENV)/bin/python -m pytest -n 3
 
 test-fast: $(INSTALLED)
-	$(VENV)/bin/python -m pytest -n 3 -m "not slow"
+	$(VENV)/bin/python -m pytest -n 2 -m "not slow"
 
 SEED ?= 1
 test-luck: $(INSTALLED)

@@ -78,6 +78,7 @@ class ConverterContract:
     def recipe(self, source: Path, **changes: bool) -> Recipe:
         return CONVERTERS[self.name].read(source, replace(self.options, **changes))
 
+    @pytest.mark.slow
     def test_nothing_else_is_left_in_nnunets_folder(self, raw: Path) -> None:
         assert [path.name for path in raw.parent.iterdir()] == [raw.name]
 

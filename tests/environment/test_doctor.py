@@ -128,6 +128,7 @@ def test_without_hook_and_variable_plain_commands_are_told_to_enable(broken_torc
     assert broken_torchvision.cures["plain nnUNetv2_*"] == ["skipx enable"]
 
 
+@pytest.mark.slow
 def test_a_missing_results_folder_and_a_bad_worker_count_fail_and_spare_the_imports(neglected: Report) -> None:
     assert neglected.exit_code == 1
     assert neglected.checks["nnUNet_results"].status == FAIL

@@ -60,6 +60,7 @@ def test_a_hundred_steps_have_the_losses_of_the_plain_trainer(folders: Path) -> 
 
 
 @pytest.mark.parametrize("name", TRAINERS)
+@pytest.mark.slow
 def test_in_double_precision_no_network_trains_otherwise(folders: Path, name: str) -> None:
     """In float32 the last digit of a fused optimiser's sums grows to 1e-4 within 100 steps where gates choose."""
     values = []
@@ -198,6 +199,7 @@ def test_torchs_own_norm_would_break_the_order() -> None:
     assert not nn.InstanceNorm3d(4)(x).is_contiguous(memory_format=torch.channels_last_3d)
 
 
+@pytest.mark.slow
 def test_compiled_in_channels_last_it_trains_as_the_plain_trainer(
     folders: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

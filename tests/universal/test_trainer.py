@@ -110,7 +110,8 @@ def seconds_of(logger: Any) -> float:
     return logger.get_value("epoch_end_timestamps", -1) - logger.get_value("epoch_start_timestamps", -1)
 
 
-@pytest.mark.parametrize("mode", ["", pytest.param("_gpuaug_elastic", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("mode", ["", "_gpuaug_elastic"])
+@pytest.mark.slow
 def test_a_killed_run_that_is_resumed_ends_with_the_same_weights(
     run: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, mode: str
 ) -> None:

@@ -51,10 +51,11 @@ class Scale:
         """Where an interval is drawn; None where there is no value."""
         if math.isnan(interval.value):
             return None
-        beyond = {LEFT: "◂", RIGHT: "▸"}.get(self.percent(interval.value), "")
+        value = self.percent(interval.value)
+        beyond = {LEFT: "◂", RIGHT: "▸"}.get(value, "")
         if math.isnan(interval.low):
-            return Mark(self.percent(interval.value), None, None, beyond)
-        return Mark(*map(self.percent, (interval.value, interval.low, interval.high)), beyond)
+            return Mark(value, None, None, beyond)
+        return Mark(value, self.percent(interval.low), self.percent(interval.high), beyond)
 
     def ticks(self, signed: bool = False) -> list[tuple[float, str]]:
         """Place and text of two to six round numbers, with as many digits as tell them apart.

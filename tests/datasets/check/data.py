@@ -37,7 +37,8 @@ def use_folders(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def run_check(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
     """Exit status, what the terminal shows, and the page."""
     page = Path("page.html")
-    status = main(["data", "check", "-np", "1", "-o", str(page), *arguments])
+    processes = [] if "-np" in arguments else ["-np", "1"]
+    status = main(["data", "check", *processes, "-o", str(page), *arguments])
     captured = capsys.readouterr()
     return (status, captured.out, page.read_text()) if status < 2 else (status, captured.err, "")
 
