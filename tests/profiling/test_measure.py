@@ -24,6 +24,8 @@ from nnunet_skipx.profiling.measure import (
 )
 from nnunet_skipx.system.machine import describe_machine
 
+pytestmark = pytest.mark.slow  # in processes of their own
+
 linux = pytest.mark.skipif(not memory_is_measurable(), reason="this system does not tell the peak of its memory")
 MB = 2**20
 

@@ -29,6 +29,8 @@ from nnunet_skipx.universal.sharing import shared_parameters
 from tests.universal.conftest import Make
 from tests.universal.runs import DEEP, SHALLOW, UNIVERSAL, make_run, make_trainer, train, weights
 
+pytestmark = pytest.mark.slow  # runs are trained
+
 IMAGES = {11: (1, 1, 8, 16, 16), 12: (1, 3, 8, 32, 32), 21: (1, 2, 8, 16, 16)}
 
 
