@@ -53,7 +53,9 @@ class _FreeMaps(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        return torch.empty_like(args[0]) if func in FREE else func(*args, **(kwargs or {}))
+        if func in FREE:
+            return torch.empty_like(args[0] if args else (kwargs or {})["input"])
+        return func(*args, **(kwargs or {}))
 
 
 def parameters(network: nn.Module) -> int:
