@@ -38,7 +38,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in FOLDERS:
         (folder / name).mkdir()
         patch.setenv(name, str(folder / name))
-    phantom = write_phantom(folder, cases=6, test_cases=2, shape=(20, 28, 20))
+    phantom = write_phantom(folder, cases=6, test_cases=2, shape=(16, 24, 16))
     assert main(["convert", "msd", str(phantom), "-d", "99", "-np", "1"]) == 0
     patch.undo()
     return folder

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from nnunetv2.experiment_planning.dataset_fingerprint.fingerprint_extractor import DatasetFingerprintExtractor
+from nnunetv2.utilities.utils import create_lists_from_splitted_dataset_folder as list_files
 
 
 def contexts() -> dict[str, multiprocessing.context.BaseContext]:
@@ -14,13 +15,18 @@ def contexts() -> dict[str, multiprocessing.context.BaseContext]:
 
 @contextmanager
 def forked_pools() -> Iterator[None]:
-    """Within it `get_context("spawn")` forks; nnU-Net asks for fresh processes, each of which imports everything."""
-    fresh = contexts()["spawn"]
+    """Within it `get_context("spawn")` forks; nnU-Net asks for fresh processes, each of which imports everything.
+
+    And one process lists the files of a folder, for which nnU-Net takes twelve.
+    """
+    fresh, twelve = contexts()["spawn"], list_files.__defaults__
     contexts()["spawn"] = contexts()["fork"]
+    assert twelve == (None, 12), "nnU-Net lists files in another way now"
+    list_files.__defaults__ = (None, 1)
     try:
         yield
     finally:
-        contexts()["spawn"] = fresh
+        contexts()["spawn"], list_files.__defaults__ = fresh, twelve
 
 
 @contextmanager

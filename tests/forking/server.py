@@ -22,6 +22,8 @@ import traceback
 from importlib.metadata import entry_points
 from typing import Any, NoReturn
 
+import matplotlib
+import nnunetv2.training.nnUNetTrainer as nnUNetTrainers
 import numpy as np
 import torch
 
@@ -41,6 +43,9 @@ def import_everything() -> None:
     for module in pkgutil.walk_packages(nnunet_skipx.__path__, "nnunet_skipx."):
         if module.name not in NEVER:
             importlib.import_module(module.name)
+    for module in pkgutil.walk_packages(nnUNetTrainers.__path__, nnUNetTrainers.__name__ + "."):
+        importlib.import_module(module.name)  # as nnU-Net does to find a trainer by its name
+    matplotlib.rcParams["savefig.dpi"] = 10  # nnU-Net's progress.png has 16 megapixels, after every epoch
     torch.set_num_threads(1)
     torch.set_num_threads = lambda threads: None  # type: ignore[assignment]  # a fork would wait for the others for ever
     multiprocessing.cpu_count = lambda: 1  # type: ignore[method-assign]  # nnU-Net would take that many threads
