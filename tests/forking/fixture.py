@@ -5,7 +5,8 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,10 +30,19 @@ class ForkServer:
         environment = {**os.environ, **self.variables, **variables}
         return run_program([self.python, *words], environment, check)
 
+    def run_ranks(self, worker: Callable[..., None], *arguments: str | bool) -> None:
+        """Run `worker(rank, *arguments)` as two processes beside each other, as DDP does; both must succeed."""
+        call = f"from {worker.__module__} import {worker.__name__} as run\nrun"
+        codes = [f"{call}({rank}, *{arguments!r})" for rank in (0, 1)]
+        with ThreadPoolExecutor(2) as threads:
+            list(threads.map(lambda code: self.run("-c", code), codes))
+
 
 def run_program(words: Sequence[object], variables: dict[str, str], check: bool) -> subprocess.CompletedProcess:
-    """Run any program with its output caught; says what it said where it had to succeed."""
-    result = subprocess.run(list(map(str, words)), capture_output=True, text=True, env=variables, check=False)
+    """Run any program with its output caught, for 15 minutes at most; says what it said where it had to succeed."""
+    result = subprocess.run(
+        list(map(str, words)), capture_output=True, text=True, env=variables, timeout=900, check=False
+    )
     if check:
         assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-4000:]
     return result

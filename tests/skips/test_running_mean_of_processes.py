@@ -1,6 +1,5 @@
 """A running mean over images is that of all processes that train together, also in a compiled network."""
 
-from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -8,6 +7,7 @@ import torch
 from torch import distributed
 
 from nnunet_skipx.skips.image_level import RunningMean
+from tests.forking.fixture import ForkServer
 
 IMAGES = torch.arange(15.0).view(5, 3)
 SHARES = (slice(0, 2), slice(2, 5))  # nnU-Net's batches may be of unlike size
@@ -26,13 +26,8 @@ def worker(rank: int, folder: str, compiled: bool) -> None:
 
 @pytest.mark.parametrize("compiled", [False, True], ids=["eager", "compiled"])
 @pytest.mark.slow
-def test_two_processes_keep_the_mean_of_the_joined_batch(compiled: bool, tmp_path: Path) -> None:
-    workers = [get_context("spawn").Process(target=worker, args=(r, str(tmp_path), compiled)) for r in range(2)]
-    for process in workers:
-        process.start()
-    for process in workers:
-        process.join(300)
-    assert [process.exitcode for process in workers] == [0, 0]
+def test_two_processes_keep_the_mean_of_the_joined_batch(compiled: bool, forks: ForkServer, tmp_path: Path) -> None:
+    forks.run_ranks(worker, str(tmp_path), compiled)
     for rank in range(2):
         state = torch.load(tmp_path / f"rank{rank}.pt")
         torch.testing.assert_close(state["value"], IMAGES.mean(0))

@@ -1,7 +1,5 @@
 """The balance loss reaches the gradient once, however the network is run, and never in validation."""
 
-import multiprocessing
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +12,7 @@ from nnunet_skipx.architectures import UTANet
 from nnunet_skipx.nnunet.wrappers import unwrap
 from nnunet_skipx.skips.gates import balance_loss
 from nnunet_skipx.training.balance import BalancedLoss
+from tests.forking.fixture import ForkServer
 from tests.plan_shapes import PlanShape
 
 SHAPE = PlanShape((16, 16), (1, 1), 3)
@@ -137,17 +136,10 @@ def ddp_worker(rank: int, folder: str) -> None:
 
 
 @pytest.mark.slow
-def test_two_processes_get_the_gradient_of_the_joined_batch() -> None:
-    context = multiprocessing.get_context("spawn")
-    with tempfile.TemporaryDirectory() as folder:
-        workers = [context.Process(target=ddp_worker, args=(rank, folder)) for rank in range(2)]
-        for worker in workers:
-            worker.start()
-        for worker in workers:
-            worker.join(120)
-        assert [worker.exitcode for worker in workers] == [0, 0]
-        gradients = [torch.load(Path(folder) / f"gradient{rank}.pt") for rank in range(2)]
-        balances = [torch.load(Path(folder) / f"balance{rank}.pt") for rank in range(2)]
+def test_two_processes_get_the_gradient_of_the_joined_batch(forks: ForkServer, tmp_path: Path) -> None:
+    forks.run_ranks(ddp_worker, str(tmp_path))
+    gradients = [torch.load(tmp_path / f"gradient{rank}.pt") for rank in range(2)]
+    balances = [torch.load(tmp_path / f"balance{rank}.pt") for rank in range(2)]
     assert torch.equal(gradients[0], gradients[1])
     assert balances[0] == balances[1]
     alone = BalancedLoss(Nothing(), take_from(network := utanet()), WEIGHT)

@@ -3,7 +3,6 @@
 import re
 import subprocess
 import sys
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 from nnunet_skipx.training.grammar import trainer_names
 from nnunet_skipx.training.preflight import preflight
 from tests.contract import SMALL
+from tests.forking.fixture import ForkServer
 from tests.training.nnunet_of_tomorrow import look_like_today, look_like_tomorrow
 from tests.training.small_trainer import make
 
@@ -75,7 +75,7 @@ def worker(rank: int, folder: str, nnunet: str) -> None:
 
 
 @pytest.fixture(scope="module", params=["today", "tomorrow"])
-def of_two(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def of_two(request: pytest.FixtureRequest, forks: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder with what two processes found, with nnU-Net as it is and as it may become."""
     folder = tmp_path_factory.mktemp("ddp")
     patch = pytest.MonkeyPatch()
@@ -84,14 +84,8 @@ def of_two(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     (data / "case.b2nd").touch()
     patch.setenv("nnUNet_preprocessed", str(folder / "preprocessed"))
     patch.setenv("nnUNet_results", str(folder / "results"))
-    context = get_context("spawn")
-    workers = [context.Process(target=worker, args=(rank, str(folder), request.param)) for rank in range(2)]
-    for process in workers:
-        process.start()
-    for process in workers:
-        process.join(400)
+    forks.run_ranks(worker, str(folder), request.param)
     patch.undo()
-    assert [process.exitcode for process in workers] == [0, 0]
     return folder
 
 

@@ -1,6 +1,5 @@
 """Two processes train a universal run together: the same domain in an iteration, and nobody waits for an absent one."""
 
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import torch
 from torch import distributed
 from torch.nn.parallel import DistributedDataParallel
 
+from tests.forking.fixture import ForkServer
 from tests.universal.conftest import Make
 from tests.universal.runs import UNIVERSAL, make_run, make_trainer
 
@@ -96,17 +96,10 @@ def made_up_batch(trainer: Any, step: int) -> Batch:
 @pytest.mark.parametrize("static", [False, True], ids=["today", "tomorrow"])
 @pytest.mark.slow
 def test_two_ranks_take_the_same_domains_and_learn_as_one_process_does(
-    make_domain: Make, tmp_path: Path, static: bool
+    make_domain: Make, forks: ForkServer, tmp_path: Path, static: bool
 ) -> None:
     run = make_run(make_domain)
-    context = get_context("spawn")
-    paths = (str(run), f"{tmp_path}/store", str(tmp_path))
-    ranks = [context.Process(target=worker, args=(rank, *paths, static)) for rank in (0, 1)]
-    for rank in ranks:
-        rank.start()
-    for rank in ranks:
-        rank.join(180)
-    assert [rank.exitcode for rank in ranks] == [0, 0]
+    forks.run_ranks(worker, str(run), f"{tmp_path}/store", str(tmp_path), static)
     first, second = (torch.load(tmp_path / f"rank{r}.pt", weights_only=False) for r in (0, 1))
     assert first["domains"] == second["domains"] == [0, 1] * (STEPS // 2)
     assert all(torch.equal(value, second["weights"][name]) for name, value in first["weights"].items())
