@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.checkout import ROOT
 from tests.forking import client, server
 
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
@@ -30,12 +31,17 @@ class ForkServer:
         environment = {**os.environ, **self.variables, **variables}
         return run_program([self.python, *words], environment, check)
 
-    def run_ranks(self, worker: Callable[..., None], *arguments: str | bool) -> None:
-        """Run `worker(rank, *arguments)` as two processes beside each other, as DDP does; both must succeed."""
-        call = f"from {worker.__module__} import {worker.__name__} as run\nrun"
-        codes = [f"{call}({rank}, *{arguments!r})" for rank in (0, 1)]
+    def run_ranks(self, worker: Callable[..., None], *arguments: str | bool, fresh: bool = False) -> None:
+        """Run `worker(rank, *arguments)` as two processes beside each other, as DDP does; both must succeed.
+
+        `fresh` ones have imported nothing before.
+        """
+        path = f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
+        call = f"{path}from {worker.__module__} import {worker.__name__} as run\nrun"
+        python = sys.executable if fresh else self.python
+        programs = [[python, "-c", f"{call}({rank}, *{arguments!r})"] for rank in (0, 1)]
         with ThreadPoolExecutor(2) as threads:
-            list(threads.map(lambda code: self.run("-c", code), codes))
+            list(threads.map(lambda words: run_program(words, {**os.environ, **self.variables}, check=True), programs))
 
 
 def run_program(words: Sequence[object], variables: dict[str, str], check: bool) -> subprocess.CompletedProcess:
@@ -69,8 +75,7 @@ def _running_server(listener: socket.socket) -> Iterator[None]:
     ours, theirs = os.pipe()
     command = [sys.executable, "-m", "tests.forking.server", str(listener.fileno()), str(ours)]
     environment = {**os.environ, **ONE_THREAD, **WORKERS, "CUDA_VISIBLE_DEVICES": "", "MPLBACKEND": "agg"}
-    root = Path(__file__).parents[2]
-    process = subprocess.Popen(command, pass_fds=[listener.fileno(), ours], env=environment, cwd=root)
+    process = subprocess.Popen(command, pass_fds=[listener.fileno(), ours], env=environment, cwd=ROOT)
     os.close(ours)
     try:
         yield

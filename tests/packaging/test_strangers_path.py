@@ -104,5 +104,7 @@ def typed(line: str, built: Built, environment: Environment, folder: Path, monke
     answer = environment.shell(" ".join(words) + more, folder).stdout
     if line.startswith("nnUNetv2_plan"):
         plans = folder / "nnUNet_preprocessed" / "Dataset004_Hippocampus" / "nnUNetPlans.json"
-        write_json(plans, small_plans(plans) | {"plans_name": "nnUNetPlans"})
+        small = small_plans(plans) | {"plans_name": "nnUNetPlans"}
+        small["configurations"]["3d_fullres"]["batch_size"] = 2  # of 9
+        write_json(plans, small)
     return answer

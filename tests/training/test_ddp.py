@@ -84,7 +84,8 @@ def of_two(request: pytest.FixtureRequest, forks: ForkServer, tmp_path_factory: 
     (data / "case.b2nd").touch()
     patch.setenv("nnUNet_preprocessed", str(folder / "preprocessed"))
     patch.setenv("nnUNet_results", str(folder / "results"))
-    forks.run_ranks(worker, str(folder), request.param)
+    fresh = request.param == "tomorrow"  # which must be there before a trainer of ours is imported
+    forks.run_ranks(worker, str(folder), request.param, fresh=fresh)
     patch.undo()
     return folder
 
