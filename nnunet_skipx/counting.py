@@ -20,11 +20,13 @@ PRODUCTS = {f"aten.{name}" for name in ("mv", "addmv", "dot", "vdot", "addbmm", 
 STARTS = {getattr(nn.init, name) for name in vars(nn.init) if name.endswith("_") and not name.startswith("_")}
 STARTS |= {torch.Tensor.normal_, torch.Tensor.uniform_, torch.Tensor.fill_, torch.Tensor.zero_}
 
-# What norms and activations do on the meta device takes more than half of counting, and none of it is counted.
+# What norms, activations, sums and resizing do on the meta device takes most of counting, and none of it is counted.
 FREE = {
     getattr(place, f"{name}_norm") for place in (torch, functional) for name in ("instance", "batch", "group", "layer")
 }
-FREE |= {functional.leaky_relu, functional.relu, functional.gelu}
+FREE |= {functional.leaky_relu, functional.relu, functional.gelu, torch.Tensor.clamp_min}
+IN_PLACE = {torch._C._nn.leaky_relu_, torch.relu_, torch.Tensor.add_, torch.Tensor.square_}
+PAIRWISE = {torch.Tensor.add, torch.Tensor.sub, torch.Tensor.mul, torch.Tensor.div}
 
 
 @contextmanager
@@ -48,13 +50,21 @@ class _NotStarted(TorchFunctionMode):
 
 
 class _FreeMaps(TorchFunctionMode):
-    """Leaves what norms and activations would compute out; results have the size of what they are given."""
+    """Leaves what is not counted out; results have the size that they would have."""
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         if func in FREE:
             return torch.empty_like(args[0] if args else (kwargs or {})["input"])
+        if func in IN_PLACE:
+            return args[0]
+        if func in PAIRWISE and len(args) == 2 and not kwargs and isinstance(args[1], torch.Tensor):
+            shape = torch.broadcast_shapes(args[0].shape, args[1].shape)
+            return args[0].new_empty(shape, dtype=torch.result_type(*args))
+        if func is functional.interpolate and (size := (kwargs or {}).get("size")) is not None:
+            axes = [size] * (args[0].dim() - 2) if isinstance(size, int) else size
+            return args[0].new_empty((*args[0].shape[:2], *axes))
         return func(*args, **(kwargs or {}))
 
 

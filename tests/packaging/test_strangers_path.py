@@ -105,6 +105,6 @@ def typed(line: str, built: Built, environment: Environment, folder: Path, monke
     if line.startswith("nnUNetv2_plan"):
         plans = folder / "nnUNet_preprocessed" / "Dataset004_Hippocampus" / "nnUNetPlans.json"
         small = small_plans(plans) | {"plans_name": "nnUNetPlans"}
-        small["configurations"]["3d_fullres"]["batch_size"] = 2  # of 9
+        small["configurations"]["3d_fullres"]["patch_size"] = [24, 32, 24]
         write_json(plans, small)
     return answer
