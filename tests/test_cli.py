@@ -12,6 +12,7 @@ from nnunet_skipx.cli.main import main
 from nnunet_skipx.discovery import EXT_VARIABLE, append_to_environment, ext_path
 from nnunet_skipx.system.files import write_json
 from tests.contract import SMALL
+from tests.forking.fixture import ForkServer
 from tests.plan_shapes import dataset_json, plans
 
 
@@ -79,9 +80,10 @@ def test_a_users_mistake_is_one_message(
 
 
 @pytest.mark.slow
-def test_a_gpu_that_is_not_there_is_one_message_without_a_traceback(tmp_path: Path) -> None:
+def test_a_gpu_that_is_not_there_is_one_message_without_a_traceback(tmp_path: Path, forks: ForkServer) -> None:
     planned(tmp_path)
-    result = skipx("profile", "-d", "998", "-c", "test", "-device", "cuda", **folders(tmp_path))
+    words = ["profile", "-d", "998", "-c", "test", "-device", "cuda"]
+    result = forks.run("skipx", *words, check=False, **folders(tmp_path))
     assert result.returncode == 2
     assert "-device cpu" in result.stderr
     assert "Traceback" not in result.stderr

@@ -13,6 +13,7 @@ from typing import IO
 TIED = "SKIPX_TIED"  # standard input is a pipe that the parent holds open for as long as it lives
 SECONDS_BETWEEN_LOOKS = 1.0
 _forking = 0  # the process that forks
+_blocked: set[int] = set()  # the signals that it did not hear before
 
 
 def start_tied(command: Sequence[str], variables: Mapping[str, str], output: IO[str]) -> subprocess.Popen[bytes]:
@@ -33,7 +34,7 @@ def end_with_parent() -> None:
     """
     if os.environ.pop(TIED, None):  # not for grandchildren, whose standard input is another
         _in_background(_kill_at_end_of, os.dup(0))
-    os.register_at_fork(before=_remember, after_in_child=_be_a_worker)
+    os.register_at_fork(before=_about_to_fork, after_in_parent=_hear_again, after_in_child=_be_a_worker)
 
 
 def end_without(parent: int) -> None:
@@ -41,14 +42,21 @@ def end_without(parent: int) -> None:
     _in_background(_kill_when_orphaned, parent)
 
 
-def _remember() -> None:
-    global _forking
+def _about_to_fork() -> None:
+    """A plea that comes while the worker starts waits: Python would drop what its handler raises there."""
+    global _forking, _blocked
     _forking = os.getpid()  # asked for after the fork, it may be gone already
+    _blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+
+
+def _hear_again() -> None:
+    signal.pthread_sigmask(signal.SIG_SETMASK, _blocked)
 
 
 def _be_a_worker() -> None:
     if callable(signal.getsignal(signal.SIGTERM)):  # heard by the main thread, which may wait for a lock for ever
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    _hear_again()
     end_without(_forking)
 
 

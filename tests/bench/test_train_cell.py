@@ -1,8 +1,8 @@
 """The process that trains one cell."""
 
+import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from filelock import FileLock
 from nnunet_skipx.bench.cell import Cell
 from nnunet_skipx.bench.train_cell import BUSY, TrainingOrder, train_cell
 from tests.bench.conftest import finish
+from tests.forking.fixture import ForkServer
 
 
 def test_an_order_travels_to_another_process(two_cells: list[Cell]) -> None:
@@ -32,7 +33,7 @@ def test_a_cell_that_another_process_trains_is_left_to_it(two_cells: list[Cell])
 
 
 @pytest.mark.slow
-def test_ending_a_training_ends_its_workers_too() -> None:
+def test_ending_a_training_ends_its_workers_too(forks: ForkServer) -> None:
     program = (
         "import multiprocessing as mp, signal, time\n"
         "from nnunet_skipx.bench.train_cell import exit_on_terminate\n"
@@ -43,7 +44,8 @@ def test_ending_a_training_ends_its_workers_too() -> None:
         "    print(worker.pid, flush=True)\n"
         "    time.sleep(60)\n"
     )
-    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    variables = {**os.environ, **forks.variables}
+    process = subprocess.Popen([forks.python, "-c", program], env=variables, stdout=subprocess.PIPE, text=True)
     assert process.stdout
     worker = int(process.stdout.readline())
     process.send_signal(signal.SIGTERM)

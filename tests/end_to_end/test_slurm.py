@@ -86,7 +86,8 @@ def test_jobs_that_are_ended_early_are_requeued_and_finish(workplace: Path, slur
     run(slurm, "sbatch", "-p", "high", f"-c{os.cpu_count()}", "-o", "/dev/null", "--wrap", "sleep 1")  # preempts
     for cell, job in zip(cells, jobs, strict=True):
         wait("a requeue", lambda job=job: "JobState=PENDING" in facts(slurm, job), slurm, 60)
-        assert re.match(rf"waiting \(Slurm job {job}\), \d+ of \d+ epochs", told(cell))
+        waiting = re.compile(rf"waiting \(Slurm job {job}\), \d+ of \d+ epochs")
+        wait("the end of the training", lambda cell=cell, waiting=waiting: waiting.match(told(cell)), slurm, 60)
     for job in jobs:
         wait("another turn", lambda job=job: "Restarts=1" in started_now(slurm, job), slurm, 60)
     for cell, job in zip(cells, jobs, strict=True):

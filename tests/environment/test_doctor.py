@@ -15,6 +15,7 @@ from nnunet_skipx.environment.doctor import FAIL, OK, WARN, Check
 from nnunet_skipx.environment.probe import ask_probe, probe_folder
 from nnunet_skipx.environment.startup_hook import HOOKED
 from nnunet_skipx.nnunet.search import UnusableModuleError, find_trainer, users_folders
+from tests.forking.fixture import ForkServer
 from tests.forking.small_disk import small_disk
 
 FOLDERS = ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results")
@@ -24,10 +25,10 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 class Report:
     """One run of `skipx doctor`: exit code, and per check its status, text and cures."""
 
-    def __init__(self, *words: str, **variables: str) -> None:
+    def __init__(self, *words: str, python: Path | str = sys.executable, **variables: str) -> None:
         ours = (*FOLDERS, EXT_VARIABLE, doctor.WORKERS_VARIABLE, doctor.COMPILE_VARIABLE)
         environment = {key: value for key, value in os.environ.items() if key not in ours} | variables
-        command = [sys.executable, "-m", "nnunet_skipx.cli", "doctor", *words]
+        command = [python, "-m", "nnunet_skipx.cli", "doctor", *words]
         run = subprocess.run(command, env=environment, capture_output=True, text=True)
         self.exit_code, self.output, self.errors = run.returncode, run.stdout, run.stderr
         self.checks: dict[str, Check] = {}
@@ -63,12 +64,12 @@ def broken_torchvision(tmp_path_factory: pytest.TempPathFactory, folders: dict[s
 
 
 @pytest.fixture(scope="module")
-def neglected(tmp_path_factory: pytest.TempPathFactory, folders: dict[str, str]) -> Report:
+def neglected(tmp_path_factory: pytest.TempPathFactory, folders: dict[str, str], forks: ForkServer) -> Report:
     """No results folder, a worker count that is none, and a folder of the user's in which an import fails."""
     mine = tmp_path_factory.mktemp("my_trainers")
     (mine / "my_trainer.py").write_text("\nimport a_dependency_that_is_not_installed\n")
     variables = {EXT_VARIABLE: str(mine), doctor.WORKERS_VARIABLE: "many"}
-    return Report(**{name: folders[name] for name in FOLDERS[:2]}, **variables)
+    return Report(python=forks.python, **{name: folders[name] for name in FOLDERS[:2]}, **variables, **forks.variables)
 
 
 @pytest.mark.slow
@@ -199,14 +200,15 @@ def test_folders_of_trainers_that_are_missing_or_sound(tmp_path: Path, monkeypat
 
 
 @pytest.fixture(scope="module")
-def asked(tmp_path_factory: pytest.TempPathFactory, folders: dict[str, str]) -> Report:
+def asked(tmp_path_factory: pytest.TempPathFactory, folders: dict[str, str], forks: ForkServer) -> Report:
     """A trainer of the user's, one of ours, and two that there are not."""
     mine = tmp_path_factory.mktemp("my_trainers")
     (mine / "mine.py").write_text(
         "from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import *\n\n\nclass Mine(nnUNetTrainer):\n    pass\n"
     )
     names = ("Mine", "nnUNetTrainerUTANet_twin_bf16", "nnUNetTrainerUTANet_twn", "Nobody")
-    return Report("-tr", *names, **folders, **{EXT_VARIABLE: os.pathsep.join([str(mine), ext_path()])})
+    folders = folders | {EXT_VARIABLE: os.pathsep.join([str(mine), ext_path()])}
+    return Report("-tr", *names, python=forks.python, **folders, **forks.variables)
 
 
 @pytest.mark.slow

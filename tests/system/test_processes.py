@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from nnunet_skipx.system.processes import endings_as_interrupts
+from tests.forking.fixture import ForkServer
 
 # A parent that starts a tied child, which forks a worker; each prints its process id.
 CHILD = """
@@ -71,7 +72,7 @@ class TestFamilies:
         wait_until_gone([worker])
         assert parent.poll() is None
 
-    def test_a_worker_that_waits_for_a_lock_is_ended_as_nnunet_ends_it(self) -> None:
+    def test_a_worker_that_waits_for_a_lock_is_ended_as_nnunet_ends_it(self, forks: ForkServer) -> None:
         """The signal may come just before its main thread waits, which would run a handler; so it has none."""
         code = (
             "import multiprocessing, signal; from nnunet_skipx.system.processes import end_with_parent\n"
@@ -82,8 +83,23 @@ class TestFamilies:
             "worker = multiprocessing.get_context('fork').Process(target=told, args=(there,)); worker.start()\n"
             "print(here.recv(), signal.getsignal(signal.SIGTERM) is exit_on_terminate)"
         )
-        found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        found = forks.run("-c", code)
         assert found.stdout.split() == ["True", "True"]
+
+    def test_a_worker_that_is_ended_while_it_starts_is_ended(self, forks: ForkServer) -> None:
+        """As nnU-Net's pools of workers may be: what a handler raises while a fork begins, Python drops."""
+        code = (
+            "import multiprocessing, os, signal, time; from nnunet_skipx.system.processes import end_with_parent\n"
+            "from nnunet_skipx.bench.train_cell import exit_on_terminate\n"
+            "os.register_at_fork(after_in_child=lambda: os.kill(os.getpid(), signal.SIGTERM))\n"
+            "end_with_parent(); signal.signal(signal.SIGTERM, exit_on_terminate)\n"
+            "worker = multiprocessing.get_context('fork').Process(target=time.sleep, args=(60,)); worker.start()\n"
+            "worker.join(20); print(worker.exitcode, signal.pthread_sigmask(signal.SIG_BLOCK, []), flush=True)\n"
+            "os.kill(os.getpid(), signal.SIGTERM)"
+        )
+        found = forks.run("-c", code, check=False)
+        assert found.stdout == f"{-signal.SIGTERM} set()\n"
+        assert found.returncode == 128 + signal.SIGTERM, "the parent hears it as before"
 
     def test_without_a_tie_nothing_is_watched(self) -> None:
         code = "import time; from nnunet_skipx.system import processes; processes.end_with_parent(); time.sleep(0.5)"

@@ -1,6 +1,5 @@
 """Before the workers start, a step on zeros shows whether memory and compiler are up to the training."""
 
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from nnunet_skipx.training.preflight import preflight
 from nnunet_skipx.training.trainer import SkipTrainer
 from nnunet_skipx.training.variants import trainer_class
 from tests.contract import SMALL
+from tests.forking.fixture import ForkServer
 from tests.plan_shapes import PlanShape, dataset_json, plans
 from tests.training.small_trainer import make
 
@@ -150,8 +150,8 @@ trainer.on_train_start()
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits memory as Linux does")
 @pytest.mark.slow
-def test_memory_that_runs_out_is_told_with_patch_batch_and_cure(folders: Path) -> None:
-    result = subprocess.run([sys.executable, "-c", TOO_LITTLE], capture_output=True, text=True, check=False)
+def test_memory_that_runs_out_is_told_with_patch_batch_and_cure(folders: Path, forks: ForkServer) -> None:
+    result = forks.run("-c", TOO_LITTLE, check=False)
     assert result.returncode == 1
     assert (
         "the memory of this machine is too small to train nnUNetTrainerUTANet on patches of 64x64x64, 2 in a batch"
