@@ -19,7 +19,8 @@ from nnunet_skipx.system.variables import environment
 
 Step = Callable[[], object]
 STATUS = Path("/proc/self/status")
-KEEP_NOTHING = "MALLOC_MMAP_THRESHOLD_"
+# glibc's defaults but for the first, which has it give back at once what was freed; a user may have set others.
+KEEP_NOTHING = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "131072", "MALLOC_TOP_PAD_": "131072"}
 FORGET_THE_PEAK = Path("/proc/self/clear_refs")
 
 
@@ -123,7 +124,7 @@ def _memory_given_back() -> Iterator[None]:
 
     Otherwise their peak depends on what the allocator kept: it varied by a tenth, and repeats to the MB with this.
     """
-    with environment({KEEP_NOTHING: "65536"}):
+    with environment(KEEP_NOTHING):
         yield
 
 

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from nnunet_skipx.cli.main import COMMANDS
+from nnunet_skipx.profiling.measure import KEEP_NOTHING
 from tests.docs.pages import ROOT
 
 DOCS = ROOT / "docs"
 VARIABLE = re.compile(r"nnUNet_[a-z]\w*|(?!SC_)[A-Z]+(_[A-Z]+)+")
 INTERNAL = {  # set for processes that we start, or part of another tool's name
-    "MALLOC_MMAP_THRESHOLD_",
+    *KEEP_NOTHING,
     "MKL_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
     "MODEL_FOLDER",

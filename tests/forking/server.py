@@ -53,6 +53,7 @@ def import_everything() -> None:
     multiprocessing.cpu_count = lambda: 1  # type: ignore[method-assign]  # nnU-Net would take that many threads
     gc.collect()
     gc.freeze()
+    gc.set_threshold(50_000)
 
 
 def serve(listener: socket.socket, life: int) -> dict[str, Any]:
