@@ -14,7 +14,9 @@ import torch
 from nnunet_skipx.discovery import EXT_VARIABLE, ext_path
 from tests.forking.fixture import ForkServer, fork_server
 
-# For the processes that run the tests, and theirs: memory that was freed is kept, not fetched from the system again.
+# For the processes that run the tests, and theirs: one thread, as torch and numpy would take all cores in each of them;
+# and memory that was freed is kept, not fetched from the system again.
+os.environ.update(OMP_NUM_THREADS="1")
 os.environ.update(MALLOC_MMAP_THRESHOLD_=str(2**25), MALLOC_TRIM_THRESHOLD_=str(2**29), MALLOC_TOP_PAD_=str(2**24))
 # nnU-Net reads it while it is imported: its pools have one process instead of eight, each of which imports everything.
 os.environ.update(nnUNet_def_n_proc="1")
