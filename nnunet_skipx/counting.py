@@ -50,21 +50,26 @@ class _NotStarted(TorchFunctionMode):
 
 
 class _FreeMaps(TorchFunctionMode):
-    """Leaves what is not counted out; results have the size that they would have."""
+    """Leaves what is not counted out; results have the size and type that they would have.
+
+    What lies elsewhere than on the meta device is computed: a network may decide by it.
+    """
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        if func in FREE:
-            return torch.empty_like(args[0] if args else (kwargs or {})["input"])
-        if func in IN_PLACE:
-            return args[0]
-        if func in PAIRWISE and len(args) == 2 and not kwargs and isinstance(args[1], torch.Tensor):
-            shape = torch.broadcast_shapes(args[0].shape, args[1].shape)
-            return args[0].new_empty(shape, dtype=torch.result_type(*args))
-        if func is functional.interpolate and (size := (kwargs or {}).get("size")) is not None:
-            axes = [size] * (args[0].dim() - 2) if isinstance(size, int) else size
-            return args[0].new_empty((*args[0].shape[:2], *axes))
+        x = args[0] if args else (kwargs or {}).get("input")
+        if isinstance(x, torch.Tensor) and x.is_meta and x.is_floating_point():
+            if func in FREE:
+                return torch.empty_like(x)
+            if func in IN_PLACE:
+                return x
+            if func in PAIRWISE and len(args) == 2 and not kwargs and isinstance(args[1], torch.Tensor):
+                shape = torch.broadcast_shapes(x.shape, args[1].shape)
+                return x.new_empty(shape, dtype=torch.result_type(x, args[1]))
+            if func is functional.interpolate and (size := (kwargs or {}).get("size")) is not None:
+                axes = [size] * (x.dim() - 2) if isinstance(size, int) else size
+                return x.new_empty((*x.shape[:2], *axes))
         return func(*args, **(kwargs or {}))
 
 

@@ -88,6 +88,24 @@ def test_linear_layers_and_attention_products_count() -> None:
     assert forward_flops(nn.Linear(5, 7, device="meta"), (3, 5)) == 2 * 3 * 5 * 7
 
 
+class Unusual(nn.Module):
+    """Decides by what it computes on the CPU, names its arguments and divides whole numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(1, 2, 3, padding=1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        size = int((torch.tensor([4.0]) * torch.tensor([2.0])).clamp_min(1.0).add_(torch.tensor([2.0])).item())
+        x = nn.functional.interpolate(input=x, size=size)
+        places = torch.ones(size, size, dtype=torch.int64, device=x.device)
+        return torch.bmm(self.convolution(x)[0], places.div(places.add(places)).expand(2, size, size))
+
+
+def test_what_is_free_of_cost_has_its_size_type_and_where_it_is_real_its_value() -> None:
+    assert forward_flops(Unusual().to("meta"), (1, 1, 4, 4)) == 2 * 100 * 2 * 9 + 2 * 2 * 10**3
+
+
 def test_a_network_of_which_nothing_is_counted_is_refused() -> None:
     with pytest.raises(RuntimeError, match="FLOP counter of torch"):
         forward_flops(nn.ReLU(), (1, 4))
