@@ -47,7 +47,7 @@ def import_everything() -> None:
     for module in pkgutil.walk_packages(nnUNetTrainers.__path__, nnUNetTrainers.__name__ + "."):
         importlib.import_module(module.name)  # as nnU-Net does to find a trainer by its name
     matplotlib.rcParams["savefig.dpi"] = 10  # nnU-Net's progress.png has 16 megapixels, after every epoch
-    DemoOption.iterations_per_epoch = 10  # of 40
+    DemoOption.iterations_per_epoch = 10  # of 40: what its trainings learn, no test of a command looks at
     torch.set_num_threads(1)
     torch.set_num_threads = lambda threads: None  # type: ignore[assignment]  # a fork would wait for the others for ever
     multiprocessing.cpu_count = lambda: 1  # type: ignore[method-assign]  # nnU-Net would take that many threads
